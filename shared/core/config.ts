@@ -91,7 +91,7 @@ export const configSchema = z.strictObject({
       connections: count(20).describe('Connections to this site'),
       concurrency: z.int().min(1).optional().describe('Transactions in flight to this site'),
       rate: z.string().regex(/^\d+\/\d*(ms|s|m|h)$/, { error: 'expected messages per time such as "50/s"' }).optional().describe('Messages per time'),
-    })).default({}).describe('Limits of single sites, by site name (the mail exchanger) or domain'),
+    })).default({}).describe('Limits of single sites, by site name (the mail exchanger, or host:port of a static route)'),
   }).prefault({}),
   outbound: z.strictObject({
     ehloName: z.string().default('').describe('Name in EHLO; empty: hostname'),

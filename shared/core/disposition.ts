@@ -77,6 +77,8 @@ export interface DispositionRecord {
     recipients: { address: string; notify?: string[]; orcpt?: string }[];
     smtp_utf8?: boolean;
     eight_bit?: boolean;
+    /** The server that took it offered DSN: later reports are its business (RFC 3461 §5.2.1 c). */
+    relayed?: boolean;
   };
   /** Epoch ms of the next attempt, for TransientFailure and Delayed. */
   next_attempt?: number;

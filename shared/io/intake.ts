@@ -1,5 +1,16 @@
 import type { Envelope } from '../core/envelope.ts';
+import { recordBase, deliveryJob, domainOf, groupRecipients, recipientField, type ReceivedMessage } from '../core/reception.ts';
+import { laneName } from '../core/lane.ts';
 import type { Reply } from '../core/reply.ts';
+import { formatResponse, timeFields, type DispositionRecord } from '../core/disposition.ts';
+import type { Context } from './context.ts';
+import type { Dispositions } from './dispositions.ts';
+import { newMessageId } from './ids.ts';
+import type { Lanes } from './lanes.ts';
+import type { Queues, Transaction } from './queues.ts';
+import { withTimeout } from './redis.ts';
+import type { Router } from './router.ts';
+import { refusalOf, type SpoolStore } from './spool-store.ts';
 import type { SpoolDraft } from './spool.ts';
 
 /** How a message came in; goes into its records and into Received-From-MTA of reports. */
@@ -36,10 +47,145 @@ export interface Intake {
   prepare(domain: string): void;
   /**
    * Makes spool entry and jobs durable, all or nothing; resolves then. Rejects with SmtpRefusal (451, 452) when Redis
-   * is away or full, at once or after `redis.timeout` at the latest, and then nothing is queued, or what is queued
-   * late is dropped again.
+   * is away or full, at once or after `redis.timeout` at the latest. All or nothing is in the queue then; only when
+   * the answer of a commit was lost with the connection may it be all, and the client's retry a second copy.
+   * `also` may add to the transaction what must happen with it.
    */
-  receive(reception: Reception): Promise<void>;
+  receive(reception: Reception, also?: (tx: Transaction) => void): Promise<void>;
   /** Records a refused command or message; never rejects and is never waited for. */
   reject(rejection: Rejection): void;
+}
+
+export interface IntakeDeps {
+  context: Context;
+  queues: Queues;
+  spool: SpoolStore;
+  lanes: Lanes;
+  dispositions: Dispositions;
+  router: Router;
+}
+
+export function openIntake(deps: IntakeDeps): Intake {
+  const { context, queues, spool, lanes, dispositions, router } = deps;
+  const { config, metrics, redis, instance, log } = context;
+  const nextSource = roundRobin(config.outbound.sources.map((source) => source.name));
+
+  /** The lane of each domain: its site's, or one of its own name when the look-up takes too long or failed. */
+  const lanesOf = async (source: string, domains: Set<string>): Promise<Map<string, string>> => {
+    const sites = await Promise.all(
+      [...domains].map(async (domain) => {
+        const route = await withTimeout(router.route(domain), config.ingress.lookupTimeout).catch(() => undefined);
+        return [domain, laneName(source, route?.kind === 'hosts' ? route.site : domain)] as const;
+      }),
+    );
+    return new Map(sites);
+  };
+
+  return {
+    prepare: (domain) => void router.route(domain),
+    receive: async ({ envelope, content, info, tenant, campaign }, also) => {
+      const created = Date.now();
+      const source = nextSource();
+      const domains = new Set(envelope.recipients.map((r) => domainOf(r.address)));
+      const [laneByDomain] = await Promise.all([lanesOf(source, domains), spool.seal(content)]);
+      const message: ReceivedMessage = {
+        id: content.id,
+        envelope,
+        size: content.size,
+        created,
+        ...(tenant && { tenant }),
+        ...(campaign && { campaign }),
+        reception: receptionFields(info),
+      };
+      const groups = groupRecipients(
+        envelope.recipients,
+        (domain) => laneByDomain.get(domain) ?? laneName(source, domain),
+        config.delivery.recipientsPerTransaction,
+      );
+      const tx = queues.begin();
+      // First, because a full Redis refuses this plain write, and with it the whole transaction.
+      spool.commit(tx, content, groups.map((_, n) => jobId(content.id, n)));
+      for (const [n, group] of groups.entries()) {
+        tx.add(group.lane, { id: jobId(content.id, n), name: 'message', data: deliveryJob(message, group, source) });
+      }
+      for (const lane of new Set(groups.map((group) => group.lane))) lanes.wake(tx, lane);
+      dispositions.publish(tx, receptionRecord(message, groups.length === 1 ? groups[0] : undefined, instance, info));
+      also?.(tx);
+      try {
+        await withTimeout(tx.exec(), config.redis.timeout);
+      } catch (error) {
+        metrics.redisErrors.inc({ operation: 'receive' });
+        if (wasRefused(error)) spool.reclaim(content);
+        else redis.suspect();
+        throw refusalOf(error);
+      }
+      metrics.received.inc({ protocol: info.protocol });
+      metrics.receivedBytes.inc(content.size);
+    },
+    reject: (rejection) => {
+      if (!redis.isReady) return; // the client has its reply; there is nowhere to write the record
+      const tx = queues.begin();
+      dispositions.publish(tx, rejectionRecord(rejection, instance));
+      tx.exec().catch((error: unknown) => log.debug({ event: 'rejection_not_recorded', error: String(error) }));
+    },
+  };
+}
+
+/** The id of a message's n-th lane job, and its name as a holder of the spool entry. */
+const jobId = (message: string, n: number): string => `${message}.${n}`;
+
+/** Did the server answer, so that surely nothing was done? */
+const wasRefused = (error: unknown): boolean => error instanceof Error && error.name === 'ReplyError';
+
+function roundRobin(names: readonly string[]): () => string {
+  let next = 0;
+  return () => names[next++ % names.length] ?? 'default';
+}
+
+function receptionFields(info: ReceptionInfo): ReceivedMessage['reception'] {
+  return {
+    reception_protocol: info.protocol,
+    ...(info.sessionId && { session_id: info.sessionId }),
+    meta: {
+      ...(info.peer && { received_from: info.peer.address, ehlo_domain: info.peer.name }),
+      ...(info.user && { authn_id: info.user }),
+      ...(info.isTrusted && { trusted: true }),
+    },
+  };
+}
+
+function receptionRecord(message: ReceivedMessage, group: { domain: string } | undefined, nodeid: string, info: ReceptionInfo): DispositionRecord {
+  const queue = group ? deliveryJob(message, { lane: '', domain: group.domain, recipients: [] }, '').queue : '';
+  return {
+    type: 'Reception',
+    event_id: `${message.id}.r`,
+    ...recordBase(message, nodeid),
+    recipient: recipientField(message.envelope.recipients),
+    queue,
+    site: '',
+    response: { code: 250, enhanced_code: null, content: '', command: null },
+    peer_address: info.peer && { name: info.peer.name, addr: info.peer.address, ...(info.tls && { is_secure: true }) },
+    ...timeFields(message.created),
+    num_attempts: 0,
+    delivery_protocol: null,
+    ...(info.tls && { tls_protocol_version: info.tls.protocol, tls_cipher: info.tls.cipher }),
+  };
+}
+
+function rejectionRecord({ sender, recipients, reply, info }: Rejection, nodeid: string): DispositionRecord {
+  const now = Date.now();
+  const nothing = { id: '', envelope: { sender, recipients: [], smtpUtf8: false, eightBit: false }, size: 0, created: now };
+  return {
+    type: 'Rejection',
+    event_id: `${newMessageId(now)}.j`,
+    ...recordBase({ ...nothing, reception: receptionFields(info) }, nodeid),
+    recipient: recipientField(recipients.map((address) => ({ address }))),
+    queue: '',
+    site: '',
+    response: formatResponse(reply),
+    peer_address: info.peer && { name: info.peer.name, addr: info.peer.address },
+    ...timeFields(now),
+    num_attempts: 0,
+    delivery_protocol: null,
+  };
 }

@@ -1,0 +1,27 @@
+import type { DispositionRecord } from './disposition.ts';
+import type { Envelope } from './envelope.ts';
+import type { Reply } from './reply.ts';
+
+/** The data of a lane job: one message, the recipients of one domain that are not settled yet. */
+export interface DeliveryJob {
+  /** The message id. */
+  message: string;
+  envelope: Envelope;
+  /** Octets of the message. */
+  size: number;
+  /** Epoch ms of the reception. */
+  created: number;
+  /** `campaign:tenant@domain!routing_domain`. */
+  queue: string;
+  domain: string;
+  source: string;
+  /** Attempts made; survives restarts because it lies here. */
+  attempts: number;
+  /** Times it changed lanes because its domain's mail exchangers did; bounded, so that flapping DNS does not keep it moving. */
+  moves?: number;
+  /** The last answer or failure, so that an expiration can tell it. */
+  last?: { reply: Reply; peer: DispositionRecord['peer_address'] };
+  reception: Pick<DispositionRecord, 'reception_protocol' | 'session_id' | 'meta'>;
+  /** A person ended it: the next attempt is none, but a bounce for this reason. */
+  adminBounce?: string;
+}

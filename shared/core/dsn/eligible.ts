@@ -1,0 +1,58 @@
+import { recipientsOf, type DispositionRecord } from '../disposition.ts';
+import type { Recipient } from '../envelope.ts';
+import { parseContentType } from './content-type.ts';
+import { readFields, valuesOf } from './field.ts';
+
+/**
+ * Why no report may be made of a record.
+ * `not-a-failure`: nothing has finally failed. `protocol`: it was not mail that failed. `null-sender`: there is nobody
+ * to tell. `mailer-daemon`: another system's daemon. `notify`: the sender wants to hear of no recipient.
+ * `delivery-report`: the message is a report itself. `suppressed`: its sender asked for none in its header.
+ */
+export type WhyNoReport =
+  | 'not-a-failure'
+  | 'protocol'
+  | 'null-sender'
+  | 'mailer-daemon'
+  | 'notify'
+  | 'delivery-report'
+  | 'suppressed';
+
+/** A null protocol is a refusal of our own before any connection (a null MX): the sender hears of it too. */
+const protocols: readonly (string | null)[] = ['ESMTP', 'LMTP', null];
+
+/** May the sender be told? `originalHeader`: the header of the message, each octet or character as it is, if it is there. */
+export function whyNoReport(record: DispositionRecord, originalHeader: string | undefined): WhyNoReport | undefined {
+  if (record.type !== 'Bounce' && record.type !== 'AdminBounce' && record.type !== 'Expiration') return 'not-a-failure';
+  if (record.type === 'Bounce' && !protocols.includes(record.delivery_protocol)) return 'protocol';
+  // RFC 5321 §4.5.5, RFC 3461 §5.2: never a report about what has no sender.
+  if (record.sender === '') return 'null-sender';
+  if (/^mailer-daemon(?:@|$)/i.test(record.sender)) return 'mailer-daemon';
+  if (reportedRecipients(record).length === 0) return 'notify';
+  return originalHeader === undefined ? undefined : whyNoReportByHeader(originalHeader);
+}
+
+/** The recipients that the sender wants to hear of (RFC 3461 §5.2.6): those without NOTIFY, or with FAILURE in it. */
+export function reportedRecipients(record: DispositionRecord): Recipient[] {
+  return withRequests(record).filter(({ notify }) => notify === undefined || notify.length === 0 || notify.includes('FAILURE'));
+}
+
+function withRequests(record: DispositionRecord): Recipient[] {
+  const requests = record.dsn?.recipients ?? [];
+  const byAddress = new Map(requests.map((request) => [request.address, request]));
+  return recipientsOf(record).map((address, i) => {
+    const request = requests[i]?.address === address ? requests[i] : byAddress.get(address);
+    const notify = request?.notify?.map((word) => word.toUpperCase()) as Recipient['notify'];
+    return { address, ...(notify && { notify }), ...(request?.orcpt && { orcpt: request.orcpt }) };
+  });
+}
+
+// An auto-replied message with a return path is still reported (RFC 3834 §3.2.1 speaks of replies, not of reports).
+function whyNoReportByHeader(header: string): WhyNoReport | undefined {
+  const fields = readFields(header, 2000);
+  const { type, parameters } = parseContentType(valuesOf(fields, 'Content-Type')[0] ?? '');
+  const reportType = parameters.get('report-type') ?? 'delivery-status';
+  if (type === 'multipart/report' && reportType.toLowerCase() === 'delivery-status') return 'delivery-report';
+  const suppressed = valuesOf(fields, 'X-Auto-Response-Suppress').flatMap((value) => value.toLowerCase().split(/[\s,;]+/));
+  return suppressed.includes('all') || suppressed.includes('ndr') ? 'suppressed' : undefined;
+}

@@ -1,0 +1,72 @@
+import { readFields, valuesOf, type ReadField } from './field.ts';
+import { findFaults, latin1 } from './octets.ts';
+import type { ReturnedContent } from './report.ts';
+
+/** A larger header is neither searched nor returned. */
+const headerLimit = 256 * 1024;
+const LF = 10;
+const CR = 13;
+
+/** The header of a message up to and with the line end before the first blank line; empty when it begins with no field. */
+export function headerOf(content: Uint8Array): Uint8Array {
+  let at = 0;
+  while (at < content.length) {
+    if (content[at] === LF || (content[at] === CR && content[at + 1] === LF)) break;
+    const lineEnd = content.indexOf(LF, at);
+    at = lineEnd < 0 ? content.length : lineEnd + 1;
+  }
+  const beginsWithField = /^[!-9;-~]+[ \t]*:/.test(latin1(content.subarray(0, Math.min(at, 1000))));
+  return beginsWithField ? content.subarray(0, at) : content.subarray(0, 0);
+}
+
+/** The fields of a header, each octet as one character. */
+export const headerFields = (header: Uint8Array): ReadField[] => readFields(latin1(header.subarray(0, headerLimit)), 2000);
+
+/** The one well-formed Message-ID (RFC 5322 §3.6.4), with its brackets; undefined when there is none or more than one. */
+export function messageIdOf(fields: readonly ReadField[]): string | undefined {
+  const [value, another] = valuesOf(fields, 'Message-ID');
+  if (value === undefined || another !== undefined || value.length > 800) return undefined;
+  return /^<[^\s<>@\u0000-\u001f\u007f-\uffff]+@[^\s<>@\u0000-\u001f\u007f-\uffff]+>$/.test(value) ? value : undefined;
+}
+
+export type IncludeOriginal = 'FullContent' | 'HeadersOnly' | 'No';
+
+export interface ReturnChoice {
+  returned?: ReturnedContent;
+  /** For the human-readable part: why there is less than was asked for. */
+  note?: string;
+}
+
+/**
+ * What a report gives back. The whole message only if it is small enough, can be carried unchanged (RFC 3461 §6.2) and
+ * has the fields that message/rfc822 needs (RFC 2046 §5.2.1); else its header, in quoted-printable where it must be
+ * (RFC 6522 §4); nothing of what has no header. `size`: octets of the message, of which `content` may be the beginning.
+ */
+export function chooseReturned(include: IncludeOriginal, content: Uint8Array, size: number, limit: number | undefined): ReturnChoice {
+  if (include === 'No') return {};
+  const header = headerOf(content);
+  if (header.length === 0) return {};
+  if (include === 'FullContent') {
+    const fault = limit !== undefined && size > limit ? tooLarge(limit) : faultOf(content, header);
+    if (fault === undefined) return { returned: { kind: 'message', content, encoding: findFaults(content).hasEightBit ? '8bit' : '7bit' } };
+    return { ...returnHeader(header), ...(fault && { note: fault }) };
+  }
+  return returnHeader(header);
+}
+
+const tooLarge = (limit: number): string => `Only the header of the message is returned, because it is larger than ${limit} octets.`;
+
+/** Why the message cannot be returned whole; empty when that needs no words, undefined when it can. */
+function faultOf(content: Uint8Array, header: Uint8Array): string | undefined {
+  if (findFaults(content).isUnsafe) {
+    return 'Only the header of the message is returned, because it has a line or a character that mail cannot carry.';
+  }
+  const isRfc822 = headerFields(header).some((field) => /^(?:from|subject|date)$/i.test(field.name));
+  return isRfc822 ? undefined : '';
+}
+
+function returnHeader(header: Uint8Array): ReturnChoice {
+  if (header.length > headerLimit) return { note: 'The header of the message is too large to be returned.' };
+  const { isUnsafe, hasEightBit } = findFaults(header);
+  return { returned: { kind: 'header', content: header, encoding: isUnsafe ? 'quoted-printable' : hasEightBit ? '8bit' : '7bit' } };
+}

@@ -1,0 +1,35 @@
+import type { RetrySchedule } from './config.ts';
+import { parseQueueName } from './queue-name.ts';
+
+/** When to try again, or that the message has had its time (RFC 5321 §4.5.4.1). */
+export type NextStep = { kind: 'retry'; at: number } | { kind: 'expire' };
+
+/**
+ * The step after the `attempts`-th failed attempt at `now`. Waits double from `interval` up to `maxInterval`; `jitter`
+ * is a number from -1 to 1 that moves the wait by that part of the schedule's spread. The last attempt is made at
+ * `maxAge` itself, so that a message expires when it is due and not a doubled wait before.
+ */
+export function nextStep(schedule: RetrySchedule, message: { created: number; attempts: number }, now: number, jitter: number): NextStep {
+  const expiresAt = message.created + schedule.maxAge;
+  if (now >= expiresAt) return { kind: 'expire' };
+  const doubled = schedule.interval * 2 ** Math.min(Math.max(message.attempts - 1, 0), 40);
+  const wait = Math.min(doubled, Math.max(schedule.maxInterval, schedule.interval)) * (1 + schedule.jitter * jitter);
+  return { kind: 'retry', at: Math.min(Math.round(now + wait), expiresAt) };
+}
+
+/** The schedule of a queue: what is set for the queue itself, else for its tenant (`tenant@`), else for its domain. */
+export function scheduleOf(
+  queue: string,
+  defaults: RetrySchedule,
+  queues: Readonly<Record<string, { [K in keyof RetrySchedule]?: RetrySchedule[K] | undefined }>>,
+): RetrySchedule {
+  const { domain, tenant } = parseQueueName(queue);
+  const found = queues[queue] ?? (tenant ? queues[`${tenant}@`] : undefined) ?? queues[domain];
+  if (!found) return defaults;
+  return {
+    interval: found.interval ?? defaults.interval,
+    maxInterval: found.maxInterval ?? defaults.maxInterval,
+    maxAge: found.maxAge ?? defaults.maxAge,
+    jitter: found.jitter ?? defaults.jitter,
+  };
+}

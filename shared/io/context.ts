@@ -1,0 +1,22 @@
+import type { Config } from '../core/config.ts';
+import { openLog, type Logger } from './log.ts';
+import { openMetrics, type Metrics } from './metrics.ts';
+import { openRedis, type RedisLink } from './redis.ts';
+
+/** What every worker is given: nothing else is shared between the parts of a process. */
+export interface Context {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly redis: RedisLink;
+  /** Name of this process in records and locks: `role-host-pid`. */
+  readonly instance: string;
+}
+
+/** Opens log, metrics and Redis for one role. Rejects when Redis is not there (see openRedis). */
+export async function openContext(config: Config, redisUrl: string, instance: string): Promise<Context & { close(): Promise<void> }> {
+  const log = openLog(config.log, { instance });
+  const metrics = openMetrics(instance);
+  const redis = await openRedis(redisUrl, config.redis, log);
+  return { config, log, metrics, redis, instance, close: () => redis.close() };
+}

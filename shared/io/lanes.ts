@@ -1,0 +1,146 @@
+import type { Config } from '../core/config.ts';
+import { parseLaneName, sessionId, wakeAt } from '../core/lane.ts';
+import { parseRate } from '../core/rate.ts';
+import type { Queues, Transaction } from './queues.ts';
+import type { RedisLink } from './redis.ts';
+
+/** The queue of connection permits: whoever holds its job `<lane>/<n>` may hold one connection to the lane's site. */
+export const sessionsQueue = 'sessions';
+
+export interface SessionJob {
+  lane: string;
+  /** The permit's number; absent in a wake-up, which only starts session 0. */
+  index?: number;
+}
+
+/** Lanes: their registry, limits and wake-ups. */
+export interface Lanes {
+  /** Adds what a new or returned job needs to be seen: the lane in the registry, its limits, and session 0. */
+  wake(tx: Transaction, lane: string): void;
+  /** Has session 0 start at `at` (epoch ms) or up to half a second later. */
+  wakeLater(tx: Transaction, lane: string, at: number): void;
+  /** Adds the permit with this number, unless it exists. */
+  addSession(tx: Transaction, lane: string, index: number): void;
+  limits(lane: string): { connections: number };
+  /** Gives no job of the lane to anyone for this time: the answer to a 421. */
+  hold(lane: string, ms: number): Promise<void>;
+  /** Is there a job that could be taken now, were it not for limits? */
+  hasWork(lane: string): Promise<boolean>;
+  /** Lanes that have had work lately. */
+  names(): Promise<string[]>;
+  /** Wakes lanes that have work and no session; takes back the jobs of killed workers. Resolves to how many were woken. */
+  sweep(): Promise<number>;
+}
+
+/** How long a process trusts that a lane it registered is still registered. Milliseconds. */
+const registrationTtl = 60_000;
+/** An empty lane leaves the registry after this. Milliseconds; far above `registrationTtl`. */
+const idleLaneTtl = 3_600_000;
+/** BullMQ heeds `hold` only where a rate is set, so every lane has one. */
+const unlimited = { max: 1_000_000_000, ms: 1000 };
+const sessionOptions = { removeOnComplete: true, removeOnFail: true } as const;
+
+export function openLanes(redis: RedisLink, queues: Queues, config: Config['delivery']): Lanes {
+  const registryKey = redis.key('lanes');
+  const registered = new Map<string, number>();
+
+  const register = (tx: Transaction, lane: string): void => {
+    const now = Date.now();
+    if ((registered.get(lane) ?? 0) > now) return;
+    if (registered.size > 10_000) registered.clear();
+    registered.set(lane, now + registrationTtl);
+    tx.redis.zadd(registryKey, now, lane);
+    // Nobody reads the event streams of lanes.
+    tx.redis.hset(queues.backend(lane).keys['meta'] ?? '', 'opts.maxLenEvents', '1', ...limitFields(lane));
+  };
+  const siteLimits = (lane: string) => config.sites[parseLaneName(lane)?.site ?? ''];
+  // The names of BullMQ's global concurrency and rate limit in a queue's meta.
+  const limitFields = (lane: string): string[] => {
+    const limits = siteLimits(lane);
+    const { max, ms } = (limits?.rate === undefined ? undefined : parseRate(limits.rate)) ?? unlimited;
+    return ['max', String(max), 'duration', String(ms), ...(limits?.concurrency ? ['concurrency', String(limits.concurrency)] : [])];
+  };
+  const addSession = (tx: Transaction, lane: string, index: number): void => {
+    const data: SessionJob = { lane, index };
+    tx.add(sessionsQueue, { id: sessionId(lane, index), name: 'session', data, opts: sessionOptions });
+  };
+  const wake = (tx: Transaction, lane: string): void => {
+    register(tx, lane);
+    addSession(tx, lane, 0);
+  };
+  const names = (): Promise<string[]> => redis.client.zrange(registryKey, '0', '-1');
+
+  return {
+    wake,
+    addSession,
+    names,
+    wakeLater: (tx, lane, at) => {
+      register(tx, lane);
+      const { id, at: due } = wakeAt(lane, at);
+      const data: SessionJob = { lane };
+      tx.add(sessionsQueue, { id, name: 'wake', data, delay: Math.max(1, due - Date.now()), opts: sessionOptions });
+    },
+    hold: (lane, ms) => queues.backend(lane).setRateLimit(ms),
+    hasWork: async (lane) => isWork(await inspect(redis, queues, lane)),
+    limits: (lane) => ({ connections: siteLimits(lane)?.connections ?? config.connectionsPerSite }),
+    sweep: async () => {
+      let woken = 0;
+      const idle: string[] = [];
+      for (const lane of await names()) {
+        const state = await inspect(redis, queues, lane);
+        if (state.active > 0) await queues.backend(lane).moveStalledJobsToWait();
+        if ((isWork(state) || state.active > 0) && !state.hasSession) {
+          const tx = queues.begin();
+          wake(tx, lane);
+          await tx.exec();
+          woken += 1;
+        } else if (state.waiting + state.active === 0 && state.nextDelayed === undefined) {
+          idle.push(lane);
+        }
+      }
+      await forget(redis, registryKey, idle);
+      return woken;
+    },
+  };
+}
+
+interface LaneState {
+  waiting: number;
+  active: number;
+  /** Epoch ms of the earliest delayed job. */
+  nextDelayed: number | undefined;
+  hasSession: boolean;
+}
+
+const isWork = (state: LaneState): boolean => state.waiting > 0 || (state.nextDelayed !== undefined && state.nextDelayed <= Date.now());
+
+async function inspect(redis: RedisLink, queues: Queues, lane: string): Promise<LaneState> {
+  const { keys } = queues.backend(lane);
+  const results = await redis.client
+    .pipeline()
+    .llen(keys['wait'] ?? '')
+    .zcard(keys['prioritized'] ?? '')
+    .llen(keys['active'] ?? '')
+    .zrange(keys['delayed'] ?? '', '0', '0', 'WITHSCORES')
+    .exists(queues.backend(sessionsQueue).toKey(sessionId(lane, 0)))
+    .exec();
+  const [waiting, prioritized, active, delayed, session] = (results ?? []).map(([error, value]) => {
+    if (error) throw error;
+    return value;
+  });
+  const score = Array.isArray(delayed) ? Number(delayed[1]) : Number.NaN;
+  return {
+    waiting: Number(waiting) + Number(prioritized),
+    active: Number(active),
+    nextDelayed: Number.isNaN(score) ? undefined : score / 0x1000, // BullMQ keeps 12 bits of order below the time
+    hasSession: session === 1,
+  };
+}
+
+/** Takes lanes that were empty for long out of the registry. */
+async function forget(redis: RedisLink, registryKey: string, lanes: string[]): Promise<void> {
+  if (lanes.length === 0) return;
+  const stale = new Set(await redis.client.zrangebyscore(registryKey, 0, Date.now() - idleLaneTtl));
+  const gone = lanes.filter((lane) => stale.has(lane));
+  if (gone.length > 0) await redis.client.zrem(registryKey, ...gone);
+}

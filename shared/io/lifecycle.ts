@@ -1,0 +1,57 @@
+import type { Logger } from './log.ts';
+
+/** One thing to give back at the end. */
+export interface Step {
+  readonly name: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Resolves with the reason when this process is asked to end: SIGTERM, SIGINT, SIGHUP (its terminal is gone), or the
+ * process that started it is gone. A second signal ends it at once with exit code 1.
+ */
+export function whenStopped(): Promise<string> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const stop = (reason: string): void => {
+      if (isStopping && reason !== parentGone) process.exit(1);
+      isStopping = true;
+      resolve(reason);
+    };
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
+    if (process.channel) process.once('disconnect', () => stop(parentGone));
+  });
+}
+
+const parentGone = 'parent gone';
+
+/**
+ * Closes in the order given; a step that fails or takes longer than `timeoutMs` is logged and the next one is begun.
+ * Resolves with the exit code: 0 when all closed, else 1.
+ */
+export async function closeInOrder(steps: readonly Step[], timeoutMs: number, log: Logger): Promise<0 | 1> {
+  let code: 0 | 1 = 0;
+  for (const step of steps) {
+    const problem = await closeWithin(step, timeoutMs);
+    if (problem === undefined) continue;
+    code = 1;
+    log.error({ event: 'close_failed', step: step.name, error: problem });
+  }
+  return code;
+}
+
+async function closeWithin(step: Step, timeoutMs: number): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`not finished after ${timeoutMs} ms`), timeoutMs);
+  });
+  const closed = step.close().then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+  try {
+    return await Promise.race([closed, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

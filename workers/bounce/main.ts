@@ -1,0 +1,49 @@
+import { Worker, type Job } from 'bullmq';
+import { bounceSubscription } from '../../shared/core/subscriptions.ts';
+import type { Context } from '../../shared/io/context.ts';
+import { openDispositions, type SubscriberJob } from '../../shared/io/dispositions.ts';
+import { openRouter } from '../../shared/io/dns-router.ts';
+import { openIntake } from '../../shared/io/intake.ts';
+import { openLanes } from '../../shared/io/lanes.ts';
+import { openQueues } from '../../shared/io/queues.ts';
+import { openSpool } from '../../shared/io/spool-store.ts';
+import { reportOn, type ReportOutcome, type ReportWorld } from './report.ts';
+
+/** The bounce role: one BullMQ worker on its subscription, making reports and putting them back into the queue. */
+export async function run(context: Context): Promise<{ close(): Promise<void> }> {
+  const { config, redis, log, metrics } = context;
+  const queues = openQueues(redis);
+  const spool = openSpool(redis, config, log);
+  const dispositions = openDispositions(redis, spool, metrics, config.log.keepRecords);
+  const lanes = openLanes(redis, queues, config.delivery);
+  const intake = openIntake({ context, queues, spool, lanes, dispositions, router: openRouter(config) });
+  const world: ReportWorld = { context, queues, spool, intake };
+
+  const worker = new Worker<SubscriberJob, ReportOutcome>(
+    bounceSubscription.queue,
+    async (job: Job<SubscriberJob, ReportOutcome>) => {
+      const { record } = job.data;
+      const outcome = await reportOn(record, world);
+      metrics.reports.inc({ outcome });
+      log.info({ event: 'report', outcome, dispositionId: record.event_id, messageId: record.id, type: record.type });
+      return outcome;
+    },
+    {
+      connection: redis.duplicate() as never,
+      prefix: redis.prefix,
+      concurrency: config.bounce.concurrency,
+      lockDuration: config.delivery.lockDuration,
+      stalledInterval: config.delivery.sweepInterval,
+      maxStalledCount: 1_000_000_000,
+    },
+  );
+  worker.on('error', (error) => log.warn({ event: 'bounce_worker_error', error: error.message }));
+  worker.on('failed', (job, error) => log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) }));
+  await worker.waitUntilReady();
+  return {
+    close: async () => {
+      await worker.close();
+      await spool.close();
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import { hostname } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { Config } from '../../../shared/core/config.ts';
+import { loadConfig } from '../../../shared/io/config-load.ts';
+import { openContext, type Context } from '../../../shared/io/context.ts';
+import { doesRedisAnswer, embeddedRedisUrl } from '../../../shared/io/embedded-redis.ts';
+import { startHealth } from '../../../shared/io/health.ts';
+import { closeInOrder, whenStopped, type Step } from '../../../shared/io/lifecycle.ts';
+import { Failure, type Command } from '../command.ts';
+import { loadRole, roleSummaries, type Role } from '../roles.ts';
+
+/** The command that runs one role in this process until it is told to stop. */
+export const roleCommand = (role: Role): Command => ({
+  help: { usage: '[--config <file>]', summary: roleSummaries[role], options: [['--config <file>', 'settings (JSON or TypeScript)']] },
+  run: async (args) => {
+    const { values } = parseArgs({ args, options: { config: { type: 'string' } } });
+    const config = await loadConfig({ ...(values.config !== undefined && { file: values.config }), env: process.env });
+    return runRole(role, config);
+  },
+});
+
+async function runRole(role: Role, config: Config): Promise<number> {
+  // Listened for from the start: a signal while opening closes what was opened.
+  const stopped = whenStopped();
+  const context = await openContext(config, await redisUrl(config), `${role}-${hostname()}-${process.pid}`);
+  const opened: Step[] = [{ name: 'redis', close: () => context.close() }];
+  try {
+    const worker = await (await loadRole[role]()).run(context);
+    opened.unshift({ name: role, close: () => worker.close() });
+    if (config.health.port > 0) {
+      const health = await openHealth(context);
+      opened.push({ name: 'health', close: () => health.close() });
+    }
+    context.log.info({ event: 'ready', role, ...(worker.describe !== undefined && { at: worker.describe }) });
+    process.send?.({ ready: worker.describe ?? '' });
+  } catch (error) {
+    await closeInOrder(opened, config.shutdownTimeout, context.log);
+    throw isOfTheSystem(error) ? new Failure(`${role}: ${error.message}`, { cause: error }) : error;
+  }
+  const reason = await stopped;
+  context.log.info({ event: 'stopping', role, reason });
+  const code = await closeInOrder(opened, config.shutdownTimeout, context.log);
+  context.log.info({ event: 'stopped', role });
+  return code;
+}
+
+/** The Redis that is configured, else the one that a `rebound start` on the same data folder has brought up. */
+async function redisUrl(config: Config): Promise<string> {
+  if (config.redis.url) return config.redis.url;
+  const url = embeddedRedisUrl(config.dataDir);
+  if (await doesRedisAnswer(url)) return url;
+  throw new Failure('there is no Redis: set REDIS_URL, or use "rebound start", which brings its own');
+}
+
+const openHealth = (context: Context): ReturnType<typeof startHealth> =>
+  startHealth(context.config.health, { isReady: () => context.redis.isReady, metrics: () => context.metrics.registry.metrics() });
+
+/** A port in use, a file that is not there: the message says it all, a stack trace says no more. */
+const isOfTheSystem = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && 'syscall' in error && typeof error.syscall === 'string';

@@ -1,0 +1,80 @@
+import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
+import { formatPeer, type DispositionRecord } from '../../shared/core/disposition.ts';
+import { laneName } from '../../shared/core/lane.ts';
+import type { Outcome, Peer } from '../../shared/core/outcome.ts';
+import { localReply, type Reply } from '../../shared/core/reply.ts';
+import type { Transaction } from '../../shared/io/outbound.ts';
+import type { HostsRoute, SiteLink } from './site-link.ts';
+import type { World } from './world.ts';
+
+/** What one attempt came to; `moved`: the domain belongs to another lane by now. */
+export type AttemptResult =
+  | { kind: 'outcomes'; outcomes: Outcome[]; peer: DispositionRecord['peer_address']; tls?: Peer['tls'] }
+  | { kind: 'moved'; lane: string };
+
+/** After this many moves a job is delivered from the lane it is in. */
+const maxMoves = 3;
+
+/**
+ * Tries to deliver one lane job: route, connection, and as many transactions as it takes until every recipient was
+ * tried. `failureTtl`: how long a failed connection answers for the whole lane, in milliseconds.
+ */
+export async function attempt(job: DeliveryJob, lane: string, link: SiteLink, world: World, failureTtl: number): Promise<AttemptResult> {
+  const route = await world.router.route(job.domain);
+  if (route.kind === 'failed') {
+    return sameForAll(job, { kind: route.permanent ? 'refused' : 'failed', reply: route.reply });
+  }
+  const rightLane = laneName(job.source, route.site);
+  if (rightLane !== lane && (job.moves ?? 0) < maxMoves) return { kind: 'moved', lane: rightLane };
+  const content = await world.spool.read(job.message);
+  if (!content) return sameForAll(job, { kind: 'refused', reply: lostContent });
+  return deliver(job, route, content, link, world, failureTtl);
+}
+
+async function deliver(
+  job: DeliveryJob,
+  route: HostsRoute,
+  firstContent: Transaction['content'],
+  link: SiteLink,
+  world: World,
+  failureTtl: number,
+): Promise<AttemptResult> {
+  const { recipients } = job.envelope;
+  const outcomes: Outcome[] = recipients.map(() => notReached);
+  let pending = recipients.map((_, i) => i);
+  let peer: Peer | undefined;
+  let content: Transaction['content'] = firstContent;
+  while (pending.length > 0) {
+    const opened = await link.connection(route, job.source, failureTtl);
+    if ('reply' in opened) {
+      for (const i of pending) outcomes[i] = { kind: 'failed', reply: opened.reply };
+      return { kind: 'outcomes', outcomes, peer: peer ? formatPeer(peer) : opened.peer };
+    }
+    peer = opened.connection.peer;
+    const envelope = { ...job.envelope, recipients: pending.map((i) => recipients[i] ?? { address: '' }) };
+    const results = await opened.connection.send({ envelope, size: job.size, content });
+    for (const [n, i] of pending.entries()) outcomes[i] = results[n] ?? notReached;
+    const untried = pending.filter((i) => outcomes[i]?.kind === 'untried');
+    // Only a connection that turned out to be dead is worth a second try without progress.
+    if (untried.length === pending.length && (opened.isFresh || opened.connection.usable)) break;
+    pending = untried;
+    if (pending.length === 0 || Buffer.isBuffer(content)) continue;
+    // The stream was used up by the transaction before.
+    const again = await world.spool.read(job.message);
+    if (!again) {
+      for (const i of pending) outcomes[i] = { kind: 'refused', reply: lostContent };
+      break;
+    }
+    content = again;
+  }
+  return { kind: 'outcomes', outcomes, peer: peer ? formatPeer(peer) : null, ...(peer?.tls && { tls: peer.tls }) };
+}
+
+const notReached: Outcome = { kind: 'failed', reply: localReply(421, '4.4.2', 'The connection ended before this recipient was tried') };
+const lostContent: Reply = localReply(554, '5.3.0', 'The content of this message is not in the spool any more');
+
+const sameForAll = (job: DeliveryJob, outcome: Outcome): AttemptResult => ({
+  kind: 'outcomes',
+  outcomes: job.envelope.recipients.map(() => outcome),
+  peer: null,
+});

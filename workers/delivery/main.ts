@@ -1,0 +1,101 @@
+import { Worker, type Job } from 'bullmq';
+import type { Context } from '../../shared/io/context.ts';
+import { openDispositions } from '../../shared/io/dispositions.ts';
+import { openRouter } from '../../shared/io/dns-router.ts';
+import { openLanes, sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
+import type { Outbound } from '../../shared/io/outbound.ts';
+import { openQueues } from '../../shared/io/queues.ts';
+import { smtpClient } from '../../shared/io/smtp-client.ts';
+import { nodemailerClient } from '../../shared/io/smtp-client-nodemailer.ts';
+import { openSpool } from '../../shared/io/spool-store.ts';
+import type { Config } from '../../shared/core/config.ts';
+import { openHeldJobs } from './held-jobs.ts';
+import { runSession, type SessionEnd } from './session.ts';
+import { openSiteFailures } from './site-failures.ts';
+import type { World } from './world.ts';
+
+const clients: Record<Config['delivery']['client'], Outbound> = { rebound: smtpClient, nodemailer: nodemailerClient };
+
+/** The delivery role: one BullMQ worker on `sessions`, and the sweeper. */
+export async function run(context: Context): Promise<{ close(): Promise<void> }> {
+  const { config, redis, log, metrics } = context;
+  const { sessions, lockDuration, sweepInterval } = config.delivery;
+  const closing = new AbortController();
+  const cut = new AbortController();
+  const queues = openQueues(redis);
+  const spool = openSpool(redis, config, log);
+  const world: World = {
+    context,
+    queues,
+    spool,
+    lanes: openLanes(redis, queues, config.delivery),
+    dispositions: openDispositions(redis, spool, metrics, config.log.keepRecords),
+    router: openRouter(config),
+    outbound: clients[config.delivery.client],
+    held: openHeldJobs(queues, lockDuration, log),
+    failures: openSiteFailures(),
+    closing: closing.signal,
+    cut: cut.signal,
+  };
+
+  const worker = new Worker<SessionJob, SessionEnd>(sessionsQueue, (job) => open(job, world), {
+    connection: redis.duplicate() as never,
+    prefix: redis.prefix,
+    concurrency: sessions,
+    lockDuration,
+    stalledInterval: sweepInterval,
+    maxStalledCount: 1_000_000_000,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+  });
+  const quietly = (event: string, work: () => Promise<unknown>): void => {
+    work().catch((error: unknown) => log.warn({ event, error: String(error) }));
+  };
+  worker.on('error', (error) => log.warn({ event: 'sessions_worker_error', error: error.message }));
+  worker.on('failed', (job, error) => log.error({ event: 'session_failed', lane: job?.data.lane, error: String(error) }));
+  // Only now is the permit's id free again: what came in while it was still there has woken nobody.
+  worker.on('completed', (job, end) => quietly('recheck_failed', () => recheck(job, end, world)));
+  const sweeper = setInterval(() => quietly('sweep_failed', () => sweep(world)), sweepInterval);
+  await worker.waitUntilReady();
+
+  return {
+    close: async () => {
+      clearInterval(sweeper);
+      closing.abort();
+      const timer = setTimeout(() => cut.abort(), config.shutdownTimeout);
+      await worker.close();
+      clearTimeout(timer);
+      world.held.close();
+      await spool.close();
+    },
+  };
+}
+
+async function open(job: Job<SessionJob, SessionEnd>, world: World): Promise<SessionEnd> {
+  const { lane, index } = job.data;
+  if (index !== undefined) return runSession({ lane, index }, world);
+  await wake(lane, world);
+  return 'waiting';
+}
+
+async function recheck(job: Job<SessionJob, SessionEnd>, end: SessionEnd, world: World): Promise<void> {
+  const { lane } = job.data;
+  if (end === 'yielded' || (end === 'empty' && (await world.lanes.hasWork(lane)))) await wake(lane, world, job.data.index);
+}
+
+async function wake(lane: string, world: World, index = 0): Promise<void> {
+  const tx = world.queues.begin();
+  world.lanes.wake(tx, lane);
+  if (index > 0) world.lanes.addSession(tx, lane, index);
+  await tx.exec();
+}
+
+/** One process sweeps in each interval. */
+async function sweep(world: World): Promise<void> {
+  const { redis, config, instance, metrics, log } = world.context;
+  const lease = await redis.client.set(redis.key('sweeper'), instance, 'PX', Math.floor(config.delivery.sweepInterval * 0.9), 'NX');
+  if (lease !== 'OK') return;
+  const woken = await world.lanes.sweep();
+  metrics.swept.inc(woken);
+  if (woken > 0) log.info({ event: 'lanes_swept', woken });
+}

@@ -1,0 +1,161 @@
+import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
+import { judge, type Verdict } from '../../shared/core/judge.ts';
+import { localReply } from '../../shared/core/reply.ts';
+import { scheduleOf } from '../../shared/core/schedule.ts';
+import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
+import type { HeldJob, Taken } from '../../shared/io/queues.ts';
+import { attempt, type AttemptResult } from './attempt.ts';
+import { giveBack, move, settle, type Settled } from './settle.ts';
+import { openSiteLink, type SiteLink } from './site-link.ts';
+import type { World } from './world.ts';
+
+/**
+ * Why a session ended. `empty`: the lane had nothing more; `waiting`: the lane's rate or concurrency is used up and
+ * somebody else wakes it; `yielded`: others wait for the place, the lane still has work.
+ */
+export type SessionEnd = 'empty' | 'waiting' | 'yielded';
+
+/** Polls of an idle connection for the next message, before `idleTimeout` closes it. Milliseconds. */
+const idlePoll = 25;
+/** A lane that piles up gets more sessions, but not faster than this. Milliseconds. */
+const growthInterval = 20;
+/** A failed connection answers for the other messages of the lane this long at most. Milliseconds. */
+const longestFailureTtl = 10_000;
+
+let tokens = 0;
+
+/** One delivery session: holds a connection permit and drains its lane, one message after another. */
+export async function runSession(permit: Required<SessionJob>, world: World): Promise<SessionEnd> {
+  const { lane } = permit;
+  const token = `${world.context.instance}-${++tokens}`;
+  await world.queues.backend(lane).moveStalledJobsToWait();
+  const link = openSiteLink(lane, world);
+  const growth = openGrowth(permit, world);
+  const turn = openTurn(world);
+  world.context.metrics.sessions.inc();
+  try {
+    let taken = await world.queues.take(lane, token);
+    for (;;) {
+      switch (taken.kind) {
+        case 'job': {
+          const held: HeldJob = { queue: lane, id: taken.id, token };
+          const mayContinue = !world.closing.aborted && !(await turn.isOver());
+          const settled = await deliverOne(held, JSON.parse(taken.data) as DeliveryJob, link, mayContinue, world);
+          if (!mayContinue) return 'yielded';
+          if (settled.waiting > 0) await growth.grow();
+          // An empty answer may also mean a limit: only taking tells.
+          taken = settled.next.kind === 'job' ? settled.next : await world.queues.take(lane, token);
+          break;
+        }
+        case 'limited': {
+          const tx = world.queues.begin();
+          world.lanes.wakeLater(tx, lane, Date.now() + taken.ms);
+          await tx.exec();
+          return 'waiting';
+        }
+        case 'blocked':
+          return 'waiting';
+        case 'empty': {
+          const next = await linger(lane, token, link, world);
+          if (!next) return 'empty';
+          taken = next;
+        }
+      }
+    }
+  } finally {
+    world.context.metrics.sessions.dec();
+    await link.close();
+  }
+}
+
+/** The steps of one job: attempt, judge, settle. */
+async function deliverOne(held: HeldJob, job: DeliveryJob, link: SiteLink, fetchNext: boolean, world: World): Promise<Settled> {
+  const { config } = world.context;
+  const schedule = scheduleOf(job.queue, config.retry, config.queues);
+  world.held.add(held);
+  try {
+    const result = job.adminBounce === undefined ? await attempt(job, held.queue, link, world, Math.min(longestFailureTtl, schedule.interval / 2)) : undefined;
+    if (world.cut.aborted && result?.kind === 'outcomes' && result.outcomes.every(({ kind }) => kind === 'failed' || kind === 'untried')) {
+      await giveBack(held, job, world);
+      return { next: { kind: 'empty', next: undefined }, waiting: 0 };
+    }
+    if (result?.kind === 'moved') return await move(held, job, result.lane, fetchNext, world);
+    if (result) await heed(result, held.queue, world);
+    const verdict: Verdict = result
+      ? judge(
+          {
+            recipients: job.envelope.recipients,
+            outcomes: result.outcomes,
+            created: job.created,
+            attempts: job.attempts + 1,
+            ...(job.last && { last: job.last.reply }),
+          },
+          schedule,
+          Date.now(),
+          Math.random() * 2 - 1,
+        )
+      : adminBounce(job);
+    const { peer, tls } = result ?? { peer: null };
+    return await settle({ held, job, verdict, peer, ...(tls && { tls }) }, fetchNext, world);
+  } finally {
+    world.held.delete(held);
+  }
+}
+
+const adminBounce = (job: DeliveryJob): Verdict => ({
+  judgements: [
+    {
+      type: 'AdminBounce',
+      recipients: job.envelope.recipients,
+      reply: localReply(551, '5.7.1', `Administrator bounced with reason: ${job.adminBounce}`),
+    },
+  ],
+});
+
+/** A 421 means not now (RFC 5321 §3.8): the whole lane waits. A delivery ends the waiting. */
+async function heed(result: Extract<AttemptResult, { kind: 'outcomes' }>, lane: string, world: World): Promise<void> {
+  if (result.outcomes.some(({ kind }) => kind === 'accepted')) world.failures.succeeded(lane);
+  else if (result.outcomes.some(({ reply }) => reply.code === 421 && !reply.local)) await world.lanes.hold(lane, world.failures.holdAfter421(lane));
+}
+
+/** Keeps an open connection for the next message for a moment; undefined when none came. */
+async function linger(lane: string, token: string, link: SiteLink, world: World): Promise<Taken | undefined> {
+  const end = Date.now() + world.context.config.delivery.idleTimeout;
+  while (link.isOpen && Date.now() < end && !world.closing.aborted) {
+    await new Promise((resolve) => setTimeout(resolve, idlePoll));
+    const taken = await world.queues.take(lane, token);
+    if (taken.kind !== 'empty') return taken;
+  }
+  return undefined;
+}
+
+/** Adds permits while messages wait, each session two, so that a burst has all its connections after a few messages. */
+function openGrowth({ lane, index }: Required<SessionJob>, world: World): { grow(): Promise<void> } {
+  const { connections } = world.lanes.limits(lane);
+  let next = 0;
+  return {
+    grow: async () => {
+      if (Date.now() < next || world.closing.aborted) return;
+      next = Date.now() + growthInterval;
+      const children = [2 * index + 1, 2 * index + 2].filter((child) => child < connections);
+      if (children.length === 0) return;
+      const tx = world.queues.begin();
+      for (const child of children) world.lanes.addSession(tx, lane, child);
+      await tx.exec();
+    },
+  };
+}
+
+/** A session with endless work gives way after `fairnessInterval` when others wait for a place. */
+function openTurn(world: World): { isOver(): Promise<boolean> } {
+  const { fairnessInterval } = world.context.config.delivery;
+  const waitKey = world.queues.backend(sessionsQueue).keys['wait'] ?? '';
+  let check = Date.now() + fairnessInterval;
+  return {
+    isOver: async () => {
+      if (Date.now() < check) return false;
+      check = Date.now() + fairnessInterval;
+      return (await world.context.redis.client.llen(waitKey)) > 0;
+    },
+  };
+}

@@ -1,0 +1,178 @@
+import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
+import { formatResponse, timeFields, type DispositionRecord } from '../../shared/core/disposition.ts';
+import { classifyBounce } from '../../shared/core/bounce-class.ts';
+import type { Judgement, Verdict } from '../../shared/core/judge.ts';
+import type { Peer } from '../../shared/core/outcome.ts';
+import { localReply } from '../../shared/core/reply.ts';
+import { recipientField, recordBase } from '../../shared/core/reception.ts';
+import { parseNext, type HeldJob, type Taken, type Transaction } from '../../shared/io/queues.ts';
+import type { World } from './world.ts';
+
+/** The answer to settling: the next job of the lane if one was asked for and is there, and how many wait behind it. */
+export interface Settled {
+  next: Taken;
+  waiting: number;
+}
+
+export interface Attempted {
+  held: HeldJob;
+  job: DeliveryJob;
+  verdict: Verdict;
+  peer: DispositionRecord['peer_address'];
+  tls?: Peer['tls'];
+}
+
+/** How long to wait before a transaction that Redis refused is tried again. Milliseconds. */
+const settleRetryDelay = 1000;
+
+/**
+ * Carries out a verdict in one transaction: records and subscriber jobs, then the job itself completed or put back.
+ * A crash before it repeats the attempt, with the same event ids.
+ */
+export async function settle(attempted: Attempted, fetchNext: boolean, world: World): Promise<Settled> {
+  const { held, job, verdict, peer } = attempted;
+  const { remaining } = verdict;
+  return transact(held, fetchNext, world, (tx) => {
+    for (const [n, judgement] of verdict.judgements.entries()) world.dispositions.publish(tx, record(attempted, judgement, n, world));
+    if (!remaining) return undefined;
+    const reply = verdict.judgements.find(({ type }) => type === 'TransientFailure')?.reply;
+    const data: DeliveryJob = {
+      ...job,
+      envelope: { ...job.envelope, recipients: remaining.recipients },
+      attempts: job.attempts + 1,
+      ...(reply && (!reply.local || !job.last) && { last: { reply, peer } }),
+    };
+    world.lanes.wakeLater(tx, held.queue, remaining.retryAt);
+    return { at: remaining.retryAt, data };
+  });
+}
+
+/** Gives a job to the lane that its domain belongs to now. No attempt is counted. */
+export async function move(held: HeldJob, job: DeliveryJob, lane: string, fetchNext: boolean, world: World): Promise<Settled> {
+  const { instance } = world.context;
+  const now = Date.now();
+  const moves = (job.moves ?? 0) + 1;
+  const moved: DispositionRecord = {
+    type: 'Delayed',
+    event_id: `${held.id}.${job.attempts}.m${moves}`,
+    ...recordBase({ id: job.message, ...job }, instance),
+    recipient: recipientField(job.envelope.recipients),
+    queue: job.queue,
+    site: held.queue,
+    response: formatResponse(localReply(400, '4.4.4', `Context: the mail exchangers of ${job.domain} changed. Next due now in ${lane}`)),
+    peer_address: null,
+    ...timeFields(now),
+    num_attempts: job.attempts,
+    delivery_protocol: null,
+    egress_source: job.source,
+    next_attempt: now,
+  };
+  const { queues, lanes, dispositions } = world;
+  const tx = queues.begin();
+  dispositions.publish(tx, moved);
+  tx.add(lane, { id: held.id, name: 'message', data: { ...job, moves } });
+  lanes.wake(tx, lane);
+  const at = tx.length;
+  tx.finish(held, fetchNext);
+  return read(await execute(tx, world), at, world, held);
+}
+
+/** Puts a job back for the next session to take at once; no attempt is counted. */
+export async function giveBack(held: HeldJob, job: DeliveryJob, world: World): Promise<void> {
+  const tx = world.queues.begin();
+  tx.postpone(held, 0, job, false);
+  world.lanes.wakeLater(tx, held.queue, Date.now());
+  await execute(tx, world);
+}
+
+/** Runs `write`, then releases and completes the job, or puts it back when `write` says until when and with what data. */
+async function transact(
+  held: HeldJob,
+  fetchNext: boolean,
+  world: World,
+  write: (tx: Transaction) => { at: number; data: DeliveryJob } | undefined,
+): Promise<Settled> {
+  const { queues, spool } = world;
+  const backend = queues.backend(held.queue);
+  const message = held.id.slice(0, held.id.indexOf('.'));
+  let releasedAt = -1;
+  const build = (): { tx: Transaction; finishedAt: number } => {
+    const tx = queues.begin();
+    const put = write(tx);
+    if (!put) {
+      releasedAt = tx.length;
+      spool.release(tx, message, held.id, { lockKey: backend.toKey(`${held.id}:lock`), token: held.token });
+    }
+    const finishedAt = tx.length;
+    if (put) tx.postpone(held, put.at, put.data, fetchNext);
+    else tx.finish(held, fetchNext);
+    tx.redis.llen(backend.keys['wait'] ?? '');
+    return { tx, finishedAt };
+  };
+  for (;;) {
+    const { tx, finishedAt } = build();
+    try {
+      const results = await tx.exec();
+      if (releasedAt >= 0) await spool.released(message, results[releasedAt]);
+      return { ...read(results, finishedAt, world, held), waiting: Number(results.at(-1)) };
+    } catch (error) {
+      // A full Redis refuses the transaction as a whole. The outcome is known and must be kept: the lock is held on to.
+      world.context.metrics.redisErrors.inc({ operation: 'settle' });
+      world.context.log.error({ event: 'settle_failed', lane: held.queue, job: held.id, error: String(error) });
+      if (world.cut.aborted) throw error;
+      await new Promise((resolve) => setTimeout(resolve, settleRetryDelay));
+    }
+  }
+}
+
+async function execute(tx: Transaction, world: World): Promise<unknown[]> {
+  try {
+    return await tx.exec();
+  } catch (error) {
+    world.context.metrics.redisErrors.inc({ operation: 'settle' });
+    throw error;
+  }
+}
+
+function read(results: unknown[], finishedAt: number, world: World, held: HeldJob): Settled {
+  const next = parseNext(results[finishedAt]);
+  if (next !== 'lost') return { next, waiting: 0 };
+  world.context.log.warn({ event: 'job_lost', lane: held.queue, job: held.id }, 'its lock ran out: another worker may repeat the attempt');
+  return { next: { kind: 'empty', next: undefined }, waiting: 0 };
+}
+
+const letters: Record<Judgement['type'], string> = { Delivery: 'd', Bounce: 'b', TransientFailure: 't', Expiration: 'x', AdminBounce: 'a' };
+
+function record({ held, job, verdict, peer, tls }: Attempted, judgement: Judgement, n: number, world: World): DispositionRecord {
+  const { type, recipients, reply } = judgement;
+  const now = Date.now();
+  const { envelope } = job;
+  const isRemote = !reply.local;
+  if (type === 'Delivery') world.context.metrics.deliverySeconds.observe((now - job.created) / 1000);
+  return {
+    type,
+    event_id: `${held.id}.${job.attempts + 1}.${letters[type]}${n}`,
+    ...recordBase({ id: job.message, ...job }, world.context.instance),
+    recipient: recipientField(recipients),
+    queue: job.queue,
+    site: held.queue,
+    response: formatResponse(reply),
+    // An expiration tells the last remote words; they came from the server that said them.
+    peer_address: type === 'Expiration' && isRemote && !peer ? (job.last?.peer ?? null) : peer,
+    ...timeFields(now),
+    num_attempts: job.attempts + 1,
+    bounce_classification: type === 'Delivery' ? 'Uncategorized' : classifyBounce(reply),
+    egress_source: job.source,
+    delivery_protocol: peer ? 'ESMTP' : null,
+    ...(tls && { tls_protocol_version: tls.protocol, tls_cipher: tls.cipher }),
+    dsn: {
+      recipients,
+      ...(envelope.envid && { envid: envelope.envid }),
+      ...(envelope.ret && { ret: envelope.ret }),
+      ...(envelope.smtpUtf8 && { smtp_utf8: true }),
+      ...(envelope.eightBit && { eight_bit: true }),
+      ...(judgement.relayedDsn && { relayed: true }),
+    },
+    ...(verdict.remaining && type === 'TransientFailure' && { next_attempt: verdict.remaining.retryAt }),
+  };
+}
