@@ -36,26 +36,29 @@ export function parseIp(text: string): Uint8Array | undefined {
   if (v4) return new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...v4]);
   const halves = address.split('::');
   if (halves.length > 2 || !address.includes(':')) return undefined;
-  const head = parseGroups(halves[0] ?? '');
-  const tail = halves.length === 2 ? parseGroups(halves[1] ?? '') : [];
+  const isWhole = halves.length === 1;
+  const head = parseGroups(halves[0] ?? '', isWhole);
+  const tail = isWhole ? [] : parseGroups(halves[1] ?? '', true);
   if (!head || !tail) return undefined;
   const missing = 16 - head.length - tail.length;
-  if (halves.length === 2 ? missing < 2 : missing !== 0) return undefined;
+  if (isWhole ? missing !== 0 : missing < 2) return undefined;
   return new Uint8Array([...head, ...Array.from({ length: missing }, () => 0), ...tail]);
 }
 
+// A leading zero is octal to some readers and decimal to others: such a text is no address (RFC 6943 §3.1.1).
 function parseV4(text: string): number[] | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
+  const match = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/.exec(text);
   const parts = match?.slice(1).map(Number);
   return parts?.every((n) => n <= 255) ? parts : undefined;
 }
 
-function parseGroups(text: string): number[] | undefined {
+/** An IPv4 address may stand for the last two groups, at the end of the whole address only (RFC 4291 §2.2). */
+function parseGroups(text: string, isAtEnd: boolean): number[] | undefined {
   if (text === '') return [];
   const bytes: number[] = [];
   const groups = text.split(':');
   for (const [i, group] of groups.entries()) {
-    const v4 = i === groups.length - 1 ? parseV4(group) : undefined;
+    const v4 = isAtEnd && i === groups.length - 1 ? parseV4(group) : undefined;
     if (v4) bytes.push(...v4);
     else if (/^[0-9a-f]{1,4}$/i.test(group)) bytes.push(Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff);
     else return undefined;

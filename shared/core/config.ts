@@ -125,7 +125,11 @@ export const configSchema = z.strictObject({
   }).prefault({}),
   retry: z.strictObject(retry).prefault({}),
   queues: z.record(z.string(), z.strictObject({
-    interval: retry.interval.optional(), maxInterval: retry.maxInterval.optional(), maxAge: retry.maxAge.optional(), jitter: retry.jitter.optional(),
+    // Without defaults: what a queue does not say is taken from `retry`.
+    interval: retry.interval.unwrap().optional(),
+    maxInterval: retry.maxInterval.unwrap().optional(),
+    maxAge: retry.maxAge.unwrap().optional(),
+    jitter: retry.jitter.unwrap().optional(),
   })).default({}).describe('Schedules of single queues, by queue name (campaign:tenant@domain), tenant (tenant@) or domain'),
   bounce: z.strictObject({
     enabled: flag(true).describe('Make reports of failed messages'),

@@ -18,7 +18,7 @@ export function parseDuration(text: string): number | undefined {
 
 /** `1h 30m`, `5d`, `250ms`: at most two units, for people. */
 export function formatDuration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)}ms`;
+  if (Math.round(ms) < 1000) return `${Math.round(ms)}ms`;
   const parts: string[] = [];
   let rest = Math.round(ms / 1000) * 1000;
   for (const unit of ['d', 'h', 'm', 's']) {

@@ -2,7 +2,8 @@
  * Names of lanes and of their sessions. A lane is the BullMQ queue of one egress path, `source->site`; a session is the
  * right to hold one connection to the site, and its job id is the permit: `<lane>/0` to `<lane>/k-1`.
  */
-const maxNameLength = 200;
+// Longer than any domain name (253, RFC 1035 §2.3.4) with its source: real sites never share a lane by being cut.
+const maxNameLength = 400;
 
 /** The lane of an egress path. BullMQ forbids `:` in queue names; IPv6 literals get `;` instead. */
 export function laneName(source: string, site: string): string {

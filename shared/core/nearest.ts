@@ -1,7 +1,7 @@
-/** The name most like `text`, or undefined when none is like it: at most a third of its letters differ. */
+/** The name most like `text`, or undefined when none is like it: at most a third of its letters differ (rounded up). */
 export function nearest(text: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
-  let least = Math.floor(text.length / 3) + 1;
+  let least = Math.ceil(text.length / 3) + 1;
   for (const name of names) {
     const steps = distance(text.toLowerCase(), name.toLowerCase());
     if (steps < least) [best, least] = [name, steps];

@@ -185,9 +185,15 @@ function describeIssue(issue: Issue, input: unknown, sourceOf: (path: readonly P
     {
       source: sourceOf(issue.path),
       ...(value !== undefined && { value: show(value, issue.path) }),
-      message: isWhole && !own && !isLength ? setting.expected : issue.message.replace(/^[A-Z][a-z ]*: |, received .*$/g, ''),
+      message: isWhole && !own && !isLength ? setting.expected : wordsOf(issue),
     },
   ];
+}
+
+function wordsOf(issue: Issue): string {
+  const forms = issue.code === 'invalid_union' ? issue.errors.flatMap((errors) => errors.slice(0, 1)) : [issue];
+  const words = forms.map((form) => form.message.replace(/^[A-Z][a-z ]*: |, received .*$/g, ''));
+  return [...new Set(words)].join(' or ').replaceAll(' or expected', ' or');
 }
 
 /** The names that may stand at a place of the schema. */

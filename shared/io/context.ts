@@ -1,7 +1,7 @@
 import type { Config } from '../core/config.ts';
 import { openLog, type Logger } from './log.ts';
 import { openMetrics, type Metrics } from './metrics.ts';
-import { openRedis, type RedisLink } from './redis.ts';
+import { openRedis, type RedisLink, type RedisUse } from './redis.ts';
 
 /** What every worker is given: nothing else is shared between the parts of a process. */
 export interface Context {
@@ -13,10 +13,16 @@ export interface Context {
   readonly instance: string;
 }
 
-/** Opens log, metrics and Redis for one role. Rejects when Redis is not there (see openRedis). */
-export async function openContext(config: Config, redisUrl: string, instance: string): Promise<Context & { close(): Promise<void> }> {
+/** Opens log, metrics and Redis for one role. Rejects with RedisUnavailable when Redis is not there (see openRedis). */
+export async function openContext(
+  config: Config,
+  redisUrl: string,
+  instance: string,
+  use: Pick<RedisUse, 'failFast'> = {},
+): Promise<Context & { close(): Promise<void> }> {
   const log = openLog(config.log, { instance });
   const metrics = openMetrics(instance);
-  const redis = await openRedis(redisUrl, config.redis, log);
+  const { lockDuration, sweepInterval } = config.delivery;
+  const redis = await openRedis(redisUrl, config.redis, log, { ...use, lockDuration, stalledInterval: sweepInterval, name: instance });
   return { config, log, metrics, redis, instance, close: () => redis.close() };
 }

@@ -34,7 +34,7 @@ export async function startHealth({ host, port }: Config['health'], source: Heal
 const text = 'text/plain; charset=utf-8';
 
 async function answer(url: string, source: HealthSource): Promise<{ status: number; type: string; body: string }> {
-  switch (url.split('?')[0]) {
+  switch (url.replace(/\?.*/, '')) {
     case '/healthz':
       return { status: 200, type: text, body: 'ok\n' };
     case '/readyz':

@@ -8,14 +8,16 @@ export interface Step {
 
 /**
  * Resolves with the reason when this process is asked to end: SIGTERM, SIGINT, SIGHUP (its terminal is gone), or the
- * process that started it is gone. A second signal ends it at once with exit code 1.
+ * process that started it is gone. A further signal, later than a second after the first, ends it at once with exit
+ * code 1.
  */
 export function whenStopped(): Promise<string> {
   return new Promise((resolve) => {
-    let isStopping = false;
+    let since = Infinity;
     const stop = (reason: string): void => {
-      if (isStopping && reason !== parentGone) process.exit(1);
-      isStopping = true;
+      // npm passes on the SIGINT that the terminal has sent to us already: that is still the first one.
+      if (reason !== parentGone && performance.now() - since > repeatWindow) process.exit(1);
+      since = Math.min(since, performance.now());
       resolve(reason);
     };
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
@@ -23,6 +25,8 @@ export function whenStopped(): Promise<string> {
   });
 }
 
+/** Milliseconds. */
+const repeatWindow = 1000;
 const parentGone = 'parent gone';
 
 /**

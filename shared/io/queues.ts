@@ -71,6 +71,7 @@ export function openQueues(redis: RedisLink): Queues {
 
 function begin(redis: RedisLink, backend: Queues['backend']): Transaction {
   const multi = redis.client.multi();
+  const before = multi.length; // MULTI itself is in the queue and not among the results
   const commands = {
     // ioredis has every script of BullMQ as a method of its transactions, named with BullMQ's version.
     runCommand: (name: string, args: unknown[]): unknown => (multi as unknown as Record<string, (args: unknown[]) => unknown>)[name]?.(args),
@@ -81,7 +82,7 @@ function begin(redis: RedisLink, backend: Queues['backend']): Transaction {
   return {
     redis: multi,
     get length() {
-      return multi.length;
+      return multi.length - before;
     },
     add: (queue, job) => {
       const opts = { ...job.opts, ...(job.delay && job.delay > 0 && { delay: job.delay }) };

@@ -1,5 +1,5 @@
 import type { Outbound, ConnectOptions, ConnectResult, Target } from './outbound.ts';
-import { localReply, isPositive, type Reply } from '../core/reply.ts';
+import { localReply, isPositive, replyOnOneLine, type Reply } from '../core/reply.ts';
 import type { Peer } from '../core/outcome.ts';
 import { noExtensions, parseExtensions, type Extensions } from '../core/smtp-extensions.ts';
 import { isLoopback, tlsOptions } from './smtp-tls.ts';
@@ -77,6 +77,7 @@ async function upgrade(session: Session, policy: Target['tls']): Promise<Reply |
   wire.write('STARTTLS\r\n');
   const reply = await wire.read('STARTTLS', options.timeouts.command);
   if (reply.local) return required ? reply : 'tls-failed';
+  if (reply.code !== 220 && required && reply.code >= 500) return localReply(454, '4.7.4', `TLS is required and the server refused it: ${replyOnOneLine(reply)}`, 'STARTTLS');
   if (reply.code !== 220) return required || reply.code === 421 ? reply : undefined;
   // RFC 3207 §6, CVE-2021-38371: words that came in clear must not be read as if they came under TLS.
   if (wire.hasUnread) return localReply(454, '4.7.0', 'server sent more than its reply before the TLS handshake', 'STARTTLS');

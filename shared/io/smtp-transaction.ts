@@ -5,6 +5,7 @@ import { isTooManyRecipients, mailCommand, rcptCommand, refuseMessage, refuseRec
 import type { Extensions } from '../core/smtp-extensions.ts';
 import type { ConnectOptions, OutboundConnection, Target, Transaction } from './outbound.ts';
 import type { SmtpWire } from './smtp-wire.ts';
+import { exactly } from './whole-content.ts';
 
 /** How long `close` waits for the answer to QUIT. */
 const quitMs = 2000;
@@ -48,9 +49,10 @@ export class SmtpConnection implements OutboundConnection {
   }
 
   async close(): Promise<void> {
-    if (!this.usable || this.#isBusy) return this.destroy();
-    this.#wire.write('QUIT\r\n');
-    await this.#wire.read('QUIT', Math.min(quitMs, this.#timeouts.command));
+    if (this.usable && !this.#isBusy) {
+      this.#wire.write('QUIT\r\n');
+      await this.#wire.read('QUIT', Math.min(quitMs, this.#timeouts.command));
+    }
     this.#wire.destroy();
     await this.#wire.closed();
   }
@@ -64,7 +66,8 @@ export class SmtpConnection implements OutboundConnection {
     const refused = refuseMessage(envelope, size, this.#offered);
     if (refused) return envelope.recipients.map(() => ({ kind: 'refused', reply: refused }));
     const ledger = new Ledger(envelope);
-    if (ledger.open.length > 0) await this.#converse(transaction, ledger);
+    if (this.#wire.hasUnread) await this.#hearOut(ledger);
+    else if (ledger.open.length > 0) await this.#converse(transaction, ledger);
     return ledger.outcomes();
   }
 
@@ -83,13 +86,11 @@ export class SmtpConnection implements OutboundConnection {
 
     if (reset && !(await this.#isReset(ask, ledger))) return;
     const opening = await ask('MAIL', mail);
-    const isFirstWord = this.#reused;
-    this.#reused = true;
     if (!isPositive(opening)) {
-      if (this.#ends(opening)) return ledger.settleOpen(isFirstWord || this.#wire.endCause === 'here' ? untriedOr(opening, this.#wire.endCause) : negative(opening));
-      ledger.settleOpen(negative(opening));
-      return isPipelined ? this.#skipRefused(named.length) : undefined;
+      ledger.settleOpen(this.#isGoodbye(opening) ? { kind: 'untried', reply: opening } : negative(opening));
+      return !this.#ends(opening) && isPipelined ? this.#skipRefused(named.length) : undefined;
     }
+    this.#reused = true;
     const accepted: number[] = [];
     for (const { index, line } of named) {
       const reply = await ask('RCPT', line);
@@ -106,6 +107,23 @@ export class SmtpConnection implements OutboundConnection {
       return ledger.settleOpen(negative(go));
     }
     await this.#sendContent({ content, size }, accepted, ledger);
+  }
+
+  /** The server spoke before it was asked: it takes its leave, or whatever it says is no answer to us. */
+  async #hearOut(ledger: Ledger): Promise<void> {
+    const word = await this.#wire.read('MAIL', this.#timeouts.command);
+    const reply = word.code === 421 ? word : localReply(451, '4.5.0', `server said ${word.code} without being asked`, 'MAIL');
+    ledger.settleOpen(this.#reused ? { kind: 'untried', reply } : negative(reply));
+    this.#wire.destroy();
+  }
+
+  /**
+   * Is this first word of a transaction the end of the connection, with nothing said of the message? A server may
+   * close a connection that it finds too old or too idle; on a new one the same means that it wants no mail now.
+   */
+  #isGoodbye(reply: Reply): boolean {
+    const cause = this.#wire.endCause;
+    return cause === 'here' || (this.#reused && (reply.local ? cause === 'peer' : reply.code === 421));
   }
 
   async #isReset(ask: (command: string, line: string) => Promise<Reply>, ledger: Ledger): Promise<boolean> {
@@ -218,24 +236,8 @@ function negative(reply: Reply): Outcome {
   return { kind: 'failed', reply: localReply(451, '4.5.0', `server answered ${reply.command ?? 'a command'} with ${reply.code}`, reply.command) };
 }
 
-/** The first word of a transaction was a goodbye: nothing was said of this message, unless the server only kept silent. */
-function untriedOr(reply: Reply, cause: SmtpWire['endCause']): Outcome {
-  const isGoodbye = reply.code === 421 && cause !== 'timeout' && cause !== 'protocol';
-  return isGoodbye ? { kind: 'untried', reply } : negative(reply);
-}
-
 function recipientAt(envelope: Envelope, index: number) {
   const recipient = envelope.recipients[index];
   if (!recipient) throw new Error(`no recipient ${index}`);
   return recipient;
-}
-
-/** The chunks, and an error when they are fewer octets than they should be: half a message must not get its final dot. */
-async function* exactly(chunks: AsyncIterable<Buffer>, size: number): AsyncGenerator<Buffer> {
-  let seen = 0;
-  for await (const chunk of chunks) {
-    seen += chunk.length;
-    yield chunk;
-  }
-  if (seen < size) throw new Error(`content ends after ${seen} of ${size} octets`);
 }

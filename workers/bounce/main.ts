@@ -1,29 +1,20 @@
 import { Worker, type Job } from 'bullmq';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import type { Context } from '../../shared/io/context.ts';
-import { openDispositions, type SubscriberJob } from '../../shared/io/dispositions.ts';
-import { openRouter } from '../../shared/io/dns-router.ts';
-import { openIntake } from '../../shared/io/intake.ts';
-import { openLanes } from '../../shared/io/lanes.ts';
-import { openQueues } from '../../shared/io/queues.ts';
-import { openSpool } from '../../shared/io/spool-store.ts';
-import { reportOn, type ReportOutcome, type ReportWorld } from './report.ts';
+import type { SubscriberJob } from '../../shared/io/dispositions.ts';
+import { openPipeline } from '../../shared/io/pipeline.ts';
+import { reportOn, type ReportOutcome } from './report.ts';
 
 /** The bounce role: one BullMQ worker on its subscription, making reports and putting them back into the queue. */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
-  const queues = openQueues(redis);
-  const spool = openSpool(redis, config, log);
-  const dispositions = openDispositions(redis, spool, metrics, config.log.keepRecords);
-  const lanes = openLanes(redis, queues, config.delivery);
-  const intake = openIntake({ context, queues, spool, lanes, dispositions, router: openRouter(config) });
-  const world: ReportWorld = { context, queues, spool, intake };
+  const pipeline = openPipeline(context);
 
   const worker = new Worker<SubscriberJob, ReportOutcome>(
     bounceSubscription.queue,
     async (job: Job<SubscriberJob, ReportOutcome>) => {
       const { record } = job.data;
-      const outcome = await reportOn(record, world);
+      const outcome = await reportOn(record, { ...pipeline, context });
       metrics.reports.inc({ outcome });
       log.info({ event: 'report', outcome, dispositionId: record.event_id, messageId: record.id, type: record.type });
       return outcome;
@@ -43,7 +34,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   return {
     close: async () => {
       await worker.close();
-      await spool.close();
+      await pipeline.close();
     },
   };
 }

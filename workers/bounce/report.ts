@@ -7,15 +7,11 @@ import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import type { Context } from '../../shared/io/context.ts';
 import { holderOf } from '../../shared/io/dispositions.ts';
 import { newMessageId } from '../../shared/io/ids.ts';
-import type { Intake } from '../../shared/io/intake.ts';
-import type { Queues } from '../../shared/io/queues.ts';
+import type { Pipeline } from '../../shared/io/pipeline.ts';
 import type { SpoolStore } from '../../shared/io/spool-store.ts';
 
-export interface ReportWorld {
+export interface ReportWorld extends Pick<Pipeline, 'queues' | 'spool' | 'intake'> {
   context: Context;
-  queues: Queues;
-  spool: SpoolStore;
-  intake: Intake;
 }
 
 /** `sent`, `repeated` (it was sent before), `none` (nobody asked for it), or why there must be none. */

@@ -51,8 +51,9 @@ function explain(error: unknown): number {
   return 1;
 }
 
-const isOfParseArgs = (error: unknown): error is Error =>
-  error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_');
+function isOfParseArgs(error: unknown): error is Error {
+  return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_');
+}
 
 function asksForHelp(args: readonly string[]): boolean {
   const end = args.indexOf('--');

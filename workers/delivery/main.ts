@@ -1,13 +1,10 @@
 import { Worker, type Job } from 'bullmq';
 import type { Context } from '../../shared/io/context.ts';
-import { openDispositions } from '../../shared/io/dispositions.ts';
-import { openRouter } from '../../shared/io/dns-router.ts';
-import { openLanes, sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
+import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
 import type { Outbound } from '../../shared/io/outbound.ts';
-import { openQueues } from '../../shared/io/queues.ts';
+import { openPipeline } from '../../shared/io/pipeline.ts';
 import { smtpClient } from '../../shared/io/smtp-client.ts';
 import { nodemailerClient } from '../../shared/io/smtp-client-nodemailer.ts';
-import { openSpool } from '../../shared/io/spool-store.ts';
 import type { Config } from '../../shared/core/config.ts';
 import { openHeldJobs } from './held-jobs.ts';
 import { runSession, type SessionEnd } from './session.ts';
@@ -18,21 +15,16 @@ const clients: Record<Config['delivery']['client'], Outbound> = { rebound: smtpC
 
 /** The delivery role: one BullMQ worker on `sessions`, and the sweeper. */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
-  const { config, redis, log, metrics } = context;
+  const { config, redis, log } = context;
   const { sessions, lockDuration, sweepInterval } = config.delivery;
   const closing = new AbortController();
   const cut = new AbortController();
-  const queues = openQueues(redis);
-  const spool = openSpool(redis, config, log);
+  const pipeline = openPipeline(context);
   const world: World = {
+    ...pipeline,
     context,
-    queues,
-    spool,
-    lanes: openLanes(redis, queues, config.delivery),
-    dispositions: openDispositions(redis, spool, metrics, config.log.keepRecords),
-    router: openRouter(config),
     outbound: clients[config.delivery.client],
-    held: openHeldJobs(queues, lockDuration, log),
+    held: openHeldJobs(pipeline.queues, lockDuration, log),
     failures: openSiteFailures(),
     closing: closing.signal,
     cut: cut.signal,
@@ -66,7 +58,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
       await worker.close();
       clearTimeout(timer);
       world.held.close();
-      await spool.close();
+      await pipeline.close();
     },
   };
 }

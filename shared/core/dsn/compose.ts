@@ -1,7 +1,7 @@
 import { formatDate, isFormattableDate } from '../date.ts';
 import { chooseBoundary } from './boundary.ts';
 import { fieldText, fieldTextUtf8, formatField, isAscii } from './field.ts';
-import { concatOctets, encodeText } from './octets.ts';
+import { concatOctets, encodeText, findFaults } from './octets.ts';
 import { encodeQuotedPrintable } from './quoted-printable.ts';
 import type { ExtensionField, PerMessage, PerRecipient, ReportMessage, ReturnedContent, Typed } from './report.ts';
 
@@ -55,9 +55,11 @@ function header(report: ReportMessage, boundary: string, isBodyEightBit: boolean
 }
 
 function textPart(text: string): string {
-  if (isAscii(text)) return `Content-Type: text/plain; charset=us-ascii\r\n\r\n${text}`;
-  const encoded = encodeQuotedPrintable(encodeText(text));
-  return `Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n${encoded}`;
+  const octets = encodeText(text);
+  const { isUnsafe, hasEightBit } = findFaults(octets);
+  const type = `Content-Type: text/plain; charset=${isAscii(text) ? 'us-ascii' : 'utf-8'}\r\n`;
+  if (!isUnsafe && !hasEightBit) return `${type}\r\n${text}`;
+  return `${type}Content-Transfer-Encoding: quoted-printable\r\n\r\n${encodeQuotedPrintable(octets)}`;
 }
 
 function returnedPart({ kind, content, encoding }: ReturnedContent): Uint8Array {

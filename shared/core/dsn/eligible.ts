@@ -2,6 +2,7 @@ import { recipientsOf, type DispositionRecord } from '../disposition.ts';
 import type { Recipient } from '../envelope.ts';
 import { parseContentType } from './content-type.ts';
 import { readFields, valuesOf } from './field.ts';
+import { withoutSourceRoute } from './recipient.ts';
 
 /**
  * Why no report may be made of a record.
@@ -26,8 +27,9 @@ export function whyNoReport(record: DispositionRecord, originalHeader: string | 
   if (record.type !== 'Bounce' && record.type !== 'AdminBounce' && record.type !== 'Expiration') return 'not-a-failure';
   if (record.type === 'Bounce' && !protocols.includes(record.delivery_protocol)) return 'protocol';
   // RFC 5321 §4.5.5, RFC 3461 §5.2: never a report about what has no sender.
-  if (record.sender === '') return 'null-sender';
-  if (/^mailer-daemon(?:@|$)/i.test(record.sender)) return 'mailer-daemon';
+  const returnPath = withoutSourceRoute(record.sender).trim();
+  if (returnPath === '') return 'null-sender';
+  if (/^mailer-daemon(?:@|$)/i.test(returnPath)) return 'mailer-daemon';
   if (reportedRecipients(record).length === 0) return 'notify';
   return originalHeader === undefined ? undefined : whyNoReportByHeader(originalHeader);
 }

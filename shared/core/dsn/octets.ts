@@ -13,7 +13,7 @@ export function latin1(octets: Uint8Array): string {
 /** UTF-8 where it is valid, else each octet by itself. */
 export function decodeText(octets: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(octets);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets);
   } catch {
     return latin1(octets);
   }

@@ -49,24 +49,24 @@ export function chooseReturned(include: IncludeOriginal, content: Uint8Array, si
   if (include === 'FullContent') {
     const fault = limit !== undefined && size > limit ? tooLarge(limit) : faultOf(content, header);
     if (fault === undefined) return { returned: { kind: 'message', content, encoding: findFaults(content).hasEightBit ? '8bit' : '7bit' } };
-    return { ...returnHeader(header), ...(fault && { note: fault }) };
+    return { ...(fault && { note: fault }), ...returnHeader(header) };
   }
   return returnHeader(header);
 }
 
-const tooLarge = (limit: number): string => `Only the header of the message is returned, because it is larger than ${limit} octets.`;
+const tooLarge = (limit: number): string => `Only the header of the message is returned: it is larger than ${limit} octets.`;
 
 /** Why the message cannot be returned whole; empty when that needs no words, undefined when it can. */
 function faultOf(content: Uint8Array, header: Uint8Array): string | undefined {
   if (findFaults(content).isUnsafe) {
-    return 'Only the header of the message is returned, because it has a line or a character that mail cannot carry.';
+    return 'Only the header of the message is returned: its lines are not those of mail.';
   }
   const isRfc822 = headerFields(header).some((field) => /^(?:from|subject|date)$/i.test(field.name));
   return isRfc822 ? undefined : '';
 }
 
 function returnHeader(header: Uint8Array): ReturnChoice {
-  if (header.length > headerLimit) return { note: 'The header of the message is too large to be returned.' };
+  if (header.length >= headerLimit) return { note: 'The header of the message is too large to be returned.' };
   const { isUnsafe, hasEightBit } = findFaults(header);
   return { returned: { kind: 'header', content: header, encoding: isUnsafe ? 'quoted-printable' : hasEightBit ? '8bit' : '7bit' } };
 }

@@ -29,7 +29,7 @@ function encodeUtf8Address(address: string, special = /[^!-*,-<>-[\]-~]/u): stri
 }
 
 /** Back from `\x{HEX}`; what names no character is left as it is. */
-export function decodeUtf8Address(text: string): string {
+export function readUtf8Address(text: string): string {
   return text.replace(/\\x\{([0-9A-Fa-f]{1,6})\}/g, (escape, hex: string) => {
     const point = Number.parseInt(hex, 16);
     return point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff) ? escape : String.fromCodePoint(point);

@@ -27,7 +27,7 @@ export function explain(explanation: Explanation): string {
     ...(explanation.isExpired ? ['The message could not be delivered in the time it may stay in the queue.'] : []),
     'The message will be deleted from the queue.',
     'No further attempts will be made to deliver it.',
-    ...explanation.notes,
+    ...(explanation.notes.length > 0 ? ['', ...explanation.notes] : []),
     '',
     `For help, write to ${fieldTextUtf8(explanation.contact)}.`,
   ];

@@ -39,10 +39,13 @@ async function runRole(role: Role, config: Config): Promise<number> {
   }
   const reason = await stopped;
   context.log.info({ event: 'stopping', role, reason });
-  const code = await closeInOrder(opened, config.shutdownTimeout, context.log);
+  const code = await closeInOrder(opened, config.shutdownTimeout + grace, context.log);
   context.log.info({ event: 'stopped', role });
   return code;
 }
+
+/** The role itself ends its work at shutdownTimeout; what it then has to put back needs a moment. Milliseconds. */
+const grace = 2000;
 
 /** The Redis that is configured, else the one that a `rebound start` on the same data folder has brought up. */
 async function redisUrl(config: Config): Promise<string> {

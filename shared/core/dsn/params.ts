@@ -1,0 +1,51 @@
+import type { IncludeOriginal } from './original.ts';
+
+/** The parameters of the original's function, and four of our own. */
+export interface ReportParams {
+  /** What is returned of the message, unless its sender asked (RET). */
+  include_original_message: IncludeOriginal;
+  enable_expiration?: boolean;
+  enable_bounce?: boolean;
+  reporting_mta: { mta_type: string; name: string };
+  /** A constant boundary and Message-ID, for tests. */
+  stable_content?: boolean;
+  /** `kumomta`: to the octet what the original writes, with its faults. */
+  compatibility?: 'kumomta';
+  /** Address of the report's author; none or empty: mailer-daemon at the reporting MTA. */
+  from?: string;
+  /** Octets; a larger message is returned as its header. None: no limit. */
+  original_limit?: number;
+}
+
+/** Throws TypeError naming the parameter that is unknown, missing or not of its kind. */
+export function checkParams(params: ReportParams): void {
+  const checks: Record<string, (value: unknown) => boolean> = {
+    include_original_message: (value) => value === 'FullContent' || value === 'HeadersOnly' || value === 'No',
+    reporting_mta: (value) => typeof value === 'object' && value !== null,
+    ...optionalKeys,
+  };
+  checkKeys('', params, checks);
+  checkKeys('reporting_mta.', params.reporting_mta, { mta_type: isString, name: isString });
+}
+
+const isBoolean = (value: unknown): boolean => typeof value === 'boolean';
+const isString = (value: unknown): boolean => typeof value === 'string';
+
+const optionalKeys: Record<string, (value: unknown) => boolean> = {
+  enable_expiration: isBoolean,
+  enable_bounce: isBoolean,
+  stable_content: isBoolean,
+  compatibility: (value) => value === 'kumomta',
+  from: isString,
+  original_limit: (value) => typeof value === 'number' && value >= 0,
+};
+
+function checkKeys(path: string, value: object, checks: Record<string, (value: unknown) => boolean>): void {
+  const entries = new Map<string, unknown>(Object.entries(value));
+  for (const key of entries.keys()) if (!Object.hasOwn(checks, key)) throw new TypeError(`unknown parameter ${path}${key}`);
+  for (const [key, isValid] of Object.entries(checks)) {
+    const given = entries.get(key);
+    if (given === undefined && Object.hasOwn(optionalKeys, key)) continue;
+    if (!isValid(given)) throw new TypeError(`parameter ${path}${key} is missing or not of its kind`);
+  }
+}

@@ -1,0 +1,30 @@
+import type { Context } from './context.ts';
+import { openDispositions, type Dispositions } from './dispositions.ts';
+import { openRouter } from './dns-router.ts';
+import { openIntake, type Intake } from './intake.ts';
+import { openLanes, type Lanes } from './lanes.ts';
+import { openQueues, type Queues } from './queues.ts';
+import type { Router } from './router.ts';
+import { openSpool, type SpoolStore } from './spool-store.ts';
+
+/** Everything a worker does with mail, over the one Redis connection of its context. */
+export interface Pipeline {
+  queues: Queues;
+  spool: SpoolStore;
+  lanes: Lanes;
+  dispositions: Dispositions;
+  router: Router;
+  intake: Intake;
+  close(): Promise<void>;
+}
+
+export function openPipeline(context: Context): Pipeline {
+  const { config, redis, log, metrics } = context;
+  const queues = openQueues(redis);
+  const spool = openSpool(redis, config, log);
+  const lanes = openLanes(redis, queues, config.delivery);
+  const dispositions = openDispositions(redis, spool, metrics, config.log.keepRecords);
+  const router = openRouter(config);
+  const intake = openIntake({ context, queues, spool, lanes, dispositions, router });
+  return { queues, spool, lanes, dispositions, router, intake, close: () => spool.close() };
+}

@@ -1,0 +1,439 @@
+import { isUtf8 } from 'node:buffer';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import type { SMTPServer } from 'smtp-server';
+import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
+import type { Envelope } from '../core/envelope.ts';
+import { SmtpRefusal } from '../core/refusal.ts';
+import { localReply, type Reply } from '../core/reply.ts';
+import { parseMail, parseRcpt, type Parsed } from '../core/smtp-params.ts';
+import { SmtpParser } from './smtp-parser.ts';
+import { ReplyingConnection } from './smtp-replies.ts';
+import type { ContentReceiver, SmtpSession, SmtpSettings, SmtpUser } from './smtp-session.ts';
+
+/** What a PROXY header adds: the client is unknown to the proxy itself (a health check), and so never trusted. */
+export interface ConnectionOptions extends SMTPConnectionOptions {
+  isUnknown?: boolean;
+}
+
+/** Lines longer than this are no command; RFC 3461 §5.4 and RFC 6531 §3.4 together ask for 1046 octets, AUTH= for 500 more. */
+const maxLine = 4096;
+const maxFailedLogins = 3;
+const httpRequest = /^(?:OPTIONS|GET|HEAD|POST|PUT|DELETE|TRACE|CONNECT|PATCH) \S+ HTTP\/\d/i;
+/** Commands of SMTP and its extensions that are not offered: recognised, not implemented (RFC 5321 §4.2.4). */
+const unimplemented = new Set(['EXPN', 'BDAT', 'ETRN', 'ATRN', 'TURN', 'SEND', 'SOML', 'SAML', 'XCLIENT', 'XFORWARD', 'BURL', 'LHLO']);
+const mailOk: Reply = { code: 250, enhanced: '2.1.0', lines: ['Ok'] };
+const rcptOk: Reply = { code: 250, enhanced: '2.1.5', lines: ['Ok'] };
+const done: Reply = { code: 250, enhanced: '2.0.0', lines: ['Ok'] };
+const startContent: Reply = { code: 354, lines: ['End data with <CR><LF>.<CR><LF>'] };
+
+/**
+ * One SMTP connection. smtp-server has the socket, TLS and SASL; the commands, their order and their grammar are ours.
+ */
+export class SmtpConnection extends ReplyingConnection implements SmtpSession {
+  readonly isTrusted: boolean;
+  helo = '';
+  envelope: Envelope | undefined;
+  readonly #settings: SmtpSettings;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #addresses = new Set<string>();
+  #receiver: ContentReceiver | undefined;
+  /** The content is complete and its fate is being decided: the client waits for us. */
+  #isDeciding = false;
+  /** No further transaction: the connection ends after this one. */
+  #isLeaving = false;
+  #isCounted = false;
+  #messages = 0;
+  #failedLogins = 0;
+
+  constructor(server: SMTPServer, socket: Socket, options: ConnectionOptions, settings: SmtpSettings) {
+    super(server, socket, options);
+    this.#settings = settings;
+    this.isTrusted = !options.isUnknown && settings.isTrusted(this.remoteAddress);
+  }
+
+  get isEsmtp(): boolean {
+    return this.openingCommand === 'EHLO';
+  }
+
+  get user(): SmtpUser | undefined {
+    return (this.session.user as SmtpUser | undefined) || undefined;
+  }
+
+  get tls(): { protocol: string; cipher: string } | undefined {
+    if (!(this._socket instanceof TLSSocket)) return undefined;
+    return { protocol: this._socket.getProtocol() ?? 'TLS', cipher: this._socket.getCipher().name };
+  }
+
+  // --- Life of the connection ---------------------------------------------------------------------------------------
+
+  override init(): void {
+    const { handlers, ingress } = this.#settings;
+    this._setListeners(() => {
+      this.#isCounted = true;
+      const refusal = handlers.connect(this);
+      if (refusal) return this.#refuseConnection(refusal);
+      this.#after(ingress.sessionDeadline, () => this.#expire());
+      // Only those who could be robots wait; the delay is what catches them talking before the greeting.
+      if (this.isTrusted || ingress.greetingDelay === 0) this.connectionReady();
+      else this.#after(ingress.greetingDelay, () => this.connectionReady());
+    });
+  }
+
+  /** Ends the connection when its transaction is done: at once without one. Resolves when we have said our last word. */
+  leave(): Promise<void> {
+    this.#isLeaving = true;
+    this.#leaveIfIdle();
+    if (this._closing || this._closed) return Promise.resolve();
+    return new Promise((resolve) => this.once('ended', resolve));
+  }
+
+  /** Ends the connection whatever it is doing; a message that is being decided on may be in the queue already. */
+  cutOff(): void {
+    if (!this._closing && !this._closed) this.tell(localReply(421, '4.3.2', 'Shutting down, closing connection'));
+  }
+
+  /** Closes the socket without waiting for the client. */
+  destroy(): void {
+    this._socket.destroy();
+  }
+
+  override close(): void {
+    super.close();
+    this.emit('ended');
+  }
+
+  override _createParser(): SmtpParser {
+    return new SmtpParser({
+      command: (line, next) => this._onCommand(line, next),
+      longLine: (next) => this.#longLine(next),
+      mayTalk: () => this.#mayTalk(),
+    });
+  }
+
+  override _onTimeout(): void {
+    if (this._closing) {
+      this._socket.destroy();
+    } else if (this._handlerPending || this.#isDeciding) {
+      this._armTimeout(); // it is us who are slow
+    } else {
+      this.tell(localReply(421, '4.4.2', 'Nothing heard for too long, closing connection'));
+    }
+  }
+
+  override _onClose(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    if (!this.#isDeciding) this.#receiver?.abort();
+    this.#receiver = undefined;
+    super._onClose();
+    this.emit('ended');
+    this.emit('closed');
+    if (this.#isCounted) this.#settings.handlers.close(this);
+    this.#isCounted = false;
+  }
+
+  /** Called by smtp-server after EHLO, HELO, STARTTLS and RSET, and by us after each message. */
+  override _resetSession(): void {
+    this.envelope = undefined;
+    if (this.#addresses.size > 0) this.#addresses = new Set();
+  }
+
+  #after(ms: number, act: () => void): NodeJS.Timeout {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      if (!this._closing && !this._closed) act();
+    }, ms);
+    timer.unref();
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  #cancel(timer: NodeJS.Timeout): void {
+    clearTimeout(timer);
+    this.#timers.delete(timer);
+  }
+
+  #expire(): void {
+    this.#isLeaving = true;
+    if (!this.#isDeciding) this.tell(localReply(421, '4.4.2', 'The connection has lasted too long, closing it'));
+  }
+
+  #leaveIfIdle(): void {
+    if (!this.#isLeaving || this._closing || this.envelope || this.#receiver || this._handlerPending) return;
+    this.tell(localReply(421, '4.3.2', 'Shutting down, closing connection'));
+  }
+
+  #refuseConnection(reply: Reply): void {
+    this.tell(reply);
+    this.close();
+  }
+
+  protected override refused(reply: Reply): void {
+    this.#settings.handlers.refused(this, reply, this.about);
+  }
+
+  /** Trusted clients and users may have as many bad recipients as their lists have. */
+  protected override isCounted(reply: Reply): boolean {
+    return !((this.isTrusted || this.user) && ['MAIL', 'RCPT', 'DATA', '.'].includes(reply.command ?? ''));
+  }
+
+  // --- Commands -------------------------------------------------------------------------------------------------------
+
+  #mayTalk(): boolean {
+    if (this._ready || this._upgrading || this._closing) return true;
+    // RFC 5321 §3.1: 554 in place of the greeting. Who does not wait for it is no mail server.
+    this.#refuseConnection(localReply(554, '5.5.1', 'Protocol error: talked before the greeting'));
+    return false;
+  }
+
+  #longLine(next: () => void): void {
+    this.command = undefined;
+    this.about = { sender: '', recipients: [] };
+    this._nextHandler = false;
+    this.reply(localReply(500, '5.5.2', 'Line too long'));
+    this._whenWritable(next);
+  }
+
+  override _onCommand(line: Buffer, callback: () => void = () => undefined): void {
+    const next = (): void => {
+      this._handlerPending = false;
+      this.#leaveIfIdle();
+      this._whenWritable(callback);
+    };
+    this._handlerPending = true;
+    try {
+      this.#obey(line, next);
+    } catch (error) {
+      this.reply(error instanceof SmtpRefusal ? error.reply : localReply(451, '4.3.0', 'Internal error, try again later'));
+      if (!(error instanceof SmtpRefusal)) this.#settings.log.error({ event: 'command_failed', command: this.command, err: error });
+      next();
+    }
+  }
+
+  #obey(line: Buffer, next: () => void): void {
+    const continuation = this._nextHandler;
+    this._nextHandler = false;
+    this.about = { sender: '', recipients: [] };
+    if (continuation) {
+      this.command = 'AUTH'; // the line is credentials
+      continuation.call(this, line, next);
+      return;
+    }
+    const text = line.toString('latin1');
+    const space = text.search(/[ \t]/);
+    const verb = (space < 0 ? text : text.slice(0, space)).toUpperCase();
+    const args = space < 0 ? '' : text.slice(space).trim();
+    this.command = /^[A-Z]{4,8}$/.test(verb) ? verb : undefined;
+    if (line.length > maxLine && verb !== 'AUTH') {
+      this.reply(localReply(500, '5.5.2', 'Line too long'));
+      return next();
+    }
+    if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text) || !isUtf8(line)) {
+      this.reply(localReply(501, '5.5.2', 'The line holds what no command may'));
+      return next();
+    }
+    if (httpRequest.test(text)) return this.tell(localReply(421, '4.7.0', 'This is SMTP, not HTTP'));
+    switch (verb) {
+      case 'STARTTLS': return this.#startTls(line, args, next);
+      case 'AUTH': return this.#auth(line, next);
+      case 'DATA': return this.#data(args, next);
+      case 'QUIT': return this.#quit(args, next);
+      default:
+        this.reply(this.#answer(verb, args, line));
+        next();
+    }
+  }
+
+  /** Commands that are done as soon as they are read. */
+  #answer(verb: string, args: string, line: Buffer): Reply {
+    switch (verb) {
+      case 'MAIL': return this.#mail(line.toString());
+      case 'RCPT': return this.#rcpt(line.toString());
+      case 'EHLO':
+      case 'HELO': return this.#hello(verb, args);
+      case 'RSET':
+        if (args) return noArguments(verb);
+        this._resetSession();
+        return done;
+      case 'NOOP': return done;
+      case 'HELP': return { code: 214, enhanced: '2.0.0', lines: ['See RFC 5321'] };
+      // RFC 5321 §7.3: 252 says neither yes nor no.
+      case 'VRFY':
+        return args
+          ? { code: 252, enhanced: '2.1.5', lines: ['Cannot tell, but will take a message and try to deliver it'] }
+          : localReply(501, '5.5.4', 'Syntax: VRFY address');
+      default:
+        return unimplemented.has(verb)
+          ? localReply(502, '5.5.1', `${verb} is not implemented`)
+          : localReply(500, '5.5.2', 'Command not recognized');
+    }
+  }
+
+  #hello(verb: 'EHLO' | 'HELO', name: string): Reply {
+    // RFC 5321 §4.1.4 forbids to refuse a name for what it is; this is no name at all.
+    if (!/^[!-~]{1,255}$/.test(name)) return localReply(501, '5.5.4', `Syntax: ${verb} hostname`);
+    const { hostname, ingress, offersTls, offersAuth } = this.#settings;
+    this.openingCommand = verb;
+    this.hostNameAppearsAs = this.helo = name;
+    this._resetSession();
+    const greeting = `${hostname} at your service, [${this.remoteAddress}]`;
+    if (verb === 'HELO') return { code: 250, lines: [greeting] };
+    const extensions = ['PIPELINING', `SIZE ${ingress.maxSize}`, '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES', 'DSN'];
+    if (offersTls && !this.secure) extensions.push('STARTTLS');
+    if (offersAuth && (this.secure || ingress.allowPlainAuth) && !this.user) extensions.push('AUTH PLAIN LOGIN');
+    return { code: 250, lines: [greeting, ...extensions] };
+  }
+
+  #mail(line: string): Reply {
+    if (!this.helo) return localReply(503, '5.5.1', 'Send EHLO first');
+    if (this.envelope) return localReply(503, '5.5.1', 'There is a transaction already');
+    if (this.#messages >= this.#settings.ingress.maxMessagesPerConnection) {
+      return localReply(421, '4.7.0', 'Enough messages on one connection, open another');
+    }
+    const parsed = parseMail(line);
+    this.about = { sender: parsed.ok ? parsed.value.sender : parsed.address, recipients: [] };
+    const refusal = this.#judge(parsed, (command) => this.#settings.handlers.mail(this, command));
+    if (refusal || !parsed.ok) return refusal ?? mailOk;
+    const { sender, smtpUtf8, ret, envid } = parsed.value;
+    this.envelope = { sender, recipients: [], smtpUtf8, eightBit: false, ...(ret && { ret }), ...(envid !== undefined && { envid }) };
+    return mailOk;
+  }
+
+  #rcpt(line: string): Reply {
+    const { envelope } = this;
+    if (!envelope) return localReply(503, '5.5.1', 'Send MAIL first');
+    const { ingress, handlers, postmasterDomain } = this.#settings;
+    const parsed = parseRcpt(line, envelope.smtpUtf8);
+    const named = parsed.ok ? parsed.value.mailbox.address : parsed.address;
+    this.about = { sender: envelope.sender, recipients: named ? [named] : [] };
+    if (parsed.ok && this.#addresses.has(named)) return rcptOk; // delivered once, as first asked for
+    if (parsed.ok && envelope.recipients.length >= ingress.maxRecipients) return localReply(452, '4.5.3', 'Too many recipients');
+    const refusal = this.#judge(parsed, (command) => handlers.rcpt(this, command));
+    if (refusal || !parsed.ok) return refusal ?? rcptOk;
+    const { mailbox, notify, orcpt } = parsed.value;
+    this.#addresses.add(named);
+    const address = mailbox.domain === '' ? `${mailbox.address}@${postmasterDomain}` : mailbox.address;
+    envelope.recipients.push({ address, ...(notify && { notify }), ...(orcpt !== undefined && { orcpt }) });
+    return rcptOk;
+  }
+
+  #judge<T>(parsed: Parsed<T>, decide: (command: T) => Reply | undefined): Reply | undefined {
+    if (!parsed.ok) return parsed.reply;
+    try {
+      return decide(parsed.value);
+    } catch (error) {
+      if (error instanceof SmtpRefusal) return error.reply;
+      throw error;
+    }
+  }
+
+  #quit(args: string, next: () => void): void {
+    if (args) this.reply(noArguments('QUIT'));
+    else {
+      this.reply({ code: 221, enhanced: '2.0.0', lines: ['Bye'] });
+      this.close();
+    }
+    next();
+  }
+
+  // --- Content --------------------------------------------------------------------------------------------------------
+
+  #data(args: string, next: () => void): void {
+    const refusal = this.#dataRefusal(args);
+    const { envelope, _parser: parser } = this;
+    if (refusal || !envelope || !(parser instanceof SmtpParser)) {
+      if (refusal) this.reply(refusal);
+      return next();
+    }
+    this.about = { sender: envelope.sender, recipients: envelope.recipients.map((r) => r.address) };
+    const { handlers, ingress } = this.#settings;
+    const receiver = handlers.data(this, envelope);
+    this.#receiver = receiver;
+    const deadline = this.#after(ingress.dataDeadline, () => {
+      this.command = '.';
+      this.reply(localReply(421, '4.4.2', 'The content took too long, closing connection'));
+    });
+    parser.startContent({
+      write: (piece) => receiver.write(piece),
+      end: (proceed) => {
+        this.#cancel(deadline);
+        // After a 421 or a lost connection the client will send it again: it must not be queued now.
+        if (this._closing || this._closed) proceed();
+        else void this.#decide(receiver, proceed);
+      },
+    });
+    this.reply(startContent);
+    next();
+  }
+
+  #dataRefusal(args: string): Reply | undefined {
+    if (args) return noArguments('DATA');
+    if (!this.envelope) return localReply(503, '5.5.1', 'Send MAIL first');
+    // RFC 5321 §3.3: 554 when no recipient was accepted; a pipelining client sends DATA all the same.
+    if (this.envelope.recipients.length === 0) return localReply(554, '5.5.1', 'No valid recipients');
+    return undefined;
+  }
+
+  async #decide(receiver: ContentReceiver, proceed: () => void): Promise<void> {
+    this.#isDeciding = true;
+    const reply = await receiver.end();
+    this.#isDeciding = false;
+    this.#receiver = undefined;
+    this.#messages++;
+    if (reply.code < 400) this.errors = 0;
+    this.command = '.';
+    this._resetSession();
+    this.reply(reply);
+    this.#leaveIfIdle();
+    this._whenWritable(proceed);
+  }
+
+  // --- TLS and AUTH ---------------------------------------------------------------------------------------------------
+
+  #startTls(line: Buffer, args: string, next: () => void): void {
+    const refusal = this.#startTlsRefusal(args);
+    if (refusal) {
+      this.reply(refusal);
+      return next();
+    }
+    this.helo = ''; // RFC 3207 §4.2: nothing that was said in the clear is known any more
+    super.handler_STARTTLS(line, next);
+  }
+
+  #startTlsRefusal(args: string): Reply | undefined {
+    if (args) return noArguments('STARTTLS');
+    if (!this.#settings.offersTls) return localReply(502, '5.5.1', 'STARTTLS is not offered');
+    return this.secure ? localReply(503, '5.5.1', 'TLS is active already') : undefined;
+  }
+
+  #auth(line: Buffer, next: () => void): void {
+    const refusal = this.#authRefusal();
+    if (!refusal) return super.handler_AUTH(line, next);
+    this.reply(refusal);
+    next();
+  }
+
+  #authRefusal(): Reply | undefined {
+    const { offersAuth, offersTls, ingress } = this.#settings;
+    const isAllowed = this.secure || ingress.allowPlainAuth;
+    if (!offersAuth || (!isAllowed && !offersTls)) return localReply(502, '5.5.1', 'AUTH is not offered');
+    if (!this.helo) return localReply(503, '5.5.1', 'Send EHLO first');
+    // RFC 4954 §4: 538 is for mechanisms that need encryption.
+    if (!isAllowed) return localReply(538, '5.7.11', 'Encryption required, send STARTTLS first');
+    if (this.user) return localReply(503, '5.5.1', 'You are logged in already');
+    return this.envelope ? localReply(503, '5.5.1', 'Not in a transaction') : undefined;
+  }
+
+  /** A password, from whatever mechanism; what smtp-server shall answer. */
+  async login(name: string, password: string): Promise<{ user?: SmtpUser; responseCode?: number; message?: string }> {
+    const user = await this.#settings.handlers.login(name, password);
+    if (user) return { user };
+    const isLast = ++this.#failedLogins >= maxFailedLogins;
+    return isLast
+      ? { responseCode: 421, message: 'Too many failed logins, closing connection' }
+      : { message: 'Authentication credentials invalid' };
+  }
+}
+
+const noArguments = (verb: string): Reply => localReply(501, '5.5.4', `${verb} takes no arguments`);

@@ -1,0 +1,65 @@
+import type { Config } from '../core/config.ts';
+import type { Envelope } from '../core/envelope.ts';
+import type { Reply } from '../core/reply.ts';
+import type { MailCommand, RcptCommand } from '../core/smtp-params.ts';
+import type { Logger } from './log.ts';
+import type { About } from './smtp-replies.ts';
+
+/** A user who logged in. */
+export interface SmtpUser {
+  name: string;
+  tenant?: string;
+}
+
+/** What handlers may know of a connection. */
+export interface SmtpSession {
+  readonly id: string;
+  /** The client's address, told by the proxy where there is one. */
+  readonly remoteAddress: string;
+  readonly isTrusted: boolean;
+  readonly isEsmtp: boolean;
+  /** The argument of HELO or EHLO, as given; empty before it. */
+  readonly helo: string;
+  readonly user: SmtpUser | undefined;
+  readonly tls: { protocol: string; cipher: string } | undefined;
+  /** The transaction in hand. */
+  readonly envelope: Envelope | undefined;
+}
+
+/** Where the content of one message goes. Neither promise rejects. */
+export interface ContentReceiver {
+  /** Resolves when the next piece may come. Line ends as the client sent them, dots unstuffed. */
+  write(piece: Buffer): Promise<void>;
+  /** Resolves with the answer for the client. */
+  end(): Promise<Reply>;
+  /** The content will not be completed. */
+  abort(): void;
+}
+
+/** The decisions. `undefined` accepts; a reply or a thrown SmtpRefusal refuses. */
+export interface SmtpHandlers {
+  /** Before the greeting. */
+  connect(session: SmtpSession): Reply | undefined;
+  login(name: string, password: string): Promise<SmtpUser | undefined>;
+  mail(session: SmtpSession, command: MailCommand): Reply | undefined;
+  rcpt(session: SmtpSession, command: RcptCommand): Reply | undefined;
+  data(session: SmtpSession, envelope: Envelope): ContentReceiver;
+  /** A reply of 400 or more was sent; what it was about, as far as it is known. */
+  refused(session: SmtpSession, reply: Reply, about: About): void;
+  /** Once for each `connect`. */
+  close(session: SmtpSession): void;
+  /** A connection that never came to SMTP: no PROXY header, no TLS. */
+  failed(reason: 'proxy' | 'tls' | 'socket', error: Error): void;
+}
+
+export interface SmtpSettings {
+  hostname: string;
+  ingress: Config['ingress'];
+  /** Domain of `<postmaster>` (RFC 5321 §4.5.1). */
+  postmasterDomain: string;
+  offersTls: boolean;
+  offersAuth: boolean;
+  isTrusted(address: string): boolean;
+  handlers: SmtpHandlers;
+  log: Logger;
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkConfig } from '../../shared/core/config-check.ts';
+import { describeSettings, envName, hideSecrets } from '../../shared/core/config-describe.ts';
+import { configSchema, type ConfigInput } from '../../shared/core/config.ts';
+import { nearest } from '../../shared/core/nearest.ts';
+
+test('nothing configured is a valid configuration without contradictions', () => {
+  assert.deepEqual(checkConfig(configSchema.parse({})), []);
+});
+
+const units: [input: ConfigInput, read: (config: ReturnType<typeof configSchema.parse>) => unknown, want: unknown][] = [
+  [{ retry: { interval: '90s' } }, (c) => c.retry.interval, 90_000],
+  [{ retry: { interval: 1500 } }, (c) => c.retry.interval, 1500],
+  [{ ingress: { maxSize: '10MB' } }, (c) => c.ingress.maxSize, 10_485_760],
+  [{ queues: { 'example.com': { maxAge: '1d' } } }, (c) => c.queues['example.com'], { maxAge: 86_400_000 }],
+  [{ outbound: { routes: { '*': { host: 'relay.test' } } } }, (c) => c.outbound.routes['*'], { host: 'relay.test', port: 25, protocol: 'smtp', tls: 'opportunistic', user: '', password: '' }],
+];
+for (const [input, read, want] of units) {
+  test(`${JSON.stringify(input)} is read as ${JSON.stringify(want)}`, () => assert.deepEqual(read(configSchema.parse(input)), want));
+}
+
+const refused: ConfigInput[] = [
+  { retry: { interval: 'soon' } },
+  { retry: { interval: -1 } },
+  { ingress: { maxSize: '10 apples' } },
+  { ingress: { port: 65_536 } },
+  { ingress: { trusted: ['10.0.0.0/40'] } },
+  { hostname: 'not a host' },
+  { redis: { prefix: 'a b' } },
+  { delivery: { sites: { 'mx.test': { rate: 'fast' } } } },
+];
+for (const input of refused) test(`${JSON.stringify(input)} is refused`, () => assert.equal(configSchema.safeParse(input).success, false));
+
+const withTls = { key: 'key.pem', cert: 'cert.pem' };
+const user = { name: 'ann', password: 'secret' };
+const contradictions: [what: string, input: ConfigInput, key: string | undefined][] = [
+  ['an admin listener beyond loopback without a password', { admin: { host: '0.0.0.0' } }, 'admin.password'],
+  ['an admin listener on every address without a password', { admin: { host: '::' } }, 'admin.password'],
+  ['an admin listener on a name that may be anywhere', { admin: { host: 'box.lan' } }, 'admin.password'],
+  ['an admin listener beyond loopback with a password', { admin: { host: '0.0.0.0', password: 'x' } }, undefined],
+  ['an admin listener on localhost', { admin: { host: 'localhost' } }, undefined],
+  ['an admin listener on ::1', { admin: { host: '::1' } }, undefined],
+  ['a key without a certificate', { ingress: { tls: { key: 'key.pem' } } }, 'ingress.tls.cert'],
+  ['a certificate without a key', { ingress: { tls: { cert: 'cert.pem' } } }, 'ingress.tls.key'],
+  ['a key with its certificate', { ingress: { tls: withTls } }, undefined],
+  ['a TLS port without a certificate', { ingress: { tlsPort: 4650 } }, 'ingress.tlsPort'],
+  ['one port for both listeners', { ingress: { tlsPort: 2525, tls: withTls } }, 'ingress.tlsPort'],
+  ['logins that are never offered', { ingress: { users: [user] } }, 'ingress.users'],
+  ['logins over TLS', { ingress: { users: [user], tls: withTls } }, undefined],
+  ['logins in clear, as asked for', { ingress: { users: [user], allowPlainAuth: true } }, undefined],
+  ['a longest wait below the first', { retry: { interval: '1h', maxInterval: '1m' } }, 'retry.maxInterval'],
+  ['a queue whose longest wait is below its first', { queues: { 'a.test': { interval: '9h' } } }, 'queues.a.test.maxInterval'],
+  ['no wait at all', { retry: { interval: 0 } }, 'retry.interval'],
+  ['a lock that is gone before it is renewed', { delivery: { lockDuration: '10ms' } }, 'delivery.lockDuration'],
+  ['no time to connect', { outbound: { timeouts: { connect: 0 } } }, 'outbound.timeouts.connect'],
+  ['a Redis URL of no known form', { redis: { url: 'localhost:6379' } }, 'redis.url'],
+  ['a Redis URL without a host', { redis: { url: 'redis://' } }, 'redis.url'],
+  ['a cluster', { redis: { url: 'redis-cluster://a:7000,b:7000' } }, undefined],
+  ['a socket', { redis: { url: 'unix:///run/redis.sock' } }, undefined],
+];
+for (const [what, input, key] of contradictions) {
+  test(`${what} is ${key === undefined ? 'accepted' : `a mistake of ${key}`}`, () => {
+    assert.deepEqual(checkConfig(configSchema.parse(input)).map(({ keys }) => keys[0]), key === undefined ? [] : [key]);
+  });
+}
+
+const settings = describeSettings();
+
+test('every setting has a description, a default and a variable of its own', () => {
+  for (const setting of settings) {
+    assert.ok(setting.description, `${setting.key} has no description`);
+    assert.notEqual(setting.default, 'null', `${setting.key} has no default`);
+    assert.match(setting.expected, /^expected /);
+  }
+  assert.equal(new Set(settings.map(({ env }) => env)).size, settings.length);
+});
+
+test('the defaults that are shown are the defaults that hold', () => {
+  const shown: Record<string, unknown> = {};
+  for (const { key, default: text } of settings) {
+    const path = key.split('.');
+    let parent = shown;
+    for (const name of path.slice(0, -1)) parent = (parent[name] ??= {}) as Record<string, unknown>;
+    parent[path.at(-1) ?? ''] = JSON.parse(text);
+  }
+  assert.deepEqual(configSchema.parse(shown), configSchema.parse({}));
+});
+
+const described: [key: string, want: Partial<(typeof settings)[number]>][] = [
+  ['ingress.maxSize', { env: 'REBOUND_INGRESS_MAX_SIZE', reads: 'text', default: '"25MB"', isSecret: false }],
+  ['ingress.port', { reads: 'number', default: '2525', expected: 'expected a whole number from 0 to 65535' }],
+  ['ingress.trusted', { reads: 'list', default: '["127.0.0.0/8","::1/128"]' }],
+  ['ingress.users', { reads: 'json', isSecret: true }],
+  ['outbound.routes', { reads: 'json', isSecret: true }],
+  ['admin.password', { env: 'REBOUND_ADMIN_PASSWORD', isSecret: true }],
+  ['redis.requireDurable', { reads: 'boolean', expected: 'expected true or false' }],
+  ['log.level', { expected: 'expected one of "silent", "error", "warn", "info", "debug"' }],
+];
+for (const [key, want] of described) {
+  test(`${key} is described`, () => assert.partialDeepStrictEqual(settings.find((setting) => setting.key === key), want));
+}
+
+test('the variable of a key is in capitals, words divided', () => {
+  assert.equal(envName('ingress.maxConnectionsPerAddress'), 'REBOUND_INGRESS_MAX_CONNECTIONS_PER_ADDRESS');
+});
+
+test('secrets are hidden wherever they are', () => {
+  const shown = hideSecrets({
+    admin: { password: 'one' },
+    ingress: { users: [{ name: 'ann', password: 'two' }] },
+    redis: { url: 'redis://:three@host:6379' },
+    outbound: { routes: { 'a.test': { host: 'b', password: '' } } },
+  });
+  assert.deepEqual(shown, {
+    admin: { password: '[hidden]' },
+    ingress: { users: [{ name: 'ann', password: '[hidden]' }] },
+    redis: { url: 'redis://[hidden]@host:6379' },
+    outbound: { routes: { 'a.test': { host: 'b', password: '' } } },
+  });
+});
+
+const near: [text: string, want: string | undefined][] = [
+  ['strat', 'start'],
+  ['Start', 'start'],
+  ['ingres', 'ingress'],
+  ['deliver', 'delivery'],
+  ['frobnicate', undefined],
+  ['x', undefined],
+];
+for (const [text, want] of near) {
+  test(`"${text}" is ${want === undefined ? 'like nothing' : `like "${want}"`}`, () => assert.equal(nearest(text, ['start', 'ingress', 'delivery']), want));
+}

@@ -1,0 +1,4 @@
+import { smtpClient } from '../../shared/io/smtp-client.ts';
+import { testOutbound } from './outbound.conformance.ts';
+
+testOutbound('own client', smtpClient);

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startRebound } from '../support/relay.ts';
+
+const home = 'ann@home.test';
+const aof = ['--appendonly', 'yes', '--appendfsync', 'always'];
+const isRefusal = (error: Error & { responseCode?: number }): boolean => error.responseCode === 451 || error.responseCode === 452;
+
+test('a Redis that dies is answered with 451 at once, and what was accepted before is delivered after it is back', async (t) => {
+  const relay = await startRebound(t, { redis: aof, deliveries: 0, bounces: false });
+  for (let n = 0; n < 5; n++) await relay.send({ from: home, to: `r${n}@dest.test` });
+  await relay.redis.kill();
+  while (relay.context.redis.isReady) await sleep(5);
+  const started = Date.now();
+  await assert.rejects(relay.send({ from: home, to: 'lost@dest.test' }), isRefusal);
+  assert.ok(Date.now() - started < 2000, `${Date.now() - started} ms`);
+  await relay.redis.restart();
+  while (!relay.context.redis.isReady || !relay.observer.redis.isReady) await sleep(5);
+  await relay.send({ from: home, to: 'after@dest.test' });
+  await relay.startDelivery();
+  await relay.until((r) => r.type === 'Delivery', 6);
+  const arrived = relay.sink.messages.flatMap((m) => m.recipients).sort();
+  assert.deepEqual(arrived, ['after@dest.test', 'r0@dest.test', 'r1@dest.test', 'r2@dest.test', 'r3@dest.test', 'r4@dest.test']);
+});
+
+test('a Redis that stops answering is 451 within the timeout, then at once, and mail flows when it answers again', async (t) => {
+  const relay = await startRebound(t, { config: { redis: { timeout: '700ms' } } });
+  process.kill(relay.redis.pid, 'SIGSTOP');
+  try {
+    const first = Date.now();
+    await assert.rejects(relay.send({ from: home, to: 'a@dest.test' }), isRefusal);
+    assert.ok(Date.now() - first < 3000, `${Date.now() - first} ms`);
+    const second = Date.now();
+    await assert.rejects(relay.send({ from: home, to: 'b@dest.test' }), isRefusal);
+    assert.ok(Date.now() - second < 600, `${Date.now() - second} ms`);
+  } finally {
+    process.kill(relay.redis.pid, 'SIGCONT');
+  }
+  while (!relay.context.redis.isReady) await sleep(5);
+  await relay.send({ from: home, to: 'c@dest.test' });
+  await relay.sink.next((m) => m.recipients.includes('c@dest.test'));
+});
+
+test('a Redis that dies while delivery works loses nothing and doubles at most what was in hand', async (t) => {
+  const relay = await startRebound(t, { redis: aof, config: { delivery: { connectionsPerSite: 3 } }, sink: { rules: { message: { delayMs: 20 } } } });
+  for (let n = 0; n < 40; n++) await relay.send({ from: home, to: `r${n}@dest.test` });
+  await relay.sink.until(() => relay.sink.messages.length >= 5);
+  await relay.redis.kill();
+  await sleep(200);
+  await relay.redis.restart();
+  while (!relay.observer.redis.isReady) await sleep(5);
+  const all = new Set(Array.from({ length: 40 }, (_, n) => `r${n}@dest.test`));
+  await relay.until((r) => r.type === 'Delivery', 40);
+  assert.deepEqual(new Set(relay.sink.messages.flatMap((m) => m.recipients)), all);
+  assert.ok(relay.sink.messages.length <= 43, `${relay.sink.messages.length} messages arrived`);
+});
+
+test('a Redis without room is 452 before the message is sent, and what is queued is delivered', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, redis: ['--maxmemory', '12mb', '--maxmemory-policy', 'noeviction'] });
+  await relay.send({ from: home, to: 'first@dest.test' });
+  let accepted = 1;
+  let refusal: (Error & { responseCode?: number }) | undefined;
+  while (!refusal && accepted < 500) {
+    await relay.send({ from: home, to: `r${accepted}@dest.test`, text: `${'x'.repeat(70)}\r\n`.repeat(1400) }).then(
+      () => (accepted += 1),
+      (error: Error) => (refusal = error),
+    );
+  }
+  assert.equal(refusal?.responseCode, 452);
+  await relay.startDelivery();
+  await relay.until((r) => r.type === 'Delivery', accepted);
+  assert.equal(relay.sink.messages.length, accepted);
+  while (
+    !(await relay.send({ from: home, to: 'again@dest.test' }).then(
+      () => true,
+      () => sleep(20).then(() => false),
+    ))
+  );
+  await relay.sink.next((m) => m.recipients.includes('again@dest.test'));
+});
+
+test('a client that vanishes in the middle of its message leaves nothing', async (t) => {
+  const relay = await startRebound(t, { config: { spool: { threshold: '1KB' } } });
+  for (const size of [100, 500_000]) {
+    const socket = connect(relay.port, '127.0.0.1');
+    await once(socket, 'data');
+    socket.write(`EHLO x\r\nMAIL FROM:<${home}>\r\nRCPT TO:<bob@dest.test>\r\nDATA\r\n`);
+    let seen = '';
+    while (!seen.includes('354')) seen += String((await once(socket, 'data'))[0]);
+    socket.write(`Subject: x\r\n\r\n${'y'.repeat(78)}\r\n`.repeat(Math.ceil(size / 80)));
+    await sleep(50);
+    socket.destroy();
+  }
+  await relay.send({ from: home, to: 'whole@dest.test' });
+  await relay.until((r) => r.type === 'Delivery');
+  while ((await relay.leftovers()).length > 0) await sleep(10);
+  assert.equal((await relay.records('Reception')).length, 1);
+  assert.equal(relay.sink.messages.length, 1);
+});

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startRole } from '../support/processes.ts';
+import { startRebound, type Relay } from '../support/relay.ts';
+
+const home = 'ann@home.test';
+/** So long that a test which needs the sweeper to go on fails. */
+const noSweeper = { delivery: { sweepInterval: '10m', lockDuration: '60s' } } as const;
+
+test('no wake-up is lost: messages that arrive while sessions end are delivered without the sweeper', async (t) => {
+  const relay = await startRebound(t, { deliveries: 2, config: { delivery: { ...noSweeper.delivery, idleTimeout: 0 } } });
+  // Sessions end at every moment between two messages here, since an idle connection is not kept.
+  for (let n = 0; n < 150; n++) {
+    await relay.send({ from: home, to: `r${n}@dest.test` });
+    await sleep(n % 7);
+  }
+  await relay.until((r) => r.type === 'Delivery', 150);
+  assert.equal(relay.sink.messages.length, 150);
+});
+
+test('a retry that is due wakes its lane without the sweeper', async (t) => {
+  const seen = new Set<string>();
+  const rcpt = ({ recipient }: { recipient: string }): string | undefined => {
+    if (seen.has(recipient)) return undefined;
+    seen.add(recipient);
+    return '451 4.7.1 later';
+  };
+  const relay = await startRebound(t, { deliveries: 2, config: noSweeper, sink: { rules: { rcpt } } });
+  for (let n = 0; n < 30; n++) await relay.send({ from: home, to: `r${n}@dest.test` });
+  const deliveries = await relay.until((r) => r.type === 'Delivery', 30);
+  assert.deepEqual(new Set(deliveries.map((r) => r.num_attempts)), new Set([2]));
+});
+
+test('a site gets as many connections as it may have, over all workers, and no more', async (t) => {
+  const relay = await startRebound(t, {
+    deliveries: 3,
+    config: { delivery: { connectionsPerSite: 4 } },
+    sink: { rules: { message: { delayMs: 20 } } },
+  });
+  await Promise.all(Array.from({ length: 10 }, (_, c) => sendMany(relay, 15, c)));
+  await relay.until((r) => r.type === 'Delivery', 150);
+  assert.equal(relay.sink.counts.connections.maxOpen, 4);
+});
+
+test('the limits of a single site hold: connections, transactions in flight, rate', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0 });
+  const site = `127.0.0.1:${relay.sink.port}`;
+  Object.assign(relay.config.delivery.sites, { [site]: { connections: 6, concurrency: 2, rate: '20/s' } });
+  relay.sink.rules = { message: { delayMs: 30 } };
+  await sendMany(relay, 50, 0);
+  const started = Date.now();
+  await relay.startDelivery();
+  await relay.startDelivery();
+  await relay.until((r) => r.type === 'Delivery', 50);
+  // 50 messages in windows of 20 per second need two windows to pass; an unlimited lane needs 0.8 seconds.
+  assert.ok(Date.now() - started > 1900, `${Date.now() - started} ms`);
+  assert.equal(relay.sink.counts.transactions.maxOpen, 2);
+});
+
+test('a lane with a long backlog does not hold up other lanes', async (t) => {
+  const relay = await startRebound(t, {
+    config: { delivery: { sessions: 4, connectionsPerSite: 4, fairnessInterval: '100ms' } },
+    sink: { rules: { message: { delayMs: 20 } } },
+    deliveries: 0,
+  });
+  Object.assign(relay.config.outbound.routes, { 'quick.test': `127.0.0.2:${relay.sink.port}` });
+  await Promise.all(Array.from({ length: 8 }, (_, c) => sendMany(relay, 150, c)));
+  await relay.startDelivery();
+  await relay.until((r) => r.type === 'Delivery', 20);
+  await relay.send({ from: home, to: 'bob@quick.test' });
+  // Nobody listens at that address: what counts is that the lane had its turn while the other still has a backlog.
+  await relay.until((r) => r.type === 'TransientFailure' && r.recipient === 'bob@quick.test');
+  assert.ok((await relay.records('Delivery')).length < 1000);
+});
+
+test('a worker that is killed in the middle of its transactions loses nothing, and its messages go on', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, sink: { rules: { message: 'hang' } } });
+  const victim = await startRole(t, 'delivery', relay.redis, relay.config);
+  await sendMany(relay, 12, 0);
+  await relay.sink.until(() => relay.sink.counts.transactions.open >= 2, 15_000);
+  await victim.kill();
+  relay.sink.rules = {};
+  await relay.startDelivery();
+  const deliveries = await relay.until((r) => r.type === 'Delivery', 12);
+  assert.equal(new Set(deliveries.map((r) => r.recipient)).size, 12);
+  assert.deepEqual((await relay.records()).filter((r) => r.type !== 'Delivery' && r.type !== 'Reception'), []);
+  assert.deepEqual(await relay.leftovers(), []);
+});
+
+test('several crashes of the same job are no reason to fail it', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, sink: { rules: { message: 'hang' } }, config: { delivery: { lockDuration: '500ms', sweepInterval: '200ms' } } });
+  await relay.send({ from: home, to: 'bob@dest.test' });
+  for (let crash = 1; crash <= 3; crash++) {
+    const victim = await startRole(t, 'delivery', relay.redis, relay.config);
+    await relay.sink.until(() => relay.sink.counts.transactions.total >= crash && relay.sink.counts.transactions.open > 0, 20_000);
+    await victim.kill();
+    await relay.sink.until(() => relay.sink.counts.transactions.open === 0, 5000);
+  }
+  relay.sink.rules = {};
+  await relay.startDelivery();
+  const [delivery] = await relay.until((r) => r.type === 'Delivery');
+  assert.equal(delivery?.num_attempts, 1);
+});
+
+test('a shutdown finishes the transaction in hand, gives back the rest, and leaves nothing active', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, config: { delivery: { connectionsPerSite: 3 } }, sink: { rules: { message: { delayMs: 300 } } } });
+  const worker = await startRole(t, 'delivery', relay.redis, relay.config);
+  await sendMany(relay, 20, 0);
+  await relay.sink.until(() => relay.sink.counts.transactions.open >= 3, 15_000);
+  assert.equal(await worker.terminate(), 0, worker.log());
+  const delivered = (await relay.records('Delivery')).length;
+  assert.equal(delivered, relay.sink.messages.length);
+  assert.ok(delivered >= 3 && delivered < 20, `${delivered} delivered`);
+  const { client, prefix } = relay.observer.redis;
+  for (const key of await client.keys(`${prefix}:*:active`)) assert.equal(await client.llen(key), 0, key);
+  relay.sink.rules = {};
+  await relay.startDelivery();
+  await relay.until((r) => r.type === 'Delivery', 20);
+  assert.equal(relay.sink.messages.length, 20);
+});
+
+test('a shutdown cuts what does not end in time, and those messages go on with the next worker', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, sink: { rules: { message: 'hang' } }, config: { shutdownTimeout: '500ms' } });
+  const worker = await startRole(t, 'delivery', relay.redis, relay.config);
+  await sendMany(relay, 3, 0);
+  await relay.sink.until(() => relay.sink.counts.transactions.open > 0, 15_000);
+  await worker.terminate();
+  const { client, prefix } = relay.observer.redis;
+  for (const key of await client.keys(`${prefix}:default->*:active`)) assert.equal(await client.llen(key), 0, key);
+  relay.sink.rules = {};
+  await relay.startDelivery();
+  const deliveries = await relay.until((r) => r.type === 'Delivery', 3);
+  assert.deepEqual(deliveries.map((r) => r.num_attempts), [1, 1, 1]);
+});
+
+test('a site that is down is tried once for all that waits, and each message keeps its own schedule', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, config: { retry: { interval: '2s' } }, sink: { rules: { connect: '421 4.3.2 go away' } } });
+  await sendMany(relay, 40, 0);
+  await relay.startDelivery();
+  await relay.until((r) => r.type === 'TransientFailure', 40);
+  assert.ok(relay.sink.counts.connections.total <= 20, `${relay.sink.counts.connections.total} connections`);
+  relay.sink.rules = {};
+  await relay.until((r) => r.type === 'Delivery', 40);
+});
+
+test('connections are reused, and closed when there is nothing to send', async (t) => {
+  const relay = await startRebound(t, { config: { delivery: { messagesPerConnection: 10, connectionsPerSite: 1 } } });
+  await sendMany(relay, 35, 0);
+  await relay.until((r) => r.type === 'Delivery', 35);
+  assert.ok(relay.sink.counts.connections.total >= 4, 'ten messages a connection');
+  assert.ok(relay.sink.counts.connections.total < 20, `${relay.sink.counts.connections.total} connections`);
+  await relay.sink.until(() => relay.sink.counts.connections.open === 0, 5000);
+});
+
+async function sendMany(relay: Relay, count: number, client: number): Promise<void> {
+  for (let n = 0; n < count; n++) await relay.send({ from: home, to: `r${client}-${n}@dest.test` });
+}

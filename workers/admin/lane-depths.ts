@@ -1,0 +1,85 @@
+import { parseLaneName } from '../../shared/core/lane.ts';
+import type { Lanes } from '../../shared/io/lanes.ts';
+import type { Queues } from '../../shared/io/queues.ts';
+import type { RedisLink } from '../../shared/io/redis.ts';
+
+/** What lies in one lane; messages by state. */
+export interface LaneDepth {
+  lane: string;
+  source: string;
+  site: string;
+  waiting: number;
+  delayed: number;
+  active: number;
+  paused: boolean;
+  /** The site said 421 and is left alone for this time. Milliseconds; 0: it is not. */
+  heldMs: number;
+}
+
+export interface Depths {
+  /** The deepest first. */
+  lanes: LaneDepth[];
+  waiting: number;
+  delayed: number;
+  active: number;
+}
+
+/** Several pages and scrapes within this time share one look at the lanes. Milliseconds. */
+const freshFor = 1000;
+const lanesPerTrip = 200;
+/** BullMQ's counter of a rate limit is set to a number beyond every limit when a lane is held. */
+const heldCount = 1_000_000_000;
+
+/** All lanes of the registry, looked at once a second at most. */
+export function openDepths(redis: RedisLink, queues: Queues, lanes: Lanes): () => Promise<Depths> {
+  let depths: Promise<Depths> | undefined;
+  let readAt = 0;
+  return () => {
+    if (!depths || Date.now() - readAt > freshFor) {
+      readAt = Date.now();
+      depths = read(redis, queues, lanes);
+      depths.catch(() => {
+        depths = undefined;
+      });
+    }
+    return depths;
+  };
+}
+
+async function read(redis: RedisLink, queues: Queues, lanes: Lanes): Promise<Depths> {
+  const names = await lanes.names();
+  const found: LaneDepth[] = [];
+  for (let at = 0; at < names.length; at += lanesPerTrip) {
+    found.push(...(await readSome(redis, queues, names.slice(at, at + lanesPerTrip))));
+  }
+  const total = (state: 'waiting' | 'delayed' | 'active'): number => found.reduce((sum, lane) => sum + lane[state], 0);
+  found.sort((a, b) => depthOf(b) - depthOf(a) || (a.lane < b.lane ? -1 : 1));
+  return { lanes: found, waiting: total('waiting'), delayed: total('delayed'), active: total('active') };
+}
+
+const depthOf = (lane: LaneDepth): number => lane.waiting + lane.delayed + lane.active;
+
+async function readSome(redis: RedisLink, queues: Queues, names: readonly string[]): Promise<LaneDepth[]> {
+  const trip = redis.client.pipeline();
+  for (const name of names) {
+    const { keys } = queues.backend(name);
+    const key = (part: string): string => keys[part] ?? '';
+    trip.llen(key('wait')).zcard(key('prioritized')).zcard(key('delayed')).llen(key('active'));
+    trip.hexists(key('meta'), 'paused').get(key('limiter')).pttl(key('limiter'));
+  }
+  const answers = (await trip.exec()) ?? [];
+  const value = (lane: number, n: number): unknown => {
+    const [error, answer] = answers[lane * 7 + n] ?? [];
+    if (error) throw error;
+    return answer;
+  };
+  return names.map((lane, i) => ({
+    lane,
+    ...(parseLaneName(lane) ?? { source: '', site: lane }),
+    waiting: Number(value(i, 0)) + Number(value(i, 1)),
+    delayed: Number(value(i, 2)),
+    active: Number(value(i, 3)),
+    paused: value(i, 4) === 1,
+    heldMs: Number(value(i, 5)) > heldCount ? Math.max(0, Number(value(i, 6))) : 0,
+  }));
+}

@@ -1,0 +1,53 @@
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { FastifyAdapter } from '@bull-board/fastify';
+import { Queue } from 'bullmq';
+import type { FastifyInstance } from 'fastify';
+import { sessionsQueue } from '../../../shared/io/lanes.ts';
+import { subscriptions } from '../../../shared/core/subscriptions.ts';
+import { boardPolicy } from '../security-headers.ts';
+import type { World } from '../world.ts';
+
+const path = '/queues';
+const mostLanes = 50;
+/** The board asks for its queues every few seconds; which lanes are the busiest is looked up this often. Milliseconds. */
+const freshFor = 2000;
+
+/** bull-board, to look and not to touch: what may be done to mail goes through the API, which keeps the records right. */
+export async function registerBoard(app: FastifyInstance, world: World): Promise<void> {
+  const server = new FastifyAdapter().setBasePath(path);
+  const fixed = [sessionsQueue, ...subscriptions.map(({ queue }) => queue)];
+  const shown = new Map<string, BullMQAdapter>();
+  const show = (names: readonly string[]): BullMQAdapter[] => {
+    for (const name of shown.keys()) if (!names.includes(name)) shown.delete(name);
+    for (const name of names) if (!shown.has(name)) shown.set(name, adapt(name, world));
+    return [...shown.values()];
+  };
+  const board = createBullBoard({
+    queues: show(fixed),
+    serverAdapter: server,
+    options: { uiConfig: { boardTitle: 'Rebound queues', hideDocsLink: true, miscLinks: [{ text: 'Overview', url: '/' }] } },
+  });
+  let readAt = 0;
+  const refresh = async (): Promise<void> => {
+    if (Date.now() - readAt < freshFor) return;
+    readAt = Date.now();
+    const { lanes } = await world.depths();
+    board.replaceQueues(show([...fixed, ...lanes.slice(0, mostLanes).map(({ lane }) => lane)]));
+  };
+
+  await app.register(async (scope) => {
+    scope.addHook('onRequest', async (_request, reply) => {
+      reply.header('content-security-policy', boardPolicy);
+      await refresh();
+    });
+    await scope.register(server.registerPlugin(), { prefix: path });
+  });
+}
+
+/** A Queue over the one connection. It neither writes the queue's meta nor closes anything, so it may just be forgotten. */
+function adapt(name: string, { context: { redis } }: World): BullMQAdapter {
+  const options = { connection: redis.client as never, prefix: redis.prefix, skipMetasUpdate: true };
+  const queue = new Queue(name, options, (queueName, opts) => redis.backend.forQueue(queueName, opts.prefix));
+  return new BullMQAdapter(queue, { readOnlyMode: true });
+}

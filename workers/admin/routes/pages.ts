@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises';
+import type { FastifyInstance } from 'fastify';
+import { holdersOf } from '../message-jobs.ts';
+import { messagePage } from '../pages/message.ts';
+import { overviewPage } from '../pages/overview.ts';
+import { Problem } from '../problem.ts';
+import type { World } from '../world.ts';
+import { messageId } from './api.ts';
+
+const page = 'text/html; charset=utf-8';
+const files = {
+  '/ui/admin.css': 'text/css; charset=utf-8',
+  '/ui/admin.js': 'text/javascript; charset=utf-8',
+  '/ui/icon.svg': 'image/svg+xml',
+};
+
+/** The pages for people, and the files they need. */
+export async function registerPages(app: FastifyInstance, world: World): Promise<void> {
+  const { context, queues, lanes, log } = world;
+  app.get('/', async (_request, reply) => {
+    const [recent, depths] = await Promise.all([world.recent(), world.depths()]);
+    return reply.type(page).send(overviewPage({ hostname: context.config.hostname, recent, depths }).text);
+  });
+  app.get('/messages/:id', async ({ params }, reply) => {
+    const id = messageId(params);
+    const [{ records, isComplete }, holders] = await Promise.all([log.ofMessage(id), holdersOf(id, context.redis, queues, lanes)]);
+    if (records.length === 0 && !holders) throw new Problem(404, `nothing is known of a message ${id}`);
+    const view = { hostname: context.config.hostname, id, records, isComplete, holders };
+    return reply.type(page).send(messagePage(view).text);
+  });
+  for (const [path, type] of Object.entries(files)) {
+    const content = await readFile(new URL(`..${path}`, import.meta.url));
+    app.get(path, (_request, reply) => reply.type(type).header('cache-control', 'no-cache').send(content));
+  }
+}

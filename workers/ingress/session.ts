@@ -1,0 +1,80 @@
+import { queueUnavailable } from '../../shared/core/refusal.ts';
+import { localReply } from '../../shared/core/reply.ts';
+import { hashPassword, verifyPassword } from '../../shared/io/password.ts';
+import type { SmtpHandlers, SmtpUser } from '../../shared/io/smtp-session.ts';
+import { openClientLimits } from './limits.ts';
+import { receive, receptionInfo, tooLarge, type ReceiveDeps } from './receive.ts';
+import { ownRecipients } from './relay.ts';
+
+/** Commands whose refusal is a disposition: they are about mail. */
+const mailCommands = new Set(['MAIL', 'RCPT', 'DATA', '.']);
+
+/** Who may do what: one handler for each step of a transaction. */
+export function sessionHandlers(deps: ReceiveDeps): SmtpHandlers & { stop(): void } {
+  const { context, spool, intake } = deps;
+  const { metrics, log, redis } = context;
+  const { ingress } = context.config;
+  const limits = openClientLimits(ingress.maxConnectionsPerAddress, ingress.maxMessagesPerMinute);
+  const isOwn = ownRecipients(ingress.domains);
+  const login = logins(ingress.users);
+  let open = 0;
+
+  return {
+    connect: (session) => {
+      metrics.openConnections.inc();
+      open++;
+      const isWithin = limits.connect(session.remoteAddress) || session.isTrusted;
+      const isRefused = open > ingress.maxConnections || !isWithin;
+      metrics.connections.inc({ result: isRefused ? 'refused' : 'accepted' });
+      if (open > ingress.maxConnections) return localReply(421, '4.3.2', 'Too many connections, try again later');
+      return isWithin ? undefined : localReply(421, '4.7.0', 'Too many connections from your address, try again later');
+    },
+    login,
+    mail: (session, { size }) => {
+      if (!redis.isReady) return queueUnavailable(undefined).reply;
+      if (size !== undefined && size > ingress.maxSize) return tooLarge;
+      spool.assertRoom();
+      if (session.isTrusted || limits.message(session.remoteAddress)) return undefined;
+      return localReply(450, '4.7.1', 'Too many messages from your address, try again later');
+    },
+    rcpt: (session, { mailbox }) => {
+      const mayRelay = session.isTrusted || session.user !== undefined || isOwn(mailbox);
+      if (!mayRelay) return localReply(550, '5.7.1', 'Relaying denied');
+      if (mailbox.domain !== '') intake.prepare(mailbox.domain.toLowerCase());
+      return undefined;
+    },
+    data: (session, envelope) => receive(deps, session, envelope),
+    refused: (session, reply, { sender, recipients }) => {
+      metrics.rejected.inc({ code: String(reply.code) });
+      if (reply.command === undefined || !mailCommands.has(reply.command)) return;
+      intake.reject({ sender, recipients, reply, info: receptionInfo(session) });
+    },
+    close: (session) => {
+      metrics.openConnections.dec();
+      open--;
+      limits.disconnect(session.remoteAddress);
+    },
+    failed: (reason, error) => {
+      if (reason !== 'socket') metrics.connections.inc({ result: reason === 'proxy' ? 'no_proxy_header' : 'tls_failed' });
+      log.debug({ event: 'connection_failed', reason, error: error.message });
+    },
+    stop: () => limits.close(),
+  };
+}
+
+interface ConfiguredUser {
+  name: string;
+  password: string;
+  tenant?: string | undefined;
+}
+
+function logins(users: readonly ConfiguredUser[]): SmtpHandlers['login'] {
+  const byName = new Map(users.map((user) => [user.name, user]));
+  // A name that nobody has takes as long as a wrong password.
+  const nobody = hashPassword('');
+  return async (name, password): Promise<SmtpUser | undefined> => {
+    const user = byName.get(name);
+    const isRight = await verifyPassword(password, user?.password ?? (await nobody));
+    return user && isRight ? { name, ...(user.tenant && { tenant: user.tenant }) } : undefined;
+  };
+}
