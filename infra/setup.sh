@@ -41,7 +41,7 @@ install_packages() {
   say 'installing npm packages'
   # Under the chosen Node, so that packages for its version and platform are taken. A Node of another folder makes npm
   # look for the machine's npmrc there: it is told where it was.
-  machine_npmrc=$(npm config get globalconfig)
+  machine_npmrc=$(npm config get globalconfig) || give_up "npm does not work: npm config get globalconfig"
   path=$PATH
   [ ! -x .node/node_modules/.bin/node ] || path=$root/.node/node_modules/.bin:$PATH
   PATH=$path npm_config_globalconfig=$machine_npmrc \
@@ -65,10 +65,13 @@ install_with_apt() {
     as_root chmod 755 "$policy"
     trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT INT TERM
   fi
-  apt_install || { as_root apt-get update -qq && apt_install; }
+  # The first try fails where the lists of packages are absent or old; its words matter only when the second fails too.
+  apt_install || { as_root apt-get update -qq && apt_install; } || printf '%s\n' "$apt_output"
+  # Nor is it wanted after the next boot.
+  if has systemctl; then as_root systemctl disable --quiet redis-server 2>/dev/null || true; fi
 }
 apt_install() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server </dev/null
+  apt_output=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server </dev/null 2>&1)
 }
 
 install_redis() {

@@ -28,6 +28,7 @@ const atom = `[A-Za-z0-9!#$%&'*+/=?^_\`{|}~${utf8}${surrogates}-]`;
 const dotString = new RegExp(`${atom}+(?:\\.${atom}+)*`, 'y');
 const quotedString = new RegExp(`"(?:[ !#-\\[\\]-~${utf8}${surrogates}]|\\\\[ -~])*"`, 'y');
 const domainText = new RegExp(`\\[[A-Za-z0-9:.-]+\\]|[A-Za-z0-9._${utf8}${surrogates}-]+`, 'y');
+const label = new RegExp(`^[A-Za-z0-9_${utf8}${surrogates}-]+$`);
 const sourceRoute = /@[^\s,:@<>]+(?:,@[^\s,:@<>]+)*:/y;
 
 /** Reads the path that starts with `<` at `start`; undefined when it breaks the grammar or a length limit. */
@@ -72,8 +73,7 @@ function mailboxAt(text: string, start: number): Mailbox | undefined {
   return { address, localPart, domain };
 }
 
-const isLabel = (label: string): boolean =>
-  label.length > 0 && label.length <= maxLabel && !label.startsWith('-') && !label.endsWith('-') && /^[^[\]]+$/.test(label);
+const isLabel = (text: string): boolean => text.length <= maxLabel && label.test(text) && !text.startsWith('-') && !text.endsWith('-');
 
 function matchAt(pattern: RegExp, text: string, index: number): string {
   pattern.lastIndex = index;

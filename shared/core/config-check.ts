@@ -16,7 +16,8 @@ export function checkConfig(config: Config): Contradiction[] {
 // A URL may hold a password: the message does not repeat it.
 function checkRedis({ redis }: Config): Contradiction[] {
   if (redis.url === '' || /^(?:rediss?|redis-sentinel|redis-cluster):\/\/[^\s/]+|^unix:\/\/\/./.test(redis.url)) return [];
-  const forms = 'redis://host:6379, rediss://host:6379, unix:///path, redis-sentinel://a:26379,b:26379/master, redis-cluster://a:7000,b:7000';
+  const forms =
+    'redis://host:6379, rediss://host:6379, unix:///path, redis-sentinel://a:26379,b:26379/master, redis-cluster://a:7000,b:7000';
   return [{ keys: ['redis.url'], message: `expected one of the forms ${forms}` }];
 }
 
@@ -47,13 +48,18 @@ function checkAdmin({ admin }: Config): Contradiction[] {
   const isLocal = admin.host === 'localhost' || isInNetworks(admin.host, loopback);
   if (isLocal || admin.password) return [];
   return [
-    { keys: ['admin.password', 'admin.host'], message: `a password is needed because admin.host (${admin.host}) can be reached from other machines` },
+    {
+      keys: ['admin.password', 'admin.host'],
+      message: `a password is needed because admin.host (${admin.host}) can be reached from other machines`,
+    },
   ];
 }
 
 function checkSchedules(config: Config): Contradiction[] {
   const found: Contradiction[] = [];
-  const schedules = Object.entries(config.queues).map(([name, queue]) => [`queues.${name}`, { ...config.retry, ...withoutUndefined(queue) }] as const);
+  const schedules = Object.entries(config.queues).map(
+    ([name, queue]) => [`queues.${name}`, { ...config.retry, ...withoutUndefined(queue) }] as const,
+  );
   for (const [key, schedule] of [['retry', config.retry] as const, ...schedules]) {
     if (schedule.interval < 1) found.push({ keys: [`${key}.interval`], message: 'must be more than 0' });
     if (schedule.maxInterval < schedule.interval) {

@@ -13,6 +13,8 @@ export interface Judgement {
   reply: Reply;
   /** A server that took it offered DSN, so further reports are its business (RFC 3461 §5.2.1 c). */
   relayedDsn?: boolean;
+  /** The reply is that of an earlier attempt. */
+  isEarlier?: boolean;
 }
 
 export interface Verdict {
@@ -46,12 +48,13 @@ export function judge(attempt: Attempt, schedule: RetrySchedule, now: number, ji
   for (const [i, recipient] of attempt.recipients.entries()) {
     const outcome = attempt.outcomes[i] ?? untold;
     const type = typeOf(outcome, step.kind === 'expire');
-    const reply = type === 'Expiration' && outcome.reply.local && attempt.last && !attempt.last.local ? attempt.last : outcome.reply;
+    const isEarlier = type === 'Expiration' && outcome.reply.local === true && attempt.last !== undefined && !attempt.last.local;
+    const reply = isEarlier && attempt.last ? attempt.last : outcome.reply;
     const relayedDsn = outcome.kind === 'accepted' && outcome.relayedDsn;
-    const key = `${type} ${relayedDsn} ${reply.local ?? false} ${replyOnOneLine(reply)}`;
+    const key = `${type} ${relayedDsn} ${isEarlier} ${reply.local ?? false} ${replyOnOneLine(reply)}`;
     const group = groups.get(key);
     if (group) group.recipients.push(recipient);
-    else groups.set(key, { type, recipients: [recipient], reply, ...(relayedDsn && { relayedDsn }) });
+    else groups.set(key, { type, recipients: [recipient], reply, ...(relayedDsn && { relayedDsn }), ...(isEarlier && { isEarlier }) });
     if (type === 'TransientFailure') remaining.push(recipient);
   }
   return {

@@ -15,6 +15,9 @@ export type MxPlan =
   /** None of the records names a host. */
   | { kind: 'none' };
 
+/** A message is not worth more attempts than this in one go; nobody has so many exchangers but to keep us busy. */
+const maxHosts = 20;
+
 /**
  * The hosts to use, names in lower case without trailing dot, lowest preference first. `ownName`: our own host name;
  * a host of that name takes those of equal or higher preference with it (RFC 5321 §5.1).
@@ -27,7 +30,7 @@ export function planMx(records: readonly MxRecord[], ownName: string): MxPlan {
   if (hosts.length === 0) return { kind: 'none' };
   const own = hosts.find((r) => r.exchange === ownName.toLowerCase());
   const usable = own ? hosts.filter((r) => r.preference < own.preference) : hosts;
-  return usable.length > 0 ? { kind: 'hosts', hosts: usable } : { kind: 'loop' };
+  return usable.length > 0 ? { kind: 'hosts', hosts: usable.slice(0, maxHosts) } : { kind: 'loop' };
 }
 
 /** RFC 5321 §5.1: hosts of equal preference are tried in random order. `random`: as Math.random. */

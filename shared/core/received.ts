@@ -1,4 +1,5 @@
 import { isAddressLiteral, isAscii, isHostName } from './address.ts';
+import { formatDate } from './date.ts';
 
 /** What a Received field tells. */
 export interface ReceivedInfo {
@@ -33,6 +34,3 @@ export function protocolName(session: { isEsmtp: boolean; isSecure: boolean; isA
   if (!session.isEsmtp) return 'SMTP';
   return `${smtpUtf8 ? 'UTF8SMTP' : 'ESMTP'}${session.isSecure ? 'S' : ''}${session.isAuthenticated ? 'A' : ''}`;
 }
-
-/** The date-time of RFC 5322 §3.3, in UTC. */
-const formatDate = (at: number): string => new Date(at).toUTCString().replace('GMT', '+0000');

@@ -10,7 +10,8 @@ export function refuseMessage(envelope: Envelope, size: number, offered: Extensi
   if (offered.size && size > offered.size) {
     return localReply(552, '5.3.4', `message of ${size} octets is larger than the ${offered.size} the server takes`, 'MAIL');
   }
-  if (envelope.eightBit && !offered.eightBitMime) return localReply(554, '5.6.3', 'message has 8-bit content and the server does not offer 8BITMIME', 'MAIL');
+  if (envelope.eightBit && !offered.eightBitMime)
+    return localReply(554, '5.6.3', 'message has 8-bit content and the server does not offer 8BITMIME', 'MAIL');
   if (needsSmtpUtf8(envelope) && !offered.smtpUtf8) {
     return hasUtf8Address(envelope)
       ? localReply(553, '5.6.7', 'an address is not ASCII and the server does not offer SMTPUTF8', 'MAIL')
@@ -23,7 +24,9 @@ export function refuseMessage(envelope: Envelope, size: number, offered: Extensi
 
 /** Why this recipient cannot be named in a command at all; undefined when it can. */
 export function refuseRecipient(recipient: Recipient): Reply | undefined {
-  return isSafeAddress(recipient.address) ? undefined : localReply(553, '5.1.3', 'recipient address cannot be written in an SMTP command', 'RCPT');
+  return isSafeAddress(recipient.address)
+    ? undefined
+    : localReply(553, '5.1.3', 'recipient address cannot be written in an SMTP command', 'RCPT');
 }
 
 /** `MAIL FROM:<...>` with the parameters the server offers, without CRLF. DSN parameters: RFC 3461 §5.2.1 and §5.2.2 a. */
@@ -65,7 +68,6 @@ export const needsSmtpUtf8 = (envelope: Envelope): boolean => envelope.smtpUtf8 
 
 const hasUtf8Address = (envelope: Envelope): boolean => !isAscii(envelope.sender) || envelope.recipients.some((r) => !isAscii(r.address));
 
-// oxlint-disable-next-line no-control-regex -- control characters are what this looks for
 const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text);
 
 /** Characters that need no `xtext` and end no parameter. */
@@ -84,7 +86,6 @@ function orcptParameter({ orcpt }: Recipient, offered: Extensions): string {
  */
 function isSafeAddress(address: string): boolean {
   if (address.length === 0 || address.length > 1000) return false;
-  // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
   if (/[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(address) || !address.isWellFormed()) return false;
   return /^(?:"(?:[^"\\]|\\.)*")?[^\s<>"]*$/.test(address);
 }

@@ -15,7 +15,13 @@ export interface Extensions {
 
 /** What is left after HELO: nothing. */
 export const noExtensions: Extensions = {
-  pipelining: false, dsn: false, eightBitMime: false, smtpUtf8: false, startTls: false, size: undefined, auth: [],
+  pipelining: false,
+  dsn: false,
+  eightBitMime: false,
+  smtpUtf8: false,
+  startTls: false,
+  size: undefined,
+  auth: [],
 };
 
 /** Reads the keyword lines; the first line is the greeting and says nothing. */
@@ -23,7 +29,11 @@ export function parseExtensions(reply: Reply): Extensions {
   const offers = new Map<string, string[]>();
   for (const line of reply.lines.slice(1)) {
     // `AUTH=LOGIN` is the spelling of servers older than RFC 2554 that some still send beside the right one.
-    const [keyword = '', ...parameters] = line.trim().toUpperCase().replace(/^AUTH=/, 'AUTH ').split(/\s+/);
+    const [keyword = '', ...parameters] = line
+      .trim()
+      .toUpperCase()
+      .replace(/^AUTH=/, 'AUTH ')
+      .split(/\s+/);
     offers.set(keyword, [...(offers.get(keyword) ?? []), ...parameters]);
   }
   const size = offers.get('SIZE');

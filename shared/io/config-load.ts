@@ -78,7 +78,13 @@ const otherVariables = ['REBOUND_CONFIG'];
 async function findFile(folder: string, problems: Problem[]): Promise<string | undefined> {
   const found: string[] = [];
   for (const name of fileNames) {
-    if (await access(resolve(folder, name)).then(() => true, () => false)) found.push(name);
+    if (
+      await access(resolve(folder, name)).then(
+        () => true,
+        () => false,
+      )
+    )
+      found.push(name);
   }
   if (found.length > 1) problems.push({ source: found.join(', '), message: 'both exist: remove one, or name one with --config' });
   return found[0];
@@ -116,7 +122,8 @@ function readEnv(env: ConfigSource['env'], problems: Problem[]): { setting: Sett
   const found: { setting: Setting; variable: string; value: unknown }[] = [];
   const take = (setting: Setting, variable: string, text: string): void => {
     const value = readValue(setting, text);
-    if (value === notJson) problems.push({ source: variable, ...(!setting.isSecret && { value: JSON.stringify(text) }), message: setting.expected });
+    if (value === notJson)
+      problems.push({ source: variable, ...(!setting.isSecret && { value: JSON.stringify(text) }), message: setting.expected });
     else if (value !== undefined) found.push({ setting, variable, value });
   };
   const url = byName.get('REBOUND_REDIS_URL');
@@ -125,7 +132,8 @@ function readEnv(env: ConfigSource['env'], problems: Problem[]): { setting: Sett
     if (!variable.startsWith('REBOUND_') || otherVariables.includes(variable) || text === undefined) continue;
     const setting = byName.get(variable);
     if (setting) take(setting, variable, text);
-    else problems.push({ source: variable, message: `there is no such setting${suggest(variable, [...byName.keys(), ...otherVariables])}` });
+    else
+      problems.push({ source: variable, message: `there is no such setting${suggest(variable, [...byName.keys(), ...otherVariables])}` });
   }
   return found;
 }

@@ -121,7 +121,9 @@ function findProgram(): string {
     const found = folders.map((folder) => join(folder, name)).find(isExecutable);
     if (found) return found;
   }
-  throw new EmbeddedRedisError('neither redis-server nor valkey-server is installed: run "npm run setup", or set REDIS_URL to a Redis you have');
+  throw new EmbeddedRedisError(
+    'neither redis-server nor valkey-server is installed: run "npm run setup", or set REDIS_URL to a Redis you have',
+  );
 }
 
 function isExecutable(path: string): boolean {
@@ -161,7 +163,9 @@ async function lockStart(folder: string): Promise<() => Promise<void>> {
     }
     const pid = Number(await readFile(path, 'utf8').catch(() => '0'));
     if (tries > 0 || isAlive(pid)) {
-      throw new EmbeddedRedisError(`another Rebound (process ${pid}) is just starting on this data folder; if that is not so, remove ${path}`);
+      throw new EmbeddedRedisError(
+        `another Rebound (process ${pid}) is just starting on this data folder; if that is not so, remove ${path}`,
+      );
     }
     await rm(path, { force: true });
   }
@@ -195,7 +199,20 @@ const keeper = 'exec 3<&0 </dev/null; "$@" 3<&- & redis=$!; { cat <&3 >/dev/null
 async function launch(program: string, folder: string, socket: string): Promise<ChildProcess> {
   const settings = fileURLToPath(new URL('../../infra/redis/redis.conf', import.meta.url));
   const logFile = join(folder, 'redis.log');
-  const own = ['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700', '--dir', folder, '--logfile', logFile, '--daemonize', 'no'];
+  const own = [
+    '--port',
+    '0',
+    '--unixsocket',
+    socket,
+    '--unixsocketperm',
+    '700',
+    '--dir',
+    folder,
+    '--logfile',
+    logFile,
+    '--daemonize',
+    'no',
+  ];
   const child = spawn('/bin/sh', ['-c', keeper, 'redis-keeper', program, settings, ...own], {
     detached: true,
     stdio: ['pipe', 'ignore', 'pipe'],

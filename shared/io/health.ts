@@ -13,7 +13,10 @@ export interface HealthSource {
  * The listener of one process for orchestrators and Prometheus. `/healthz` answers 200 while the process runs: it does
  * not look at Redis, since a restart would not bring that back. `/readyz` answers 503 while Redis is away.
  */
-export async function startHealth({ host, port }: Config['health'], source: HealthSource): Promise<{ port: number; close(): Promise<void> }> {
+export async function startHealth(
+  { host, port }: Config['health'],
+  source: HealthSource,
+): Promise<{ port: number; close(): Promise<void> }> {
   const server = createServer((request, response) => {
     void answer(request.url ?? '', source).then(({ status, type, body }) => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);

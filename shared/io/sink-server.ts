@@ -70,7 +70,7 @@ export interface SinkOptions {
   extensions?: readonly string[];
   lmtp?: boolean;
   /** Offers STARTTLS; with `implicitTls` the connection begins with TLS instead. */
-  tls?: { key: string; cert: string };
+  tls?: tls.SecureContextOptions;
   implicitTls?: boolean;
   /** Offers AUTH, by default PLAIN and LOGIN, and accepts this login. */
   login?: { user: string; password: string; mechanisms?: readonly string[] };
@@ -120,7 +120,11 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
   const log: string[] = [];
   const sessions = new Set<SinkSession>();
   const observers = new Set<() => void>();
-  const counts: SinkCounts = { connections: { open: 0, maxOpen: 0, total: 0 }, transactions: { open: 0, maxOpen: 0, total: 0 }, messages: 0 };
+  const counts: SinkCounts = {
+    connections: { open: 0, maxOpen: 0, total: 0 },
+    transactions: { open: 0, maxOpen: 0, total: 0 },
+    messages: 0,
+  };
   const isKept = options.keep ?? true;
   const changed = () => {
     for (const observer of observers) observer();
@@ -195,7 +199,11 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
         };
         const timer = setTimeout(() => {
           end();
-          reject(new Error(`the sink waited ${timeoutMs} ms in vain; messages: ${messages.length}, ${JSON.stringify(counts)}, last commands: ${log.slice(-5).join(' | ')}`));
+          reject(
+            new Error(
+              `the sink waited ${timeoutMs} ms in vain; messages: ${messages.length}, ${JSON.stringify(counts)}, last commands: ${log.slice(-5).join(' | ')}`,
+            ),
+          );
         }, timeoutMs);
         observers.add(observer);
       });

@@ -215,11 +215,17 @@ export class SinkSession {
     if (!transaction) return this.#say('503 5.5.1 MAIL first');
     const recipient = pathOf(line);
     if (!recipient) return this.#say('501 5.5.4 syntax');
-    this.#answer('rcpt', line, '250 2.1.5 ok', (_, code) => {
-      if (code >= 300) return;
-      transaction.recipients.push(recipient);
-      transaction.rcptLines.push(line);
-    }, recipient);
+    this.#answer(
+      'rcpt',
+      line,
+      '250 2.1.5 ok',
+      (_, code) => {
+        if (code >= 300) return;
+        transaction.recipients.push(recipient);
+        transaction.rcptLines.push(line);
+      },
+      recipient,
+    );
   }
 
   #data(line: string): void {
@@ -260,9 +266,15 @@ export class SinkSession {
   #endMessage(content: Buffer[]): void {
     const { sender = '', mailLine = '', recipients = [], rcptLines = [] } = this.#transaction ?? {};
     const message: SinkMessage = {
-      sender, mailLine, recipients, rcptLines,
+      sender,
+      mailLine,
+      recipients,
+      rcptLines,
       bytes: this.#hooks.isKept ? unstuffDots(Buffer.concat(content)) : noOctets,
-      connectionId: this.id, isTls: this.#isTls, clientName: this.#clientName, user: this.#user,
+      connectionId: this.id,
+      isTls: this.#isTls,
+      clientName: this.#clientName,
+      user: this.#user,
     };
     // RFC 2033 §4.2: LMTP answers once for each recipient.
     const asked = this.#hooks.isLmtp ? [...recipients] : [''];
@@ -270,14 +282,20 @@ export class SinkSession {
     const answerNext = () => {
       const recipient = asked.shift();
       if (recipient === undefined) return;
-      this.#answer('message', '', '250 2.0.0 taken', (_, code) => {
-        if (code < 300 && !isAccepted && recipients.length > 0) {
-          isAccepted = true;
-          this.#hooks.accepted(message);
-        }
-        if (asked.length === 0) this.#endTransaction();
-        answerNext();
-      }, recipient);
+      this.#answer(
+        'message',
+        '',
+        '250 2.0.0 taken',
+        (_, code) => {
+          if (code < 300 && !isAccepted && recipients.length > 0) {
+            isAccepted = true;
+            this.#hooks.accepted(message);
+          }
+          if (asked.length === 0) this.#endTransaction();
+          answerNext();
+        },
+        recipient,
+      );
     };
     answerNext();
   }
@@ -289,7 +307,6 @@ export class SinkSession {
   }
 
   /** Asks the rule of a step for its answer; `then` runs with the code of what was said. */
-  // oxlint-disable-next-line max-params -- one seam for all steps
   #answer(step: keyof SinkRules, line: string, ordinary: string, then?: (isOrdinary: boolean, code: number) => void, recipient = ''): void {
     const rules = this.#hooks.rules();
     const rule = rules[step];
@@ -343,8 +360,13 @@ export class SinkSession {
 
   #moment(line: string, recipient: string): SinkMoment {
     return {
-      connectionId: this.id, transaction: this.#transactions, isTls: this.#isTls, line, recipient,
-      sender: this.#transaction?.sender ?? '', recipients: this.#transaction?.recipients ?? [],
+      connectionId: this.id,
+      transaction: this.#transactions,
+      isTls: this.#isTls,
+      line,
+      recipient,
+      sender: this.#transaction?.sender ?? '',
+      recipients: this.#transaction?.recipients ?? [],
     };
   }
 

@@ -42,18 +42,32 @@ async function connect(target: Target, options: ConnectOptions): Promise<Connect
 
 async function open(target: Target, options: ConnectOptions, tlsPolicy: Target['tls']): Promise<ConnectResult | 'tls-failed'> {
   const { timeouts, localAddress } = options;
-  const socket = await dial({ address: target.address, port: target.port, timeoutMs: timeouts.connect, ...(localAddress && { localAddress }) });
+  const socket = await dial({
+    address: target.address,
+    port: target.port,
+    timeoutMs: timeouts.connect,
+    ...(localAddress && { localAddress }),
+  });
   if (!('write' in socket)) return { ok: false, reply: socket, peer: null };
   const peer: Peer = { name: target.name, address: target.address, port: target.port };
   const isChecked = tlsPolicy === 'required' || tlsPolicy === 'implicit';
   const silence = Math.max(timeouts.command, timeouts.data, timeouts.block, timeouts.final);
   const smtp = new SMTPConnection({
-    connection: socket, host: target.name, port: target.port, name: options.ehloName.replace(/[^!-~]/g, '') || 'localhost',
+    connection: socket,
+    host: target.name,
+    port: target.port,
+    name: options.ehloName.replace(/[^!-~]/g, '') || 'localhost',
     lmtp: target.protocol === 'lmtp',
-    secure: tlsPolicy === 'implicit', requireTLS: tlsPolicy === 'required', ignoreTLS: tlsPolicy === 'disabled', opportunisticTLS: tlsPolicy === 'opportunistic',
+    secure: tlsPolicy === 'implicit',
+    requireTLS: tlsPolicy === 'required',
+    ignoreTLS: tlsPolicy === 'disabled',
+    opportunisticTLS: tlsPolicy === 'opportunistic',
     tls: tlsOptions(target, isChecked ? 'checked' : 'unchecked'),
-    connectionTimeout: timeouts.greeting + 3 * timeouts.command, greetingTimeout: timeouts.greeting, socketTimeout: silence,
-    socketCloseTimeout: 500, maxResponseSize: 65_536,
+    connectionTimeout: timeouts.greeting + 3 * timeouts.command,
+    greetingTimeout: timeouts.greeting,
+    socketTimeout: silence,
+    socketCloseTimeout: 500,
+    maxResponseSize: 65_536,
   });
   const session = new NodemailerConnection(smtp, socket, peer);
   const opened = await session.run<boolean>((done) => smtp.connect((error) => done(error ?? null, true)));
@@ -62,10 +76,15 @@ async function open(target: Target, options: ConnectOptions, tlsPolicy: Target['
     const isStartTlsLost = opened.error.response === undefined && /[ -]STARTTLS\b/i.test(String(smtp.lastServerResponse));
     session.destroy();
     if (tlsPolicy === 'opportunistic' && (isTlsFailure || isStartTlsLost)) return 'tls-failed';
-    return { ok: false, peer, reply: isTlsFailure ? localReply(454, '4.7.5', `TLS: ${opened.error.message}`, 'STARTTLS') : connectReply(opened.error, tlsPolicy) };
+    return {
+      ok: false,
+      peer,
+      reply: isTlsFailure ? localReply(454, '4.7.5', `TLS: ${opened.error.message}`, 'STARTTLS') : connectReply(opened.error, tlsPolicy),
+    };
   }
   // A 421 to STARTTLS is taken for a mere refusal first.
-  if (!session.usable) return { ok: false, peer, reply: parseReply(String(smtp.lastServerResponse).split('\n'), 'STARTTLS') ?? lost('STARTTLS') };
+  if (!session.usable)
+    return { ok: false, peer, reply: parseReply(String(smtp.lastServerResponse).split('\n'), 'STARTTLS') ?? lost('STARTTLS') };
   session.start();
   const denied = target.login && (await login(session, smtp, target));
   if (!denied) return { ok: true, connection: session };
@@ -73,10 +92,16 @@ async function open(target: Target, options: ConnectOptions, tlsPolicy: Target['
   return { ok: false, peer, reply: denied };
 }
 
-async function login(session: NodemailerConnection, smtp: SMTPConnection, { login: credentials, address }: Target): Promise<Reply | undefined> {
+async function login(
+  session: NodemailerConnection,
+  smtp: SMTPConnection,
+  { login: credentials, address }: Target,
+): Promise<Reply | undefined> {
   if (!smtp.secure && !isLoopback(address)) return localReply(454, '4.7.0', 'a password is not sent without TLS', 'AUTH');
   if (!smtp.allowsAuth) return localReply(454, '4.7.0', 'server offers no AUTH', 'AUTH');
-  const result = await session.run<boolean>((done) => smtp.login({ user: credentials?.user, pass: credentials?.password }, (error) => done(error ?? null, true)));
+  const result = await session.run<boolean>((done) =>
+    smtp.login({ user: credentials?.user, pass: credentials?.password }, (error) => done(error ?? null, true)),
+  );
   return 'error' in result ? replyOf(result.error, 'AUTH') : undefined;
 }
 
@@ -140,7 +165,8 @@ class NodemailerConnection implements OutboundConnection {
         resolve(result);
       };
       // nodemailer emits before it calls back, and the callback knows more.
-      const onEnd = () => void setImmediate(() => settle({ error: this.#lastError ?? (new Error('connection closed') as NodemailerError) }));
+      const onEnd = () =>
+        void setImmediate(() => settle({ error: this.#lastError ?? (new Error('connection closed') as NodemailerError) }));
       this.#smtp.once('end', onEnd).once('error', onEnd);
       start((error, value) => settle(error ? { error } : { value: value as T }));
     });
@@ -163,7 +189,9 @@ class NodemailerConnection implements OutboundConnection {
         outcomes.set(recipient, results?.[i] ?? { kind: 'untried', reply: localReply(451, '4.3.0', 'content could be read once only') });
       }
     }
-    return envelope.recipients.map((recipient) => outcomes.get(recipient) ?? { kind: 'failed', reply: localReply(451, '4.5.0', 'no outcome') });
+    return envelope.recipients.map(
+      (recipient) => outcomes.get(recipient) ?? { kind: 'failed', reply: localReply(451, '4.5.0', 'no outcome') },
+    );
   }
 
   async #sendGroup(envelope: Envelope, group: Recipient[], size: number, content: Transaction['content']): Promise<Outcome[]> {
@@ -177,7 +205,8 @@ class NodemailerConnection implements OutboundConnection {
       this.#smtp.send(parameters, Buffer.isBuffer(content) ? content : Readable.from(exactly(content, size), { objectMode: false }), done),
     );
     const result: Sent = 'error' in sent ? sent : { info: sent.value };
-    if ('error' in result && this.#isUntried(result.error, isReused)) return group.map(() => ({ kind: 'untried', reply: replyOf(result.error, 'MAIL') }));
+    if ('error' in result && this.#isUntried(result.error, isReused))
+      return group.map(() => ({ kind: 'untried', reply: replyOf(result.error, 'MAIL') }));
     this.#needsReset = 'error' in result && result.error.code !== 'EMESSAGE';
     // Content without its end: nodemailer leaves the server waiting for the final dot. The same when the refusal of a
     // large message came before its end, which cannot be told here.
@@ -205,17 +234,21 @@ class NodemailerConnection implements OutboundConnection {
   }
 }
 
-// oxlint-disable-next-line max-params -- what one transaction left behind
 function outcomesOf(group: readonly Recipient[], sent: Sent, rejections: readonly NodemailerError[], relayedDsn: boolean): Outcome[] {
+  // After a refused MAIL the recipients are refused only for want of it.
+  const own = 'error' in sent && sent.error.command === 'MAIL FROM' ? [] : rejections;
+  // A 421 is reported without its command; the recipient that it answered has the same words with it.
+  const whole = 'error' in sent ? (own.find((error) => error.response === sent.error.response) ?? sent.error) : undefined;
   let isAnyAccepted = false;
   return group.map(({ address }) => {
-    const rejection = rejections.find((error) => error.recipient === address);
+    const rejection = own.find((error) => error.recipient === address);
     if (rejection) {
       const reply = replyOf(rejection, commandOf(rejection));
       return isAnyAccepted && reply.command === 'RCPT' && isTooManyRecipients(reply) ? { kind: 'untried', reply } : negative(reply);
     }
     isAnyAccepted = true;
-    return 'error' in sent ? negative(replyOf(sent.error, commandOf(sent.error))) : { kind: 'accepted', reply: acceptance(sent.info.response), relayedDsn };
+    if (whole) return negative(replyOf(whole, commandOf(whole)));
+    return { kind: 'accepted', reply: acceptance('info' in sent ? sent.info.response : ''), relayedDsn };
   });
 }
 
@@ -232,20 +265,29 @@ function refuseUnsupported(envelope: Envelope): Reply | undefined {
 }
 
 const refuseBrackets = (address: string, enhanced: string, command: string): Reply | undefined =>
-  /[<>]/.test(address) ? localReply(553, enhanced, 'this client cannot send to or from an address with angle brackets', command) : undefined;
+  /[<>]/.test(address)
+    ? localReply(553, enhanced, 'this client cannot send to or from an address with angle brackets', command)
+    : undefined;
 
 function negative(reply: Reply): Outcome {
   if (reply.local) return { kind: 'failed', reply };
-  return reply.code >= 400 ? { kind: 'refused', reply } : { kind: 'failed', reply: localReply(451, '4.5.0', `server answered with ${reply.code}`, reply.command) };
+  return reply.code >= 400
+    ? { kind: 'refused', reply }
+    : { kind: 'failed', reply: localReply(451, '4.5.0', `server answered with ${reply.code}`, reply.command) };
 }
 
 function commandOf(error: NodemailerError): string | undefined {
   if (error.code === 'EMESSAGE') return '.';
   switch (error.command) {
-    case 'MAIL FROM': return 'MAIL';
-    case 'RCPT TO': return 'RCPT';
-    case 'CONN': case 'API': return undefined;
-    default: return error.command?.startsWith('AUTH') ? 'AUTH' : error.command;
+    case 'MAIL FROM':
+      return 'MAIL';
+    case 'RCPT TO':
+      return 'RCPT';
+    case 'CONN':
+    case 'API':
+      return undefined;
+    default:
+      return error.command?.startsWith('AUTH') ? 'AUTH' : error.command;
   }
 }
 
@@ -254,11 +296,16 @@ function replyOf(error: NodemailerError, command: string | undefined): Reply {
   const reply = error.response && parseReply(error.response.split('\n'), command);
   if (reply) return reply;
   switch (error.code) {
-    case 'EPROTOCOL': return localReply(451, '4.5.0', 'answer is not an SMTP reply', command);
-    case 'ESTREAM': return localReply(451, '4.3.0', 'content of the message could not be read', command);
-    case 'ETLS': return localReply(454, '4.7.5', `TLS: ${error.message}`, 'STARTTLS');
-    case 'EAUTH': return localReply(454, '4.7.0', error.message, 'AUTH');
-    default: return error.response ? localReply(451, '4.5.0', 'answer is not an SMTP reply', command) : lost(command, error.message);
+    case 'EPROTOCOL':
+      return localReply(451, '4.5.0', 'answer is not an SMTP reply', command);
+    case 'ESTREAM':
+      return localReply(451, '4.3.0', 'content of the message could not be read', command);
+    case 'ETLS':
+      return localReply(454, '4.7.5', `TLS: ${error.message}`, 'STARTTLS');
+    case 'EAUTH':
+      return localReply(454, '4.7.0', error.message, 'AUTH');
+    default:
+      return error.response ? localReply(451, '4.5.0', 'answer is not an SMTP reply', command) : lost(command, error.message);
   }
 }
 
@@ -267,7 +314,9 @@ function connectReply(error: NodemailerError, tlsPolicy: Target['tls']): Reply {
   const reply = replyOf(error, command);
   const isAboutTls = reply.command === 'STARTTLS' || (tlsPolicy === 'required' && reply.command === 'EHLO');
   if (!isAboutTls) return reply.code >= 400 ? reply : localReply(451, '4.5.0', `server answered ${command} with ${reply.code}`, command);
-  return reply.code < 500 ? reply : localReply(454, '4.7.4', `TLS is required and the server refused it: ${reply.lines.join(' ')}`, 'STARTTLS');
+  return reply.code < 500
+    ? reply
+    : localReply(454, '4.7.4', `TLS is required and the server refused it: ${reply.lines.join(' ')}`, 'STARTTLS');
 }
 
 const lost = (command?: string, why = 'connection closed'): Reply => localReply(421, '4.4.2', why, command);
@@ -291,14 +340,21 @@ function nodemailerEnvelope(envelope: Envelope, group: readonly Recipient[], siz
 }
 
 /** nodemailer encodes what it is given (RFC 3461 §4), so that it must be given the value itself. */
-const decodeXtext = (text: string): string => text.replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+const decodeXtext = (text: string): string =>
+  text.replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 
 /** The list is there, though not in nodemailer's types; the conformance suite notices when it goes. */
 function extensionsOf(smtp: SMTPConnection): Extensions {
-  const { _supportedExtensions: names = [], _maxAllowedSize: limit = 0 } = smtp as unknown as { _supportedExtensions?: string[]; _maxAllowedSize?: number };
+  const { _supportedExtensions: names = [], _maxAllowedSize: limit = 0 } = smtp as unknown as {
+    _supportedExtensions?: string[];
+    _maxAllowedSize?: number;
+  };
   return {
     ...noExtensions,
-    dsn: names.includes('DSN'), eightBitMime: names.includes('8BITMIME'), smtpUtf8: names.includes('SMTPUTF8'), pipelining: names.includes('PIPELINING'),
+    dsn: names.includes('DSN'),
+    eightBitMime: names.includes('8BITMIME'),
+    smtpUtf8: names.includes('SMTPUTF8'),
+    pipelining: names.includes('PIPELINING'),
     size: names.includes('SIZE') ? limit : undefined,
   };
 }

@@ -32,7 +32,12 @@ type Opened = ConnectResult | 'tls-failed';
 
 async function open(target: Target, options: ConnectOptions, tlsPolicy: Target['tls']): Promise<Opened> {
   const { timeouts, localAddress } = options;
-  const socket = await dial({ address: target.address, port: target.port, timeoutMs: timeouts.connect, ...(localAddress && { localAddress }) });
+  const socket = await dial({
+    address: target.address,
+    port: target.port,
+    timeoutMs: timeouts.connect,
+    ...(localAddress && { localAddress }),
+  });
   if (!('write' in socket)) return { ok: false, reply: socket, peer: null };
   const peer: Peer = { name: target.name, address: target.address, port: target.port };
   const session: Session = { wire: new SmtpWire(socket), target, options, peer, offered: noExtensions };
@@ -73,11 +78,13 @@ async function upgrade(session: Session, policy: Target['tls']): Promise<Reply |
   const { wire, options } = session;
   if (policy === 'disabled' || policy === 'implicit') return undefined;
   const required = policy === 'required';
-  if (!session.offered.startTls) return required ? localReply(454, '4.7.4', 'TLS is required and the server does not offer STARTTLS', 'STARTTLS') : undefined;
+  if (!session.offered.startTls)
+    return required ? localReply(454, '4.7.4', 'TLS is required and the server does not offer STARTTLS', 'STARTTLS') : undefined;
   wire.write('STARTTLS\r\n');
   const reply = await wire.read('STARTTLS', options.timeouts.command);
   if (reply.local) return required ? reply : 'tls-failed';
-  if (reply.code !== 220 && required && reply.code >= 500) return localReply(454, '4.7.4', `TLS is required and the server refused it: ${replyOnOneLine(reply)}`, 'STARTTLS');
+  if (reply.code !== 220 && required && reply.code >= 500)
+    return localReply(454, '4.7.4', `TLS is required and the server refused it: ${replyOnOneLine(reply)}`, 'STARTTLS');
   if (reply.code !== 220) return required || reply.code === 421 ? reply : undefined;
   // RFC 3207 §6, CVE-2021-38371: words that came in clear must not be read as if they came under TLS.
   if (wire.hasUnread) return localReply(454, '4.7.0', 'server sent more than its reply before the TLS handshake', 'STARTTLS');
@@ -118,7 +125,11 @@ const refusal = (reply: Reply): Reply | undefined => (isPositive(reply) ? undefi
 function giveUp({ wire, peer }: Session, reply: Reply): ConnectResult {
   wire.leave();
   const command = reply.command ?? 'connect';
-  return { ok: false, peer, reply: reply.code >= 400 ? reply : localReply(451, '4.5.0', `server answered ${command} with ${reply.code}`, command) };
+  return {
+    ok: false,
+    peer,
+    reply: reply.code >= 400 ? reply : localReply(451, '4.5.0', `server answered ${command} with ${reply.code}`, command),
+  };
 }
 
 /** The second attempt asks for no TLS and so cannot fail at it. */

@@ -70,9 +70,13 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   override init(): void {
     const { handlers, ingress } = this.#settings;
     this._setListeners(() => {
-      this.#isCounted = true;
       const refusal = handlers.connect(this);
-      if (refusal) return this.#refuseConnection(refusal);
+      if (refusal) {
+        this.#refuseConnection(refusal);
+        this._socket.destroySoon(); // it must not hold what there is too little of until the client closes
+        return;
+      }
+      this.#isCounted = true;
       this.#after(ingress.sessionDeadline, () => this.#expire());
       // Only those who could be robots wait; the delay is what catches them talking before the greeting.
       if (this.isTrusted || ingress.greetingDelay === 0) this.connectionReady();

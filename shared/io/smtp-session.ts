@@ -46,7 +46,7 @@ export interface SmtpHandlers {
   data(session: SmtpSession, envelope: Envelope): ContentReceiver;
   /** A reply of 400 or more was sent; what it was about, as far as it is known. */
   refused(session: SmtpSession, reply: Reply, about: About): void;
-  /** Once for each `connect`. */
+  /** Once for each connection that was accepted. */
   close(session: SmtpSession): void;
   /** A connection that never came to SMTP: no PROXY header, no TLS. */
   failed(reason: 'proxy' | 'tls' | 'socket', error: Error): void;

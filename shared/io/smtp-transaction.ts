@@ -23,7 +23,6 @@ export class SmtpConnection implements OutboundConnection {
   #needsReset = false;
   #isBusy = false;
 
-  // oxlint-disable-next-line max-params -- made in one place only
   constructor(wire: SmtpWire, peer: Peer, offered: Extensions, protocol: Target['protocol'], timeouts: ConnectOptions['timeouts']) {
     this.#wire = wire;
     this.peer = peer;
@@ -147,7 +146,8 @@ export class SmtpConnection implements OutboundConnection {
     for (const group of groups) {
       const reply = await this.#wire.read('.', this.#timeouts.final);
       if (this.#ends(reply)) return ledger.settleOpen(negative(reply));
-      for (const index of group) ledger.settle(index, isPositive(reply) ? { kind: 'accepted', reply, relayedDsn: this.#offered.dsn } : negative(reply));
+      for (const index of group)
+        ledger.settle(index, isPositive(reply) ? { kind: 'accepted', reply, relayedDsn: this.#offered.dsn } : negative(reply));
     }
   }
 
@@ -233,7 +233,10 @@ class Ledger {
 function negative(reply: Reply): Outcome {
   if (reply.local) return { kind: 'failed', reply };
   if (reply.code >= 400) return { kind: 'refused', reply };
-  return { kind: 'failed', reply: localReply(451, '4.5.0', `server answered ${reply.command ?? 'a command'} with ${reply.code}`, reply.command) };
+  return {
+    kind: 'failed',
+    reply: localReply(451, '4.5.0', `server answered ${reply.command ?? 'a command'} with ${reply.code}`, reply.command),
+  };
 }
 
 function recipientAt(envelope: Envelope, index: number) {

@@ -317,7 +317,8 @@ const endsLine = (bytes: Buffer): boolean => bytes.length === 0 || (bytes.at(-1)
 
 const octetsOf = (lines: readonly string[]): number => lines.reduce((sum, line) => sum + line.length, 0);
 
-const codeOf = (error: unknown): string => (error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error));
+const codeOf = (error: unknown): string =>
+  error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error);
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 

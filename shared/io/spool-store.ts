@@ -38,6 +38,8 @@ local tier = redis.call('HGET', KEYS[1], 'x')
 redis.call('UNLINK', KEYS[1], KEYS[2])
 return tier or ''`;
 
+/** Job, record and hash of a message in Redis, about. Octets. */
+const entryOverhead = 5000;
 /** Numbers that say whether there is room are refreshed this often. Milliseconds. */
 const roomInterval = 1000;
 const sweepInterval = 3_600_000;
@@ -53,8 +55,10 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
   redis.client.defineCommand('reboundRelease', { lua: releaseScript });
 
   let full: string | undefined;
+  let memory: RedisMemory = { used: 0, max: 0 };
   const watch = async (): Promise<void> => {
-    full = (await redisFull(redis, config.spool.maxRedisMemory)) ?? (await tier.full());
+    if (redis.isReady) memory = await readMemory(redis);
+    full = await tier.full();
   };
   const quietly = (work: () => Promise<void>) => (): void => {
     work().catch((error: unknown) => log.debug({ event: 'spool_watch', error: String(error) }));
@@ -73,6 +77,7 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
     commit: (tx, draft, holders) => {
       const { id, inline, size, tierName } = draft as Draft;
       (draft as Draft).isHandedOver = true;
+      memory.used += size + entryOverhead; // until the server tells the truth again
       const fields: (string | Buffer | number)[] = ['b', inline(), 's', size, 'x', tierName];
       for (const holder of holders) fields.push(`h:${holder}`, '');
       tx.redis.hset(entryKey(id), ...fields);
@@ -97,6 +102,10 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
     },
     assertRoom: () => {
       if (full) throw spoolFull(new Error(full));
+      // What is left above the limit is for delivering what is queued: a Redis that is quite full cannot even do that.
+      if (memory.max > 0 && memory.used > memory.max * config.spool.maxRedisMemory) {
+        throw spoolFull(new Error(`Redis uses ${memory.used} of ${memory.max} bytes`));
+      }
     },
     close: () => {
       clearInterval(watching);
@@ -111,14 +120,16 @@ async function* headThen(head: Buffer, content: AsyncIterable<Buffer>): AsyncIte
   yield* content;
 }
 
-/** Why Redis takes no more, or undefined. */
-async function redisFull(redis: RedisLink, limit: number): Promise<string | undefined> {
-  if (!redis.isReady) return undefined;
+/** Octets; `max` 0 for no limit. */
+interface RedisMemory {
+  used: number;
+  max: number;
+}
+
+async function readMemory(redis: RedisLink): Promise<RedisMemory> {
   const info = await redis.client.info('memory');
   const field = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-  const max = field('maxmemory');
-  const used = field('used_memory');
-  return max > 0 && used > max * limit ? `Redis uses ${used} of ${max} bytes` : undefined;
+  return { used: field('used_memory'), max: field('maxmemory') };
 }
 
 /** The reply for a failed write to Redis or disk: no room, or not now. */

@@ -34,18 +34,45 @@ for (const [address, network, is] of inside) {
   });
 }
 
-const refused = ['', '10.0.0.0/', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.0/-1', '10.0.0.0/+8', '::/129', '10.0.0/8', 'example.com', '10.0.0.0 /8'];
+const refused = [
+  '',
+  '10.0.0.0/',
+  '10.0.0.0/33',
+  '10.0.0.0/8/8',
+  '10.0.0.0/-1',
+  '10.0.0.0/+8',
+  '::/129',
+  '10.0.0/8',
+  'example.com',
+  '10.0.0.0 /8',
+];
 for (const text of refused) test(`"${text}" is no network`, () => assert.equal(parseCidr(text), undefined));
 
 // A leading zero is octal to some and decimal to others: such a text must not pass an address check.
-const noAddress = ['010.0.0.1', '256.0.0.1', '1.2.3', '1.2.3.4.5', '1.2.3.4::', '::1.2.3.4:5', ':::', '1::2::3', '12345::', ':1:2:3:4:5:6:7', '1:2:3:4:5:6:7', 'g::'];
+const noAddress = [
+  '010.0.0.1',
+  '256.0.0.1',
+  '1.2.3',
+  '1.2.3.4.5',
+  '1.2.3.4::',
+  '::1.2.3.4:5',
+  ':::',
+  '1::2::3',
+  '12345::',
+  ':1:2:3:4:5:6:7',
+  '1:2:3:4:5:6:7',
+  'g::',
+];
 for (const text of noAddress) test(`"${text}" is no address`, () => assert.equal(parseIp(text), undefined));
 
 test('what Node calls an address is one, and nothing else is', () => {
   const part = fc.constantFrom('0', '1', '9', '10', '255', '256', '00', '01', 'f', 'ffff', 'fffff', ':', '::', '.', '');
   fc.assert(
-    fc.property(fc.array(part, { maxLength: 15 }).map((parts) => parts.join('')), (text) => (parseIp(text) !== undefined) === (isIP(text) > 0)),
+    fc.property(
+      fc.array(part, { maxLength: 15 }).map((parts) => parts.join('')),
+      (text) => (parseIp(text) !== undefined) === isIP(text) > 0,
+    ),
     { numRuns: 20_000 },
   );
-  fc.assert(fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => (parseIp(text) !== undefined) === (isIP(text) > 0)));
+  fc.assert(fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => (parseIp(text) !== undefined) === isIP(text) > 0));
 });

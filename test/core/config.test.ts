@@ -14,7 +14,11 @@ const units: [input: ConfigInput, read: (config: ReturnType<typeof configSchema.
   [{ retry: { interval: 1500 } }, (c) => c.retry.interval, 1500],
   [{ ingress: { maxSize: '10MB' } }, (c) => c.ingress.maxSize, 10_485_760],
   [{ queues: { 'example.com': { maxAge: '1d' } } }, (c) => c.queues['example.com'], { maxAge: 86_400_000 }],
-  [{ outbound: { routes: { '*': { host: 'relay.test' } } } }, (c) => c.outbound.routes['*'], { host: 'relay.test', port: 25, protocol: 'smtp', tls: 'opportunistic', user: '', password: '' }],
+  [
+    { outbound: { routes: { '*': { host: 'relay.test' } } } },
+    (c) => c.outbound.routes['*'],
+    { host: 'relay.test', port: 25, protocol: 'smtp', tls: 'opportunistic', user: '', password: '' },
+  ],
 ];
 for (const [input, read, want] of units) {
   test(`${JSON.stringify(input)} is read as ${JSON.stringify(want)}`, () => assert.deepEqual(read(configSchema.parse(input)), want));
@@ -61,7 +65,10 @@ const contradictions: [what: string, input: ConfigInput, key: string | undefined
 ];
 for (const [what, input, key] of contradictions) {
   test(`${what} is ${key === undefined ? 'accepted' : `a mistake of ${key}`}`, () => {
-    assert.deepEqual(checkConfig(configSchema.parse(input)).map(({ keys }) => keys[0]), key === undefined ? [] : [key]);
+    assert.deepEqual(
+      checkConfig(configSchema.parse(input)).map(({ keys }) => keys[0]),
+      key === undefined ? [] : [key],
+    );
   });
 }
 
@@ -98,7 +105,11 @@ const described: [key: string, want: Partial<(typeof settings)[number]>][] = [
   ['log.level', { expected: 'expected one of "silent", "error", "warn", "info", "debug"' }],
 ];
 for (const [key, want] of described) {
-  test(`${key} is described`, () => assert.partialDeepStrictEqual(settings.find((setting) => setting.key === key), want));
+  test(`${key} is described`, () =>
+    assert.partialDeepStrictEqual(
+      settings.find((setting) => setting.key === key),
+      want,
+    ));
 }
 
 test('the variable of a key is in capitals, words divided', () => {
@@ -129,5 +140,6 @@ const near: [text: string, want: string | undefined][] = [
   ['x', undefined],
 ];
 for (const [text, want] of near) {
-  test(`"${text}" is ${want === undefined ? 'like nothing' : `like "${want}"`}`, () => assert.equal(nearest(text, ['start', 'ingress', 'delivery']), want));
+  test(`"${text}" is ${want === undefined ? 'like nothing' : `like "${want}"`}`, () =>
+    assert.equal(nearest(text, ['start', 'ingress', 'delivery']), want));
 }

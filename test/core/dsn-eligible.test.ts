@@ -26,7 +26,11 @@ for (const [name, record, want] of byRecord) {
 const byHeader: [name: string, header: string, want: string | undefined][] = [
   ['an ordinary message', 'From: a@x\r\nSubject: s\r\n', undefined],
   ['3, 139: a delivery report', 'Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n', 'delivery-report'],
-  ['3: folded and oddly spelled', 'content-type: Multipart/REPORT;\r\n\tboundary="x; report-type=y";\r\n\tReport-Type = "Delivery-Status"\r\n', 'delivery-report'],
+  [
+    '3: folded and oddly spelled',
+    'content-type: Multipart/REPORT;\r\n\tboundary="x; report-type=y";\r\n\tReport-Type = "Delivery-Status"\r\n',
+    'delivery-report',
+  ],
   ['3: without a type of report', 'Content-Type: multipart/report; boundary=b\r\n', 'delivery-report'],
   ['an abuse report', 'Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n', undefined],
   ['a message that holds a report', 'Content-Type: multipart/mixed; boundary=b\r\n', undefined],

@@ -47,7 +47,13 @@ test('131: fields are read with any line ends, folds, and rests of lines that no
   const text = 'A: 1\r\n 2\nb :3\n\t4\rC:\n\nD: 5\nsix seven\n\n \n: no name\nE:6';
   assert.deepEqual(
     readFields(text).map((f) => [f.name, f.value, f.startsGroup]),
-    [['A', '1 2', false], ['b', '3\t4', false], ['C', '', false], ['D', '5 six seven', true], ['E', '6', true]],
+    [
+      ['A', '1 2', false],
+      ['b', '3\t4', false],
+      ['C', '', false],
+      ['D', '5 six seven', true],
+      ['E', '6', true],
+    ],
   );
 });
 

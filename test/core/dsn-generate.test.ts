@@ -5,7 +5,19 @@ import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { generateRfc3464Message, type ReportParams } from '../../shared/core/dsn/generate.ts';
 import { parseRfc3464 } from '../../shared/core/dsn/parse.ts';
 import { readFields, valuesOf } from '../../shared/core/dsn/field.ts';
-import { bounce, characters, expiration, octets, original, params, reportOf, statusOf, takeApart, textOf, world } from '../support/dsn-record.ts';
+import {
+  bounce,
+  characters,
+  expiration,
+  octets,
+  original,
+  params,
+  reportOf,
+  statusOf,
+  takeApart,
+  textOf,
+  world,
+} from '../support/dsn-record.ts';
 
 const fixture = (name: string): string => readFileSync(new URL(`../fixtures/${name}.eml`, import.meta.url), 'latin1');
 const sampleOriginal = octets('Content-Type: text/plain;\r\n\tcharset="us-ascii"\r\nSubject: Hello!\r\n\r\nhello there\r\n');
@@ -111,8 +123,18 @@ const due: [name: string, record: DispositionRecord, changes: Partial<ReportPara
   ['a temporary failure', bounce({ type: 'TransientFailure' }), {}, false],
   ['a refusal at SMTP time', bounce({ type: 'Rejection' }), {}, false],
   ['91: NOTIFY=NEVER', bounce({ dsn: { recipients: [{ address: 'recip@target.example.com', notify: ['NEVER'] }] } }), {}, false],
-  ['91: NOTIFY without FAILURE', bounce({ dsn: { recipients: [{ address: 'recip@target.example.com', notify: ['SUCCESS', 'DELAY'] }] } }), {}, false],
-  ['91: NOTIFY with FAILURE', bounce({ dsn: { recipients: [{ address: 'recip@target.example.com', notify: ['SUCCESS', 'FAILURE'] }] } }), {}, true],
+  [
+    '91: NOTIFY without FAILURE',
+    bounce({ dsn: { recipients: [{ address: 'recip@target.example.com', notify: ['SUCCESS', 'DELAY'] }] } }),
+    {},
+    false,
+  ],
+  [
+    '91: NOTIFY with FAILURE',
+    bounce({ dsn: { recipients: [{ address: 'recip@target.example.com', notify: ['SUCCESS', 'FAILURE'] }] } }),
+    {},
+    true,
+  ],
 ];
 for (const [name, record, changes, want] of due) {
   test(`${name}: ${want ? 'a report' : 'no report'}`, () => {
@@ -164,7 +186,10 @@ test('an unknown, missing or wrong parameter is named', () => {
     [{ ...params, compatibility: 'other' }, /compatibility/],
   ];
   for (const [given, want] of wrong) {
-    assert.throws(() => generateRfc3464Message(given as ReportParams, original, bounce(), world), (error) => error instanceof TypeError && want.test(error.message));
+    assert.throws(
+      () => generateRfc3464Message(given as ReportParams, original, bounce(), world),
+      (error) => error instanceof TypeError && want.test(error.message),
+    );
   }
 });
 
@@ -172,7 +197,18 @@ test('an unknown, missing or wrong parameter is named', () => {
 
 test('24, 28, 32: each field of the header once, and no others', () => {
   const names = readFields(takeApart(reportOf(bounce())).header).map((f) => f.name);
-  const want = ['Date', 'From', 'To', 'Subject', 'Message-ID', 'In-Reply-To', 'References', 'Auto-Submitted', 'MIME-Version', 'Content-Type'];
+  const want = [
+    'Date',
+    'From',
+    'To',
+    'Subject',
+    'Message-ID',
+    'In-Reply-To',
+    'References',
+    'Auto-Submitted',
+    'MIME-Version',
+    'Content-Type',
+  ];
   assert.deepEqual(names, want);
 });
 
@@ -237,12 +273,17 @@ test('43, 10: one group for the message, one for each of a hundred recipients', 
   const report = reportOf(bounce({ recipient }));
   const groups = statusOf(report).split('\r\n\r\n');
   assert.equal(groups.length, 101);
-  assert.deepEqual(groups.slice(1).map((group) => field(group, 'Final-Recipient')[0]), recipient.map((r) => `rfc822; ${r}`));
+  assert.deepEqual(
+    groups.slice(1).map((group) => field(group, 'Final-Recipient')[0]),
+    recipient.map((r) => `rfc822; ${r}`),
+  );
 });
 
 test('45: the fields stand in the order of the grammar', () => {
   const dsn = { envid: 'E', recipients: [{ address: 'recip@target.example.com', orcpt: 'rfc822;o@x' }] };
-  const groups = statusOf(reportOf(bounce({ dsn }))).split('\r\n\r\n').map((group) => readFields(group).map((f) => f.name));
+  const groups = statusOf(reportOf(bounce({ dsn })))
+    .split('\r\n\r\n')
+    .map((group) => readFields(group).map((f) => f.name));
   assert.deepEqual(groups, [
     ['Original-Envelope-Id', 'Reporting-MTA', 'Arrival-Date'],
     ['Original-Recipient', 'Final-Recipient', 'Action', 'Status', 'Remote-MTA', 'Diagnostic-Code', 'Last-Attempt-Date'],
@@ -324,13 +365,37 @@ const statuses: [name: string, record: DispositionRecord, want: string][] = [
   ['56: too many digits', bounce({ response: { code: 550, enhanced_code: enhanced('5.1234.1'), content: 'x', command: null } }), '5.0.0'],
   ['56: no number', bounce({ response: { code: 550, enhanced_code: enhanced('5.x.1'), content: 'x', command: null } }), '5.0.0'],
   ['57: a bounce after a 2yz', bounce({ response: { code: 252, enhanced_code: enhanced('2.1.5'), content: 'x', command: null } }), '5.0.0'],
-  ['57: a bounce with a temporary code', bounce({ response: { code: 450, enhanced_code: enhanced('4.2.1'), content: 'x', command: null } }), '4.2.1'],
-  ['58: expired, the last problem is told', expiration({ response: { code: 452, enhanced_code: enhanced('4.2.2'), content: 'full', command: 'RCPT' } }), '4.2.2'],
-  ['58: expired, the last problem was ours', expiration({ response: { code: 451, enhanced_code: enhanced('4.4.1'), content: 'refused', command: null, local: true } }), '4.4.1'],
-  ['58: expired, the server gave no code', expiration({ response: { code: 450, enhanced_code: null, content: 'later', command: 'RCPT' } }), '4.0.0'],
-  ['58: expired, nothing is known', expiration({ response: { code: 400, enhanced_code: null, content: 'x', command: null, local: true } }), '4.4.7'],
+  [
+    '57: a bounce with a temporary code',
+    bounce({ response: { code: 450, enhanced_code: enhanced('4.2.1'), content: 'x', command: null } }),
+    '4.2.1',
+  ],
+  [
+    '58: expired, the last problem is told',
+    expiration({ response: { code: 452, enhanced_code: enhanced('4.2.2'), content: 'full', command: 'RCPT' } }),
+    '4.2.2',
+  ],
+  [
+    '58: expired, the last problem was ours',
+    expiration({ response: { code: 451, enhanced_code: enhanced('4.4.1'), content: 'refused', command: null, local: true } }),
+    '4.4.1',
+  ],
+  [
+    '58: expired, the server gave no code',
+    expiration({ response: { code: 450, enhanced_code: null, content: 'later', command: 'RCPT' } }),
+    '4.0.0',
+  ],
+  [
+    '58: expired, nothing is known',
+    expiration({ response: { code: 400, enhanced_code: null, content: 'x', command: null, local: true } }),
+    '4.4.7',
+  ],
   ['58: expired, in the words of the reference', expiration(), '4.4.7'],
-  ['115: null MX', bounce({ peer_address: null, response: { code: 556, enhanced_code: enhanced('5.1.10'), content: 'x', command: null, local: true } }), '5.1.10'],
+  [
+    '115: null MX',
+    bounce({ peer_address: null, response: { code: 556, enhanced_code: enhanced('5.1.10'), content: 'x', command: null, local: true } }),
+    '5.1.10',
+  ],
 ];
 for (const [name, record, want] of statuses) {
   test(name, () => {
@@ -355,7 +420,11 @@ const local = { code: 451, enhanced_code: enhanced('4.4.1'), content: 'Connectio
 const unanswered: [name: string, record: DispositionRecord, diagnostic: string | undefined][] = [
   ['our own words', bounce({ response: local }), 'x-rebound; Connection refused'],
   ['no server at all', bounce({ peer_address: null, delivery_protocol: null }), 'x-rebound; no thanks'],
-  ['our own words at the end of the time', expiration({ response: local, peer_address: { name: 'mx.x', addr: '192.0.2.1' } }), 'x-rebound; Connection refused'],
+  [
+    'our own words at the end of the time',
+    expiration({ response: local, peer_address: { name: 'mx.x', addr: '192.0.2.1' } }),
+    'x-rebound; Connection refused',
+  ],
   ['the expiration of the reference', expiration({ response: { ...local, code: 551, local: false, content: 'Next' } }), 'x-rebound; Next'],
   ['no words', bounce({ response: { ...local, content: '' } }), undefined],
 ];
@@ -394,7 +463,8 @@ test('36: the text names every recipient, the reason and what happens next', () 
   const recipient = Array.from({ length: 20 }, (_, i) => `recipient-${i}@target.example.com`);
   const text = textOf(reportOf(bounce({ recipient })));
   for (const name of recipient) assert.ok(text.includes(name), name);
-  for (const words of ['550 5.7.1 no thanks', 'will be deleted', 'No further attempts', 'postmaster@mta1.example.com']) assert.ok(text.includes(words));
+  for (const words of ['550 5.7.1 no thanks', 'will be deleted', 'No further attempts', 'postmaster@mta1.example.com'])
+    assert.ok(text.includes(words));
   for (const line of text.split('\r\n')) assert.ok(line.length <= 78, line);
 });
 
@@ -418,6 +488,12 @@ test('38: a boundary that occurs in the content is made longer until it does not
   assert.equal(characters(parseRfc3464(report.content)?.returned?.content ?? octets('')), characters(message));
 });
 
+test('38: content that foresees the next letters is left behind within 70 characters', () => {
+  const message = octets(`Subject: x\r\n\r\n${'ABCab01'.replaceAll(/./g, (letter) => `--a-candidate${letter.repeat(80)}\r\n`)}`);
+  const boundary = /boundary="([^"]+)"/.exec(characters(reportOf(bounce(), {}, message).content))?.[1];
+  assert.equal(boundary, 'a-candidateD');
+});
+
 test('38: a boundary that is none is not used', () => {
   for (const boundary of ['', 'a b', 'a"b', 'x'.repeat(71), 'a\r\nb']) {
     const report = generateRfc3464Message(params, original, bounce(), { ...world, boundary });
@@ -428,7 +504,13 @@ test('38: a boundary that is none is not used', () => {
 // ---- Returned content (E)
 
 const mixed = octets('Subject: s\r\n\r\nb\u00e9\r\n');
-const returns: [name: string, message: Uint8Array, changes: Partial<ReportParams>, ret: 'FULL' | 'HDRS' | undefined, want: string | undefined][] = [
+const returns: [
+  name: string,
+  message: Uint8Array,
+  changes: Partial<ReportParams>,
+  ret: 'FULL' | 'HDRS' | undefined,
+  want: string | undefined,
+][] = [
   ['FullContent', original, {}, undefined, 'message/rfc822'],
   ['HeadersOnly', original, { include_original_message: 'HeadersOnly' }, undefined, 'text/rfc822-headers'],
   ['No', original, { include_original_message: 'No' }, undefined, undefined],
@@ -448,7 +530,13 @@ const returns: [name: string, message: Uint8Array, changes: Partial<ReportParams
   ['76: longest line', octets(`Subject: s\r\n\r\n${'x'.repeat(998)}\r\n`), {}, undefined, 'message/rfc822'],
   ['76: NUL', octets('Subject: s\r\n\r\n\u0000'), {}, undefined, 'text/rfc822-headers'],
   ['76: bare LF', octets('Subject: s\r\n\r\na\nb'), {}, undefined, 'text/rfc822-headers'],
-  ['76: long line in the header', octets(`Subject: ${'x'.repeat(3000)}\r\n\r\n`), {}, undefined, 'text/rfc822-headers\r\nContent-Transfer-Encoding: quoted-printable'],
+  [
+    '76: long line in the header',
+    octets(`Subject: ${'x'.repeat(3000)}\r\n\r\n`),
+    {},
+    undefined,
+    'text/rfc822-headers\r\nContent-Transfer-Encoding: quoted-printable',
+  ],
 ];
 for (const [name, message, changes, ret, want] of returns) {
   test(`67-76: returned content, ${name}`, () => {
@@ -469,7 +557,10 @@ test('the original may be missing', () => {
 
 test('69: the header alone ends where it ends', () => {
   const report = reportOf(bounce(), { include_original_message: 'HeadersOnly' });
-  assert.equal(takeApart(report).parts[2]?.body, 'From: sender@sender.example.com\r\nSubject: Hello!\r\nMessage-ID: <one@sender.example.com>\r\n');
+  assert.equal(
+    takeApart(report).parts[2]?.body,
+    'From: sender@sender.example.com\r\nSubject: Hello!\r\nMessage-ID: <one@sender.example.com>\r\n',
+  );
 });
 
 test('70, 77, 128: the whole message comes back octet for octet', () => {
@@ -484,9 +575,21 @@ test('70, 77, 128: the whole message comes back octet for octet', () => {
 
 const notes: [name: string, record: DispositionRecord, message: Uint8Array, changes: Partial<ReportParams>, want: RegExp][] = [
   ['too large', bounce(), original, { original_limit: 20 }, /returned: it is larger than 20 octets/],
-  ['too large, of which only the beginning was read', bounce({ size: 5000 }), original, { original_limit: 4000 }, /larger than 4000 octets/],
+  [
+    'too large, of which only the beginning was read',
+    bounce({ size: 5000 }),
+    original,
+    { original_limit: 4000 },
+    /larger than 4000 octets/,
+  ],
   ['a long line', bounce(), octets(`Subject: s\r\n\r\n${'x'.repeat(3000)}`), {}, /returned: its lines are not those of mail/],
-  ['a header beyond all measure', bounce(), octets(`Subject: s\r\n${'X: y\r\n'.repeat(50_000)}\r\n`), { original_limit: 50 }, /header of the message is too large/],
+  [
+    'a header beyond all measure',
+    bounce(),
+    octets(`Subject: s\r\n${'X: y\r\n'.repeat(50_000)}\r\n`),
+    { original_limit: 50 },
+    /header of the message is too large/,
+  ],
 ];
 for (const [name, record, message, changes, want] of notes) {
   test(`73, 76: the text says that something is not returned: ${name}`, () => {
@@ -509,11 +612,13 @@ const hostile: [name: string, lines: string[], want: string][] = [
   ['64: one character beyond 16 bits is one', ['a😀b\ud800'], '550 5.7.1 a?b?'],
   ['64: tabs are blanks', ['a\tb'], '550 5.7.1 a b'],
   ['44: only blanks', ['   '], '550 5.7.1'],
-  ['123: what templates would expand', ["$& %s {{x}} $1 $`"], "550 5.7.1 $& %s {{x}} $1 $`"],
+  ['123: what templates would expand', ['$& %s {{x}} $1 $`'], '550 5.7.1 $& %s {{x}} $1 $`'],
 ];
 for (const [name, lines, want] of hostile) {
   test(name, () => {
-    const report = reportOf(bounce({ response: { code: 550, enhanced_code: enhanced('5.7.1'), content: lines.join(' '), command: null, lines } }));
+    const report = reportOf(
+      bounce({ response: { code: 550, enhanced_code: enhanced('5.7.1'), content: lines.join(' '), command: null, lines } }),
+    );
     assert.equal(only(statusOf(report), 'Diagnostic-Code'), `smtp; ${want}`);
     assert.doesNotMatch(characters(report.content), /^X-Injected/m);
   });

@@ -21,7 +21,10 @@ function parsed(text: string): ParsedReport {
 }
 
 test('a report of our own is read as it was meant', () => {
-  const report = parseRfc3464(reportOf(bounce({ id: '01f', dsn: { envid: 'E+2B', recipients: [{ address: 'recip@target.example.com', orcpt: 'rfc822;o@x' }] } })).content);
+  const report = parseRfc3464(
+    reportOf(bounce({ id: '01f', dsn: { envid: 'E+2B', recipients: [{ address: 'recip@target.example.com', orcpt: 'rfc822;o@x' }] } }))
+      .content,
+  );
   assert.equal(report?.text?.split('\r\n')[3], 'Response: 550 5.7.1 no thanks');
   assert.deepEqual(report && { ...report, text: '', returned: report.returned && { ...report.returned, content: '' } }, {
     text: '',
@@ -45,29 +48,41 @@ test('a report of our own is read as it was meant', () => {
   });
 });
 
-test('135: the reference\'s reports, quoted-printable and with words in Status, are read whole', () => {
+test("135: the reference's reports, quoted-printable and with words in Status, are read whole", () => {
   const read = (name: string) => parsed(readFileSync(new URL(`../fixtures/${name}.eml`, import.meta.url), 'latin1'));
   const [bounced, expired] = [read('kumomta-bounce'), read('kumomta-expiration')];
   assert.deepEqual([bounced.recipients[0]?.status, expired.recipients[0]?.status], ['5.7.1', '5.4.7']);
-  assert.match(expired.recipients[0]?.diagnostic?.value ?? '', /^551 5\.4\.7 Next .* which exceeds the expiry time EXPIRES configured via set_scheduling$/);
+  assert.match(
+    expired.recipients[0]?.diagnostic?.value ?? '',
+    /^551 5\.4\.7 Next .* which exceeds the expiry time EXPIRES configured via set_scheduling$/,
+  );
   assert.equal(characters(bounced.returned?.content ?? octets('')).endsWith('hello there'), true);
   assert.equal(expired.returned?.kind, 'header');
 });
 
 const spellings: [name: string, status: string][] = [
-  ['131: case, comments and folds', 'REPORTING-mta: DNS;mta.x\r\n\r\nfinal-recipient: RFC822 (c) ;\r\n a@x\r\naction: Failed (final)\r\nSTATUS: 5.1.1 (no such user)\r\n'],
+  [
+    '131: case, comments and folds',
+    'REPORTING-mta: DNS;mta.x\r\n\r\nfinal-recipient: RFC822 (c) ;\r\n a@x\r\naction: Failed (final)\r\nSTATUS: 5.1.1 (no such user)\r\n',
+  ],
   ['135: angle brackets', 'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822; <a@x>\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
   ['135: no semicolon', 'Reporting-MTA: mta.x\r\n\r\nFinal-Recipient: a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
   ['135: a type without semicolon', 'Reporting-MTA: dns mta.x\r\n\r\nFinal-Recipient: rfc822 a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
   ['135: trailing dot', 'Reporting-MTA: dns; mta.x.\r\n\r\nFinal-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
-  ['135: words in Status', 'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 550 5.1.1 unknown.\r\n'],
+  [
+    '135: words in Status',
+    'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 550 5.1.1 unknown.\r\n',
+  ],
   ['135: leading zeros', 'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 5.01.1\r\n'],
   ['135: LF only', minimal.replaceAll('\r\n', '\n')],
   ['135: doubled blank lines', minimal.replaceAll('\r\n\r\n', '\r\n\r\n \r\n\r\n')],
   ['135: a blank line first', `\r\n${minimal}`],
   ['135: no blank line', minimal.replace('\r\n\r\n', '\r\n')],
   ['135: no group for the message', 'Final-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\nReporting-MTA: dns; mta.x\r\n'],
-  ['135: Action before the recipient (SES)', 'Reporting-MTA: dns; mta.x\r\n\r\nAction: failed\r\nFinal-Recipient: rfc822; a@x\r\nStatus: 5.1.1\r\n\r\n\r\n'],
+  [
+    '135: Action before the recipient (SES)',
+    'Reporting-MTA: dns; mta.x\r\n\r\nAction: failed\r\nFinal-Recipient: rfc822; a@x\r\nStatus: 5.1.1\r\n\r\n\r\n',
+  ],
   ['45: a field twice: the first counts', minimal.replace('Status: 5.1.1', 'Status: 5.1.1\r\nStatus: 4.0.0')],
 ];
 for (const [name, status] of spellings) {
@@ -82,19 +97,55 @@ test('43, 135: recipients are divided by blank lines, or where one begins again'
   const group = (address: string) => `Final-Recipient: rfc822; ${address}\r\nAction: failed\r\nStatus: 5.0.0\r\n`;
   for (const between of ['\r\n', '']) {
     const { recipients } = parsed(wrapped(`Reporting-MTA: dns; m\r\n\r\n${['a@x', 'b@x', 'c@x'].map(group).join(between)}`));
-    assert.deepEqual(recipients.map((r) => [r.finalRecipient?.value, r.action]), [['a@x', 'failed'], ['b@x', 'failed'], ['c@x', 'failed']]);
+    assert.deepEqual(
+      recipients.map((r) => [r.finalRecipient?.value, r.action]),
+      [
+        ['a@x', 'failed'],
+        ['b@x', 'failed'],
+        ['c@x', 'failed'],
+      ],
+    );
   }
+});
+
+test('43: a group may begin with any of its fields', () => {
+  const { recipients } = parsed(
+    wrapped(
+      'Reporting-MTA: dns; m\r\n\r\nStatus: 5.1.1\r\nFinal-Recipient: rfc822; a@x\r\n\r\nStatus: 4.2.2\r\nFinal-Recipient: rfc822; b@x\r\n',
+    ),
+  );
+  assert.deepEqual(
+    recipients.map((r) => [r.finalRecipient?.value, r.status]),
+    [
+      ['a@x', '5.1.1'],
+      ['b@x', '4.2.2'],
+    ],
+  );
 });
 
 test('132: actions that are no failures are told apart, unknown ones are left out', () => {
   const words = ['delayed', 'delivered', 'relayed', 'expanded', 'failure'];
   const status = words.map((word) => `Final-Recipient: rfc822; a@x\r\nAction: ${word}\r\n`).join('\r\n');
-  assert.deepEqual(parsed(wrapped(status)).recipients.map((r) => r.action), ['delayed', 'delivered', 'relayed', 'expanded', undefined]);
+  assert.deepEqual(
+    parsed(wrapped(status)).recipients.map((r) => r.action),
+    ['delayed', 'delivered', 'relayed', 'expanded', undefined],
+  );
 });
 
 test('131: unknown fields are kept where they stand', () => {
-  const { extensions, recipients } = parsed(wrapped('Reporting-MTA: dns; m\r\nX-A: 1\r\n\r\nFinal-Recipient: rfc822; a@x\r\nX-B: 2\r\n__proto__: 3\r\n'));
-  assert.deepEqual([extensions, recipients[0]?.extensions], [[{ name: 'X-A', value: '1' }], [{ name: 'X-B', value: '2' }, { name: '__proto__', value: '3' }]]);
+  const { extensions, recipients } = parsed(
+    wrapped('Reporting-MTA: dns; m\r\nX-A: 1\r\n\r\nFinal-Recipient: rfc822; a@x\r\nX-B: 2\r\n__proto__: 3\r\n'),
+  );
+  assert.deepEqual(
+    [extensions, recipients[0]?.extensions],
+    [
+      [{ name: 'X-A', value: '1' }],
+      [
+        { name: 'X-B', value: '2' },
+        { name: '__proto__', value: '3' },
+      ],
+    ],
+  );
 });
 
 test('135: hosts are read without comment, port and trailing dot; diagnostics with or without a type', () => {
@@ -108,15 +159,25 @@ test('135: hosts are read without comment, port and trailing dot; diagnostics wi
 });
 
 test('135: obsolete dates, unreadable dates', () => {
-  const { arrivalDate, recipients } = parsed(wrapped('Arrival-Date: Thu, 02 Jul 26 18:55:38 UTC\r\n\r\nFinal-Recipient: rfc822;a@x\r\nLast-Attempt-Date: soon\r\nWill-Retry-Until: 3 Jul 2026 00:00 EST\r\n'));
+  const { arrivalDate, recipients } = parsed(
+    wrapped(
+      'Arrival-Date: Thu, 02 Jul 26 18:55:38 UTC\r\n\r\nFinal-Recipient: rfc822;a@x\r\nLast-Attempt-Date: soon\r\nWill-Retry-Until: 3 Jul 2026 00:00 EST\r\n',
+    ),
+  );
   assert.equal(arrivalDate, Date.UTC(2026, 6, 2, 18, 55, 38));
-  assert.deepEqual(recipients[0], { finalRecipient: { type: 'rfc822', value: 'a@x' }, willRetryUntil: Date.UTC(2026, 6, 3, 5), extensions: [] });
+  assert.deepEqual(recipients[0], {
+    finalRecipient: { type: 'rfc822', value: 'a@x' },
+    willRetryUntil: Date.UTC(2026, 6, 3, 5),
+    extensions: [],
+  });
 });
 
 test('135: quoted-printable and base64', () => {
   const quoted = 'message/delivery-status\r\nContent-Transfer-Encoding: Quoted-Printable';
   assert.equal(parsed(wrapped(minimal.replace('failed', '=66ail=\r\ned'), quoted)).recipients[0]?.action, 'failed');
-  const base64 = Buffer.from(minimal).toString('base64').replace(/(.{20})/g, '$1\r\n');
+  const base64 = Buffer.from(minimal)
+    .toString('base64')
+    .replace(/(.{20})/g, '$1\r\n');
   assert.equal(parsed(wrapped(base64, 'message/delivery-status\r\nContent-Transfer-Encoding: base64')).recipients[0]?.status, '5.1.1');
 });
 
@@ -130,16 +191,26 @@ test('101, 102, 130: global reports, addresses raw or in escapes', () => {
 test('130: report-type may be missing or odd, and the parts in another order', () => {
   assert.equal(parsed(wrapped(minimal).replace(' report-type=delivery-status;', '')).recipients.length, 1);
   assert.equal(parsed(wrapped(minimal).replace('delivery-status;', 'oops;')).recipients.length, 1);
-  assert.equal(parsed(wrapped('Subject: s\r\n', 'text/rfc822-headers', `--b\r\nContent-Type: message/delivery-status\r\n\r\n${minimal}\r\n`)).recipients.length, 1);
+  assert.equal(
+    parsed(wrapped('Subject: s\r\n', 'text/rfc822-headers', `--b\r\nContent-Type: message/delivery-status\r\n\r\n${minimal}\r\n`))
+      .recipients.length,
+    1,
+  );
 });
 
 test('130, 133: the returned message or header, and its Message-ID', () => {
   const kinds: [type: string, kind: string][] = [
-    ['message/rfc822', 'message'], ['message/global', 'message'], ['text/rfc822-headers', 'header'], ['message/global-headers', 'header'],
+    ['message/rfc822', 'message'],
+    ['message/global', 'message'],
+    ['text/rfc822-headers', 'header'],
+    ['message/global-headers', 'header'],
   ];
   for (const [type, kind] of kinds) {
     const { returned } = parsed(wrapped(minimal, undefined, `--b\r\nContent-Type: ${type}\r\n\r\nMessage-ID: <m@x>\r\n\r\nbody\r\n`));
-    assert.deepEqual([returned?.kind, returned?.messageId, characters(returned?.content ?? octets(''))], [kind, '<m@x>', 'Message-ID: <m@x>\r\n\r\nbody']);
+    assert.deepEqual(
+      [returned?.kind, returned?.messageId, characters(returned?.content ?? octets(''))],
+      [kind, '<m@x>', 'Message-ID: <m@x>\r\n\r\nbody'],
+    );
   }
 });
 
@@ -148,7 +219,10 @@ const others: [name: string, text: string][] = [
   ['a read receipt', wrapped('Disposition: x\r\n', 'message/disposition-notification')],
   ['an abuse report', wrapped('Feedback-Type: abuse\r\n', 'message/feedback-report')],
   ['a vacation reply', 'Auto-Submitted: auto-replied\r\n\r\nI am away'],
-  ['a forwarded report', `Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: message/rfc822\r\n\r\n${wrapped(minimal)}\r\n--m--\r\n`],
+  [
+    'a forwarded report',
+    `Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: message/rfc822\r\n\r\n${wrapped(minimal)}\r\n--m--\r\n`,
+  ],
   ['no boundary', wrapped(minimal).replace('; boundary=b', '')],
   ['a boundary that does not occur', wrapped(minimal).replace('boundary=b', 'boundary=c')],
   ['a boundary that only begins like it', wrapped(minimal).replaceAll('\n--b', '\n--bb')],
@@ -161,7 +235,9 @@ test('135: a missing close delimiter is forgiven', () => {
 });
 
 test('38: what looks like the delimiter inside the returned message is not one', () => {
-  const { returned } = parsed(wrapped(minimal, undefined, '--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\n--bc\r\n --b\r\nx--b\r\n'));
+  const { returned } = parsed(
+    wrapped(minimal, undefined, '--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\n--bc\r\n --b\r\nx--b\r\n'),
+  );
   assert.equal(characters(returned?.content ?? octets('')), 'Subject: s\r\n\r\n--bc\r\n --b\r\nx--b');
 });
 
@@ -172,7 +248,17 @@ test('138: sizes beyond all measure are read in bounded time and number', () => 
   assert.equal(parsed(wrapped(minimal, undefined, `--b\r\n${nested}\r\n`)).recipients.length, 1);
   const manyParts = wrapped(minimal, undefined, '--b\r\n\r\nx\r\n'.repeat(100_000));
   assert.equal(parsed(manyParts).recipients.length, 1);
-  const large = wrapped(minimal, undefined, `--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(700_000)}`);
+  const buried = wrapped(
+    'x',
+    'text/plain',
+    `${'--b\r\n\r\nx\r\n'.repeat(200)}--b\r\nContent-Type: message/delivery-status\r\n\r\n${minimal}`,
+  );
+  assert.equal(parseRfc3464(octets(buried)), undefined);
+  const large = wrapped(
+    minimal,
+    undefined,
+    `--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(700_000)}`,
+  );
   const started = performance.now();
   assert.ok((parsed(large).returned?.content.length ?? 0) > 50_000_000);
   assert.ok(performance.now() - started < 5000);

@@ -37,5 +37,6 @@ const wakes: [at: number, rounded: number][] = [
   [1_700_000_000_123, 1_700_000_000_500],
 ];
 for (const [at, rounded] of wakes) {
-  test(`a retry due at ${at} wakes its lane at ${rounded}`, () => assert.deepEqual(wakeAt('a->b', at), { id: `a->b/due-${rounded}`, at: rounded }));
+  test(`a retry due at ${at} wakes its lane at ${rounded}`, () =>
+    assert.deepEqual(wakeAt('a->b', at), { id: `a->b/due-${rounded}`, at: rounded }));
 }

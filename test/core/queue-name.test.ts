@@ -20,6 +20,9 @@ for (const [name, parts] of names) {
 
 test('every name that is printed reads back as its parts', () => {
   const word = fc.stringMatching(/^[A-Za-z0-9._-]{1,12}$/);
-  const parts = fc.record({ domain: word, tenant: word, campaign: word, routingDomain: word }, { requiredKeys: ['domain'], noNullPrototype: true });
+  const parts = fc.record(
+    { domain: word, tenant: word, campaign: word, routingDomain: word },
+    { requiredKeys: ['domain'], noNullPrototype: true },
+  );
   fc.assert(fc.property(parts, (q) => assert.deepEqual(parseQueueName(formatQueueName(q)), q)));
 });

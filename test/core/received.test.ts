@@ -9,7 +9,7 @@ test('the field has the form of RFC 5321', () => {
   assert.equal(
     received,
     'Received: from client.test ([192.0.2.7])\r\n\tby relay.test with ESMTP\r\n\t(TLSv1.3 TLS_AES_256_GCM_SHA384) id 0198\r\n' +
-      '\tfor <bob@dest.test>;\r\n\tTue, 01 Jul 2003 08:52:37 +0000\r\n',
+      '\tfor <bob@dest.test>;\r\n\tTue, 1 Jul 2003 08:52:37 +0000\r\n',
   );
 });
 

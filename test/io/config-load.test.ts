@@ -51,7 +51,10 @@ const values: [variable: string, text: string, key: string, want: unknown][] = [
 for (const [variable, text, key, want] of values) {
   test(`${variable}='${text}' makes ${key} ${JSON.stringify(want)}`, async (t) => {
     const config: unknown = await loadConfig({ env: { [variable]: text }, folder: await folderWith(t) });
-    assert.deepEqual(key.split('.').reduce((value, name) => (value as Record<string, unknown>)[name], config), want);
+    assert.deepEqual(
+      key.split('.').reduce((value, name) => (value as Record<string, unknown>)[name], config),
+      want,
+    );
   });
 }
 
@@ -98,7 +101,12 @@ const mistakes: [what: string, files: Record<string, string>, env: Record<string
       'admin.password (REBOUND_ADMIN_PASSWORD): a password is needed because admin.host (0.0.0.0) can be reached from other machines',
     ],
   ],
-  ['a number out of its bounds', {}, { REBOUND_INGRESS_PORT: '70000' }, ['REBOUND_INGRESS_PORT = 70000: expected a whole number from 0 to 65535']],
+  [
+    'a number out of its bounds',
+    {},
+    { REBOUND_INGRESS_PORT: '70000' },
+    ['REBOUND_INGRESS_PORT = 70000: expected a whole number from 0 to 65535'],
+  ],
   ['a word for a number', {}, { REBOUND_INGRESS_PORT: 'smtp' }, ['REBOUND_INGRESS_PORT = "smtp": expected a whole number from 0 to 65535']],
   ['a word for a truth', {}, { REBOUND_BOUNCE_ENABLED: 'maybe' }, ['REBOUND_BOUNCE_ENABLED = "maybe": expected true or false']],
   [
@@ -109,7 +117,12 @@ const mistakes: [what: string, files: Record<string, string>, env: Record<string
   ],
   ['JSON that is none', {}, { REBOUND_QUEUES: '{oops' }, ['REBOUND_QUEUES = "{oops": expected a JSON object']],
   ['JSON of another kind', {}, { REBOUND_QUEUES: '[]' }, ['REBOUND_QUEUES = []: expected a JSON object']],
-  ['secret JSON that is none', {}, { REBOUND_INGRESS_USERS: '[{"password": "secret"' }, ['REBOUND_INGRESS_USERS: expected a JSON array of objects']],
+  [
+    'secret JSON that is none',
+    {},
+    { REBOUND_INGRESS_USERS: '[{"password": "secret"' },
+    ['REBOUND_INGRESS_USERS: expected a JSON array of objects'],
+  ],
   [
     'an unknown variable',
     {},
@@ -126,10 +139,20 @@ const mistakes: [what: string, files: Record<string, string>, env: Record<string
       'rebound.json: ingres: there is no such setting; did you mean ingress?',
     ],
   ],
-  ['a section that is none', { 'rebound.json': '{"ingress": 5}' }, { REBOUND_INGRESS_PORT: '1' }, ['rebound.json: ingress = 5: expected object']],
+  [
+    'a section that is none',
+    { 'rebound.json': '{"ingress": 5}' },
+    { REBOUND_INGRESS_PORT: '1' },
+    ['rebound.json: ingress = 5: expected object'],
+  ],
   ['a broken file', { 'rebound.json': '{"admin": {"password": "secret",}}' }, {}, ['rebound.json: is not valid JSON at position 32']],
   ['a file of something else', { 'rebound.json': '[]' }, {}, ['rebound.json: expected an object of settings']],
-  ['a module without a default', { 'rebound.config.ts': 'export const port = 1;' }, {}, ['rebound.config.ts: expected an object of settings']],
+  [
+    'a module without a default',
+    { 'rebound.config.ts': 'export const port = 1;' },
+    {},
+    ['rebound.config.ts: expected an object of settings'],
+  ],
   [
     'two files',
     { 'rebound.json': '{}', 'rebound.config.ts': 'export default {};' },

@@ -8,7 +8,13 @@ import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { configSchema } from '../../shared/core/config.ts';
-import { doesRedisAnswer, EmbeddedRedisError, embeddedRedisUrl, startEmbeddedRedis, type EmbeddedRedis } from '../../shared/io/embedded-redis.ts';
+import {
+  doesRedisAnswer,
+  EmbeddedRedisError,
+  embeddedRedisUrl,
+  startEmbeddedRedis,
+  type EmbeddedRedis,
+} from '../../shared/io/embedded-redis.ts';
 import { openLog } from '../../shared/io/log.ts';
 import { openRedis } from '../../shared/io/redis.ts';
 
@@ -28,7 +34,7 @@ async function start(t: TestContext, dataDir: string): Promise<EmbeddedRedis> {
 }
 
 function connect(t: TestContext, url: string): Redis {
-  const client = new Redis({ path: url.slice('unix://'.length), retryStrategy: () => 20, maxRetriesPerRequest: null } as never);
+  const client = new Redis({ path: url.slice('unix://'.length), retryStrategy: () => 20, maxRetriesPerRequest: null });
   client.on('error', () => undefined);
   t.after(() => client.disconnect());
   return client;
@@ -160,14 +166,20 @@ test('data that cannot be read stops the start, with the words of Redis', async 
   const folder = join(dataDir, 'redis', 'appendonlydir');
   const manifest = (await readdir(folder)).find((name) => name.endsWith('.manifest'));
   await writeFile(join(folder, manifest ?? ''), 'garbage\n');
-  await assert.rejects(start(t, dataDir), (error) => error instanceof EmbeddedRedisError && /Redis did not start: .*manifest/i.test(error.message));
+  await assert.rejects(
+    start(t, dataDir),
+    (error) => error instanceof EmbeddedRedisError && /Redis did not start: .*manifest/i.test(error.message),
+  );
 });
 
 test('without a server program the message says what to do', async (t) => {
   const path = process.env['PATH'];
   t.after(() => (process.env['PATH'] = path));
   process.env['PATH'] = await temporaryFolder(t);
-  await assert.rejects(startEmbeddedRedis({ dataDir: await temporaryFolder(t), log }), /EmbeddedRedisError: neither redis-server nor valkey-server is installed: run "npm run setup"/);
+  await assert.rejects(
+    startEmbeddedRedis({ dataDir: await temporaryFolder(t), log }),
+    /EmbeddedRedisError: neither redis-server nor valkey-server is installed: run "npm run setup"/,
+  );
 });
 
 async function processId(client: Redis): Promise<number> {

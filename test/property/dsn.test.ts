@@ -15,7 +15,26 @@ import { bounce, characters, octets, params } from '../support/dsn-record.ts';
 const piece = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
   fc.string({ unit: 'grapheme', maxLength: 20 }),
-  fc.constantFrom('\r\n', '\n', '\r', '\0', '\r\n\r\n', '\r\nX-Injected: y\r\n', '\r\n--boundary', '--boundary--', '.\r\n', 'é', '\u2028', '\x1b[31m', ' '.repeat(200), 'x'.repeat(1200), '=?utf-8?Q?=0D?=', '; ', '(', '<>'),
+  fc.constantFrom(
+    '\r\n',
+    '\n',
+    '\r',
+    '\0',
+    '\r\n\r\n',
+    '\r\nX-Injected: y\r\n',
+    '\r\n--boundary',
+    '--boundary--',
+    '.\r\n',
+    'é',
+    '\u2028',
+    '\x1b[31m',
+    ' '.repeat(200),
+    'x'.repeat(1200),
+    '=?utf-8?Q?=0D?=',
+    '; ',
+    '(',
+    '<>',
+  ),
 );
 const hostile = fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join(''));
 const octetArray = fc.oneof(
@@ -44,7 +63,8 @@ function assertWellFormed(content: Uint8Array, { eightBit, smtpUtf8 }: { eightBi
   assert.equal(statusHeader, '\r\nContent-Type: message/delivery-status');
   const groups = status.replace(/\r\n$/, '').split('\r\n\r\n');
   assert.equal(groups.length, 1 + recipients);
-  for (const line of groups.flatMap((group) => group.replace(/\r\n$/, '').split('\r\n'))) assert.match(line, /^(?:[A-Za-z-]+: *| +)[!-~][ -~]*$/);
+  for (const line of groups.flatMap((group) => group.replace(/\r\n$/, '').split('\r\n')))
+    assert.match(line, /^(?:[A-Za-z-]+: *| +)[!-~][ -~]*$/);
 }
 
 function divide(part: string): [header: string, body: string] {
@@ -78,7 +98,13 @@ const reportMessage = fc.record(
           action: fc.constantFrom('failed' as const, 'delayed' as const),
           status: fc.constantFrom('5.1.1', '4.0.0', '5.7.30'),
           remoteMta: fc.record({ type: fc.constant('dns'), value: fc.constantFrom('mx.x', '[192.0.2.1]') }, { noNullPrototype: true }),
-          diagnostic: fc.record({ type: fc.constant('smtp'), lines: fc.array(hostile.map((text) => `550 ${text}`), { minLength: 1, maxLength: 4 }) }),
+          diagnostic: fc.record({
+            type: fc.constant('smtp'),
+            lines: fc.array(
+              hostile.map((text) => `550 ${text}`),
+              { minLength: 1, maxLength: 4 },
+            ),
+          }),
           lastAttemptDate: date,
           finalLogId: hostile,
           willRetryUntil: date,
@@ -106,7 +132,10 @@ test('121: whatever strings a report holds, it is well formed, and reading it gi
       assert.equal(parsed.originalEnvelopeId ?? '', fieldText(message.originalEnvelopeId ?? ''));
       assert.equal(parsed.arrivalDate, message.arrivalDate);
       const extensions = (message.extensions ?? []).map(({ name, value }) => ({ name, value: fieldText(value) }));
-      assert.deepEqual(parsed.extensions, extensions.filter(({ value }) => value !== ''));
+      assert.deepEqual(
+        parsed.extensions,
+        extensions.filter(({ value }) => value !== ''),
+      );
       assert.equal(parsed.recipients.length, recipients.length);
       for (const [i, given] of recipients.entries()) {
         const read: ParsedRecipient | undefined = parsed.recipients[i];
@@ -135,7 +164,13 @@ const hostileRecord = fc
     response: fc.record(
       {
         code: fc.integer({ min: -1, max: 700 }),
-        enhanced_code: fc.option(fc.record({ class: fc.oneof(fc.integer(), fc.constantFrom(4, 5)), subject: fc.integer(), detail: fc.oneof(fc.integer({ min: 0, max: 999 }), fc.double()) })),
+        enhanced_code: fc.option(
+          fc.record({
+            class: fc.oneof(fc.integer(), fc.constantFrom(4, 5)),
+            subject: fc.integer(),
+            detail: fc.oneof(fc.integer({ min: 0, max: 999 }), fc.double()),
+          }),
+        ),
         content: hostile,
         command: fc.constant(null),
         lines: fc.array(hostile, { minLength: 1, maxLength: 60 }),
@@ -161,20 +196,30 @@ const hostileRecord = fc
 for (const compatibility of [undefined, 'kumomta'] as const) {
   test(`21: whatever a record and a message hold, there is a report and it is well formed (${compatibility ?? 'default'})`, () => {
     fc.assert(
-      fc.property(hostileRecord, fc.option(octetArray, { nil: undefined }), fc.constantFrom('FullContent' as const, 'HeadersOnly' as const), (record, original, include) => {
-        const changed = { ...params, include_original_message: include, ...(compatibility && { compatibility }) };
-        const report = generateRfc3464Message(changed, original, record, { now: Date.UTC(2030, 0, 1), messageId: '1', boundary: 'boundary' });
-        assert.ok(report);
-        const recipients = typeof record.recipient === 'string' ? 1 : record.recipient.length;
-        if (!compatibility) assertWellFormed(report.content, report, recipients);
-        const parsed = parseRfc3464(report.content);
-        assert.equal(parsed?.recipients.length, recipients);
-        for (const recipient of parsed.recipients) {
-          assert.equal(recipient.action, 'failed');
-          if (!compatibility) assert.match(recipient.status ?? '', record.type === 'Expiration' ? /^4\./ : /^[45]\./);
-        }
-        if (!compatibility && parsed.returned?.kind === 'message') assert.equal(characters(parsed.returned.content), characters(original ?? octets('')));
-      }),
+      fc.property(
+        hostileRecord,
+        fc.option(octetArray, { nil: undefined }),
+        fc.constantFrom('FullContent' as const, 'HeadersOnly' as const),
+        (record, original, include) => {
+          const changed = { ...params, include_original_message: include, ...(compatibility && { compatibility }) };
+          const report = generateRfc3464Message(changed, original, record, {
+            now: Date.UTC(2030, 0, 1),
+            messageId: '1',
+            boundary: 'boundary',
+          });
+          assert.ok(report);
+          const recipients = typeof record.recipient === 'string' ? 1 : record.recipient.length;
+          if (!compatibility) assertWellFormed(report.content, report, recipients);
+          const parsed = parseRfc3464(report.content);
+          assert.equal(parsed?.recipients.length, recipients);
+          for (const recipient of parsed.recipients) {
+            assert.equal(recipient.action, 'failed');
+            if (!compatibility) assert.match(recipient.status ?? '', record.type === 'Expiration' ? /^4\./ : /^[45]\./);
+          }
+          if (!compatibility && parsed.returned?.kind === 'message')
+            assert.equal(characters(parsed.returned.content), characters(original ?? octets('')));
+        },
+      ),
       runs,
     );
   });
@@ -184,7 +229,10 @@ test('31: folding and unfolding give the same text', () => {
   fc.assert(
     fc.property(hostile, (text) => {
       const clean = fieldText(text, 8192);
-      assert.deepEqual(readFields(formatField('Name', clean)).map((f) => f.value), clean === '' ? [] : [clean]);
+      assert.deepEqual(
+        readFields(formatField('Name', clean)).map((f) => f.value),
+        clean === '' ? [] : [clean],
+      );
     }),
     runs,
   );
@@ -202,7 +250,12 @@ test('quoted-printable gives every octet back, in lines of at most 76', () => {
 });
 
 test('25: dates are read back as they were written', () => {
-  fc.assert(fc.property(fc.integer({ min: Date.UTC(1900, 0, 1) / 1000, max: 253_402_300_799 }), (seconds) => assert.equal(parseDate(formatDate(seconds * 1000)), seconds * 1000)), runs);
+  fc.assert(
+    fc.property(fc.integer({ min: Date.UTC(1900, 0, 1) / 1000, max: 253_402_300_799 }), (seconds) =>
+      assert.equal(parseDate(formatDate(seconds * 1000)), seconds * 1000),
+    ),
+    runs,
+  );
 });
 
 test('138: the reader survives anything', () => {

@@ -15,7 +15,7 @@ test('a message is delivered as it came, with our trace line in front, and nothi
   assert.equal(message.sender, home);
   assert.deepEqual(message.recipients, ['bob@dest.test']);
   const text = message.bytes.toString();
-  assert.match(text, new RegExp(`^Received: from client\\.test [^]*? by relay\\.test [^]*?id ${id}`));
+  assert.match(text, new RegExp(`^Received: from client\\.test [^]*?\\tby relay\\.test [^]*?id ${id}`));
   assert.match(text, /\r\n\r\none\r\n\.two\r\n\.\.three\r\n$/);
   const [delivery] = await relay.until((r) => r.type === 'Delivery');
   assert.equal(delivery?.id, id);

@@ -13,7 +13,9 @@ export const params: ReportParams = {
 
 export const world: ReportWorld = { now: failedAt + 1000, messageId: '0198', boundary: 'a-candidate' };
 
-export const original = octets('From: sender@sender.example.com\r\nSubject: Hello!\r\nMessage-ID: <one@sender.example.com>\r\n\r\nhello there\r\n');
+export const original = octets(
+  'From: sender@sender.example.com\r\nSubject: Hello!\r\nMessage-ID: <one@sender.example.com>\r\n\r\nhello there\r\n',
+);
 
 /** The bounce of the reference's sample, with anything of it replaced. */
 export function bounce(changes: Partial<DispositionRecord> = {}): DispositionRecord {
@@ -63,7 +65,11 @@ export const expiration = (changes: Partial<DispositionRecord> = {}): Dispositio
   });
 
 /** The report of a record; fails when there is none. */
-export function reportOf(record: DispositionRecord, changes: Partial<ReportParams> = {}, message: Uint8Array | undefined = original): Report {
+export function reportOf(
+  record: DispositionRecord,
+  changes: Partial<ReportParams> = {},
+  message: Uint8Array | undefined = original,
+): Report {
   const report = generateRfc3464Message({ ...params, ...changes }, message, record, world);
   if (!report) throw new Error('there is no report');
   return report;

@@ -1,15 +1,14 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { configSchema, type ConfigInput } from '../../shared/core/config.ts';
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import type { DispositionRecord, RecordType } from '../../shared/core/disposition.ts';
 import { openContext, type Context } from '../../shared/io/context.ts';
 import { openSpool } from '../../shared/io/spool-store.ts';
 import { run } from '../../workers/ingress/main.ts';
+import { selfSigned } from './certificate.ts';
 import { startRedis, type TestRedis } from './redis.ts';
 import { openDialogue, type Dialogue, type DialogueOptions } from './smtp-dialogue.ts';
 
@@ -28,8 +27,10 @@ export interface TestIngress {
   /** What is queued, by message. */
   queued(): Promise<{ job: DeliveryJob; content: string }[]>;
   records(type?: RecordType): Promise<DispositionRecord[]>;
-  /** Resolves when no connection is open. */
-  idle(): Promise<void>;
+  /** Open connections as the ingress counts them. */
+  open(): Promise<number>;
+  /** Resolves when no more than `left` connections are open. */
+  idle(left?: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,6 +40,11 @@ interface Scope {
 }
 
 export async function startTestIngress(t: Scope, ingress: ConfigInput['ingress'] = {}, more: ConfigInput = {}): Promise<TestIngress> {
+  const closers: (() => Promise<void>)[] = [];
+  // Before that of Redis, which must be there while the ingress closes.
+  t.after(async () => {
+    for (const close of closers.reverse()) await close();
+  });
   const redis = await startRedis(t as never);
   const config = configSchema.parse({
     hostname: 'relay.test',
@@ -51,18 +57,15 @@ export async function startTestIngress(t: Scope, ingress: ConfigInput['ingress']
     ingress: { port: 0, trusted: ['127.0.0.1/32'], greetingDelay: 0, ...ingress },
   });
   const context = await openContext(config, redis.url, 'ingress-test', { failFast: true });
+  closers.push(() => context.close());
   const server = await run(context);
   const spool = openSpool(context.redis, config, context.log);
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= server.close());
-  t.after(async () => {
-    await close();
-    await spool.close();
-    await context.close();
-  });
+  closers.push(() => spool.close(), close);
   const connect = async (options: Partial<DialogueOptions> = {}): Promise<Dialogue> => {
     const dialogue = await openDialogue({ port: server.port, ...options });
-    t.after(() => Promise.resolve(dialogue.destroy()));
+    closers.push(() => Promise.resolve(dialogue.destroy()));
     return dialogue;
   };
   const greeted = async (options?: Partial<DialogueOptions>): Promise<Dialogue> => {
@@ -70,6 +73,7 @@ export async function startTestIngress(t: Scope, ingress: ConfigInput['ingress']
     await dialogue.expect([[undefined, '220 '], ['EHLO client.test', '250-']]);
     return dialogue;
   };
+  const open = async (): Promise<number> => (await context.metrics.openConnections.get()).values[0]?.value ?? 0;
   const client = context.redis.client;
   return {
     port: server.port,
@@ -100,21 +104,21 @@ export async function startTestIngress(t: Scope, ingress: ConfigInput['ingress']
       const all = entries.map(([, fields]) => JSON.parse(fields[1] ?? '{}') as DispositionRecord);
       return all.filter((record) => type === undefined || record.type === type);
     },
-    idle: async () => {
-      const open = async (): Promise<number> => (await context.metrics.openConnections.get()).values[0]?.value ?? 0;
-      while ((await open()) > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    open,
+    idle: async (left = 0) => {
+      while ((await open()) > left) await new Promise((resolve) => setTimeout(resolve, 5));
     },
     close,
   };
 }
 
-/** A key and a self-signed certificate for `relay.test`, removed after the test. */
-export async function makeCertificate(t: Scope): Promise<{ key: string; cert: string }> {
+/** Files of a key and a self-signed certificate, removed after the test. */
+export async function certificateFiles(t: Scope): Promise<{ key: string; cert: string }> {
   const dir = await mkdtemp(join(tmpdir(), 'rebound-test-'));
   t.after(() => rm(dir, { recursive: true, force: true }));
   const files = { key: join(dir, 'key.pem'), cert: join(dir, 'cert.pem') };
-  const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=relay.test'];
-  await promisify(execFile)('openssl', [...args, '-keyout', files.key, '-out', files.cert]);
+  const { key, cert } = selfSigned('relay.test');
+  await Promise.all([writeFile(files.key, key), writeFile(files.cert, cert)]);
   return files;
 }
 

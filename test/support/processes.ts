@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { cleanUp } from './cleanup.ts';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../../shared/core/config.ts';
 import type { Role } from '../../workers/cli/roles.ts';
@@ -37,7 +38,7 @@ export async function startRole(t: TestContext, role: Role, redis: TestRedis, co
     child.kill('SIGKILL');
     await exited;
   };
-  t.after(kill);
+  cleanUp(t, kill);
   return {
     child,
     log: () => log,

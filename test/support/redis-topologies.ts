@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { cleanUp } from './cleanup.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 
@@ -20,7 +21,7 @@ async function freePort(): Promise<number> {
 
 async function launch(t: TestContext, dir: string, ...args: string[]): Promise<void> {
   const child = spawn('redis-server', [...args, '--dir', dir, '--loglevel', 'warning'], { stdio: 'ignore' });
-  t.after(async () => {
+  cleanUp(t, async () => {
     if (child.exitCode !== null) return;
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -37,7 +38,7 @@ async function answer(port: number, ready: (client: Redis) => Promise<boolean>):
 
 async function folder(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'rebound-topology-'));
-  t.after(() => rm(dir, { recursive: true, force: true }));
+  cleanUp(t, () => rm(dir, { recursive: true, force: true }));
   return dir;
 }
 

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { cleanUp } from './cleanup.ts';
 import { pino } from 'pino';
 import { Redis } from 'ioredis';
 import { configSchema } from '../../shared/core/config.ts';
@@ -38,7 +39,7 @@ export async function startRedis(t: TestContext, ...args: string[]): Promise<Tes
     child.kill('SIGKILL');
     await once(child, 'exit');
   };
-  t.after(async () => {
+  cleanUp(t, async () => {
     await kill();
     await rm(dir, { recursive: true, force: true });
   });
@@ -65,6 +66,6 @@ async function untilAnswers(path: string): Promise<void> {
 /** A connection as a worker has it, closed after the test. */
 export async function connectRedis(t: TestContext, url: string, use: RedisUse = {}): Promise<RedisLink> {
   const link = await openRedis(url, configSchema.parse({}).redis, silent, use);
-  t.after(() => link.close());
+  cleanUp(t, () => link.close());
   return link;
 }

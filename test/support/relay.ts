@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test';
+import { cleanUp } from './cleanup.ts';
 import nodemailer from 'nodemailer';
 import { configSchema, type Config, type ConfigInput } from '../../shared/core/config.ts';
 import { recipientsOf, type DispositionRecord, type RecordType } from '../../shared/core/disposition.ts';
@@ -57,26 +58,26 @@ const patience = 10_000;
 export async function startRebound(t: TestContext, options: RelayOptions = {}): Promise<Relay> {
   const redis = await startRedis(t, ...(options.redis ?? []));
   const sink = await startSink(options.sink);
-  t.after(() => sink.close());
+  cleanUp(t, () => sink.close());
   const config = testConfig(redis.dir, sink.port, options.config);
   const open = async (role: string): Promise<Context> => {
     const context = await openContext(config, options.redisUrl ?? redis.url, `${role}-test`, { failFast: role === 'ingress' });
-    t.after(() => context.close());
+    cleanUp(t, () => context.close());
     return context;
   };
   const observer = await open('observer');
   const context = await open('ingress');
   const ingress = await runIngress(context);
-  t.after(() => ingress.close());
+  cleanUp(t, () => ingress.close());
   const startDelivery = async (): Promise<{ close(): Promise<void> }> => {
     const worker = await runDelivery(await open('delivery'));
-    t.after(() => worker.close());
+    cleanUp(t, () => worker.close());
     return worker;
   };
   for (let n = 0; n < (options.deliveries ?? 1); n++) await startDelivery();
   if (options.bounces ?? true) {
     const bounce = await runBounce(await open('bounce'));
-    t.after(() => bounce.close());
+    cleanUp(t, () => bounce.close());
   }
   const records = (type?: RecordType) => readRecords(observer, type);
   return {

@@ -30,24 +30,26 @@ export interface DialogueOptions {
 
 export async function openDialogue({ port, from = '127.0.0.1', tls: isTls = false }: DialogueOptions): Promise<Dialogue> {
   const raw = net.connect({ port, host: '127.0.0.1', localAddress: from });
+  await new Promise<void>((resolve) => raw.once('connect', resolve).once('close', resolve).on('error', () => undefined));
   let socket: net.Socket = isTls ? tls.connect({ socket: raw, rejectUnauthorized: false }) : raw;
   let lines: string[] = [];
   let partial = '';
   let isClosed = false;
   let wake = (): void => undefined;
+  const read = (chunk: Buffer): void => {
+    const parts = (partial + chunk.toString('latin1')).split('\r\n');
+    partial = parts.pop() ?? '';
+    lines.push(...parts);
+    wake();
+  };
   const listen = (): void => {
-    socket.setEncoding('latin1');
-    socket.on('data', (text: string) => {
-      const parts = (partial + text).split('\r\n');
-      partial = parts.pop() ?? '';
-      lines.push(...parts);
-      wake();
-    });
-    socket.on('error', () => undefined);
-    socket.once('close', () => {
+    socket.on('data', read).on('error', () => undefined);
+    const closed = (): void => {
       isClosed = true;
       wake();
-    });
+    };
+    if (socket.destroyed) closed();
+    else socket.once('close', closed);
   };
   listen();
   const takeReply = (): string | undefined => {
@@ -77,7 +79,7 @@ export async function openDialogue({ port, from = '127.0.0.1', tls: isTls = fals
       }
     },
     startTls: async () => {
-      socket.removeAllListeners();
+      raw.off('data', read);
       socket = tls.connect({ socket: raw, rejectUnauthorized: false });
       await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
       listen();

@@ -23,7 +23,13 @@ export async function run(context: Context): Promise<{ port: number; describe: s
   const { host, port } = context.config.admin;
   const app = fastify({ bodyLimit, forceCloseConnections: true, logger: false });
   app.addHook('onRequest', addSecurityHeaders);
-  app.addHook('onRequest', openAccess(context.config.admin));
+  const refusalOf = openAccess(context.config.admin);
+  app.addHook('onRequest', async (request, reply) => {
+    const refusal = await refusalOf(request);
+    const problem = refusal ?? (context.redis.isReady || worksWithoutRedis(request.url) ? undefined : redisAway());
+    // Answered here and not thrown: bull-board would answer its own requests in its own way.
+    return problem && answerProblem(problem, request, reply, context.log);
+  });
   app.setErrorHandler<Problem>((error, request, reply) => answerProblem(error, request, reply, context.log));
   app.setNotFoundHandler((request) => {
     throw new Problem(404, `there is no ${request.method} ${request.url.split('?')[0]}`);
@@ -35,6 +41,11 @@ export async function run(context: Context): Promise<{ port: number; describe: s
   const actual = (app.server.address() as AddressInfo).port;
   return { port: actual, describe: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`, close: () => app.close() };
 }
+
+/** Commands would wait for Redis, and pages with them. */
+const redisAway = (): Problem => new Problem(503, 'Redis is away; this page works again when it is back');
+
+const worksWithoutRedis = (url: string): boolean => /^\/(?:healthz|readyz|metrics|ui\/|queues\/static\/)/.test(url);
 
 function openWorld(context: Context): World {
   const { redis, config } = context;

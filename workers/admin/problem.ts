@@ -26,6 +26,7 @@ export function answerProblem(error: FastifyError | Problem, request: FastifyReq
       ? 'the request could not be carried out; the log of this process tells why'
       : error.message;
   reply.code(status);
+  if (status === 401) reply.header('www-authenticate', 'Basic realm="Rebound", charset="UTF-8"');
   if (!request.url.startsWith('/api/'))
     return reply.type('text/plain; charset=utf-8').send(`${status} ${STATUS_CODES[status] ?? ''}: ${detail}\n`);
   const members = error instanceof Problem ? error.members : {};

@@ -11,8 +11,8 @@ export interface World {
   queues: Queues;
   lanes: Lanes;
   log: RecordLog;
-  recent(): Promise<Recent>;
-  depths(): Promise<Depths>;
+  recent: () => Promise<Recent>;
+  depths: () => Promise<Depths>;
   /** Epoch ms. */
   startedAt: number;
 }

@@ -1,22 +1,27 @@
 import { readFile } from 'node:fs/promises';
 import { nearest } from '../../shared/core/nearest.ts';
 import { ConfigError, formatProblem } from '../../shared/io/config-load.ts';
-import { EmbeddedRedisError } from '../../shared/io/embedded-redis.ts';
-import { RedisUnavailable } from '../../shared/io/redis.ts';
-import { Failure, UsageError, type Command } from './command.ts';
-import { roleCommand } from './commands/role.ts';
+import { UsageError, type Command } from './command.ts';
 import { roles, type Role } from './roles.ts';
 
 /** The command `rebound`: one file of `commands/` per command, loaded when it is called. */
 const commands: Record<string, () => Promise<Command>> = {
   start: () => import('./commands/start.ts'),
   demo: () => import('./commands/demo.ts'),
-  ...(Object.fromEntries(roles.map((role) => [role, () => Promise.resolve(roleCommand(role))])) as Record<Role, () => Promise<Command>>),
+  ...Object.fromEntries(roles.map((role) => [role, () => loadRoleCommand(role)])),
   config: () => import('./commands/config.ts'),
   'hash-password': () => import('./commands/hash-password.ts'),
 };
 
+/** Errors whose message is for people, by name: their classes would bring everything with them that throws them. */
+const expectedErrors = ['Failure', 'EmbeddedRedisError', 'RedisUnavailable'];
+
 process.exit(await main(process.argv.slice(2)));
+
+async function loadRoleCommand(role: Role): Promise<Command> {
+  const { roleCommand } = await import('./commands/role.ts');
+  return roleCommand(role);
+}
 
 async function main([name, ...args]: string[]): Promise<number> {
   try {
@@ -46,7 +51,7 @@ function explain(error: unknown): number {
     for (const problem of error.problems) process.stderr.write(`  ${formatProblem(problem)}\n`);
     return 1;
   }
-  if (error instanceof Failure || error instanceof EmbeddedRedisError || error instanceof RedisUnavailable) say(error.message);
+  if (error instanceof Error && expectedErrors.includes(error.name)) say(error.message);
   else say(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return 1;
 }

@@ -147,7 +147,6 @@ function record({ held, job, verdict, peer, tls }: Attempted, judgement: Judgeme
   const { type, recipients, reply } = judgement;
   const now = Date.now();
   const { envelope } = job;
-  const isRemote = !reply.local;
   if (type === 'Delivery') world.context.metrics.deliverySeconds.observe((now - job.created) / 1000);
   return {
     type,
@@ -157,8 +156,7 @@ function record({ held, job, verdict, peer, tls }: Attempted, judgement: Judgeme
     queue: job.queue,
     site: held.queue,
     response: formatResponse(reply),
-    // An expiration tells the last remote words; they came from the server that said them.
-    peer_address: type === 'Expiration' && isRemote && !peer ? (job.last?.peer ?? null) : peer,
+    peer_address: judgement.isEarlier ? (job.last?.peer ?? null) : peer,
     ...timeFields(now),
     num_attempts: job.attempts + 1,
     bounce_classification: type === 'Delivery' ? 'Uncategorized' : classifyBounce(reply),

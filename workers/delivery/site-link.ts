@@ -100,6 +100,3 @@ function connectOptions(source: string, world: World): ConnectOptions {
     timeouts: outbound.timeouts,
   };
 }
-
-/** The failure for recipients whose route itself has none. */
-export const routeFailure = (reply: Reply): SiteFailure => ({ reply, peer: null });

@@ -11,15 +11,15 @@ interface Usage {
 
 /** Counts connections, and messages per minute, of each client address of one process. */
 export interface ClientLimits {
-  /** False when the address has too many connections; one is counted in any case. */
-  connect(address: string): boolean;
+  /** Counts a connection; false, and not counted, when the address has `max` already. */
+  connect(address: string, max: number): boolean;
   disconnect(address: string): void;
   /** False when the address had its messages for this minute. */
   message(address: string): boolean;
   close(): void;
 }
 
-export function openClientLimits(maxConnections: number, maxMessages: number): ClientLimits {
+export function openClientLimits(maxMessages: number): ClientLimits {
   const usage = new Map<string, Usage>();
   const usageOf = (address: string): Usage => {
     const key = clientKey(address);
@@ -33,7 +33,12 @@ export function openClientLimits(maxConnections: number, maxMessages: number): C
   };
   const sweeping = setInterval(sweep, windowMs).unref();
   return {
-    connect: (address) => ++usageOf(address).connections <= maxConnections,
+    connect: (address, max) => {
+      const client = usageOf(address);
+      const isWithin = client.connections < max;
+      if (isWithin) client.connections++;
+      return isWithin;
+    },
     disconnect: (address) => {
       usageOf(address).connections--;
     },

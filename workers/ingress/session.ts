@@ -9,25 +9,31 @@ import { ownRecipients } from './relay.ts';
 /** Commands whose refusal is a disposition: they are about mail. */
 const mailCommands = new Set(['MAIL', 'RCPT', 'DATA', '.']);
 
+const tooManyConnections = localReply(421, '4.3.2', 'Too many connections, try again later');
+const tooManyOfAddress = localReply(421, '4.7.0', 'Too many connections from your address, try again later');
+
 /** Who may do what: one handler for each step of a transaction. */
 export function sessionHandlers(deps: ReceiveDeps): SmtpHandlers & { stop(): void } {
   const { context, spool, intake } = deps;
   const { metrics, log, redis } = context;
   const { ingress } = context.config;
-  const limits = openClientLimits(ingress.maxConnectionsPerAddress, ingress.maxMessagesPerMinute);
+  const limits = openClientLimits(ingress.maxMessagesPerMinute);
   const isOwn = ownRecipients(ingress.domains);
   const login = logins(ingress.users);
   let open = 0;
 
   return {
     connect: (session) => {
+      const max = session.isTrusted ? Number.POSITIVE_INFINITY : ingress.maxConnectionsPerAddress;
+      const isFull = open >= ingress.maxConnections;
+      if (isFull || !limits.connect(session.remoteAddress, max)) {
+        metrics.connections.inc({ result: 'refused' });
+        return isFull ? tooManyConnections : tooManyOfAddress;
+      }
+      metrics.connections.inc({ result: 'accepted' });
       metrics.openConnections.inc();
       open++;
-      const isWithin = limits.connect(session.remoteAddress) || session.isTrusted;
-      const isRefused = open > ingress.maxConnections || !isWithin;
-      metrics.connections.inc({ result: isRefused ? 'refused' : 'accepted' });
-      if (open > ingress.maxConnections) return localReply(421, '4.3.2', 'Too many connections, try again later');
-      return isWithin ? undefined : localReply(421, '4.7.0', 'Too many connections from your address, try again later');
+      return undefined;
     },
     login,
     mail: (session, { size }) => {

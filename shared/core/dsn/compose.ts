@@ -102,8 +102,7 @@ function perRecipient(group: PerRecipient): string {
 
 const typed = (value: Typed | undefined): string | undefined => value && fieldText(`${value.type}; ${value.value}`);
 
-const dated = (at: number | undefined): string | undefined =>
-  at !== undefined && isFormattableDate(at) ? formatDate(at) : undefined;
+const dated = (at: number | undefined): string | undefined => (at !== undefined && isFormattableDate(at) ? formatDate(at) : undefined);
 
 const extensions = (fields: readonly ExtensionField[] = []): string[] =>
   fields.map(({ name, value }) => formatField(name, fieldText(value)));

@@ -10,14 +10,7 @@ import { withoutSourceRoute } from './recipient.ts';
  * to tell. `mailer-daemon`: another system's daemon. `notify`: the sender wants to hear of no recipient.
  * `delivery-report`: the message is a report itself. `suppressed`: its sender asked for none in its header.
  */
-export type WhyNoReport =
-  | 'not-a-failure'
-  | 'protocol'
-  | 'null-sender'
-  | 'mailer-daemon'
-  | 'notify'
-  | 'delivery-report'
-  | 'suppressed';
+export type WhyNoReport = 'not-a-failure' | 'protocol' | 'null-sender' | 'mailer-daemon' | 'notify' | 'delivery-report' | 'suppressed';
 
 /** A null protocol is a refusal of our own before any connection (a null MX): the sender hears of it too. */
 const protocols: readonly (string | null)[] = ['ESMTP', 'LMTP', null];

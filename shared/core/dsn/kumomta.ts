@@ -55,7 +55,9 @@ function humanText({ record, recipients, returnPath }: KumoReport): string {
   return [
     `The message was received at ${date(record.created)}`,
     `from ${fieldTextUtf8(returnPath)} and addressed to ${recipients.map((r) => fieldTextUtf8(r)).join(', ')}.`,
-    ...(peer ? [`While communicating with ${fieldText(peer.name)} (${fieldText(peer.addr)}):`, `Response: ${response}`] : [`Status: ${response}`]),
+    ...(peer
+      ? [`While communicating with ${fieldText(peer.name)} (${fieldText(peer.addr)}):`, `Response: ${response}`]
+      : [`Status: ${response}`]),
     ...(record.type === 'Expiration' ? [] : ['']),
     'The message will be deleted from the queue.',
     'No further attempts will be made to deliver it.',

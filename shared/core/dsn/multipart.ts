@@ -42,7 +42,7 @@ export function readParts(body: Uint8Array, boundary: string): Uint8Array[] {
   const delimiter = encodeText(`--${boundary}`);
   const parts: Uint8Array[] = [];
   let start: number | undefined;
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     const lf = body.indexOf(LF, at);
     const lineEnd = lf < 0 ? body.length : lf;
     const kind = hasOctetsAt(body, delimiter, at) ? delimiterKind(body.subarray(at + delimiter.length, lineEnd)) : 'none';

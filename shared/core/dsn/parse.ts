@@ -81,8 +81,16 @@ type Group = ReadField[];
 
 const messageNames = ['original-envelope-id', 'reporting-mta', 'dsn-gateway', 'received-from-mta', 'arrival-date'];
 const recipientNames = [
-  'original-recipient', 'final-recipient', 'action', 'status', 'remote-mta', 'diagnostic-code',
-  'last-attempt-date', 'final-log-id', 'will-retry-until', 'localized-diagnostic',
+  'original-recipient',
+  'final-recipient',
+  'action',
+  'status',
+  'remote-mta',
+  'diagnostic-code',
+  'last-attempt-date',
+  'final-log-id',
+  'will-retry-until',
+  'localized-diagnostic',
 ];
 /** One of these a second time begins the next recipient, blank line or not. */
 const beginners = new Set(['original-recipient', 'final-recipient', 'action']);

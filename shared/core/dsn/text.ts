@@ -31,7 +31,10 @@ export function explain(explanation: Explanation): string {
     '',
     `For help, write to ${fieldTextUtf8(explanation.contact)}.`,
   ];
-  return lines.flatMap(wrap).map((line) => `${line}\r\n`).join('');
+  return lines
+    .flatMap(wrap)
+    .map((line) => `${line}\r\n`)
+    .join('');
 }
 
 function opening({ receivedAt, sender, recipients }: Explanation): string[] {

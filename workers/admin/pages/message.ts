@@ -42,7 +42,7 @@ function summary(record: DispositionRecord | undefined): Html | undefined {
     </div>
     <div>
       <dt>Received</dt>
-      <dd>${time(record.created_time)}${record.reception_protocol && html` by ${record.reception_protocol}`}</dd>
+      <dd>${time(record.created_time)}${record.reception_protocol !== null && html` by ${record.reception_protocol}`}</dd>
     </div>
     <div>
       <dt>Size</dt>

@@ -1,7 +1,7 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
-import { Queue } from 'bullmq';
+import { Queue, type RedisQueueBackend } from 'bullmq';
 import type { FastifyInstance } from 'fastify';
 import { sessionsQueue } from '../../../shared/io/lanes.ts';
 import { subscriptions } from '../../../shared/core/subscriptions.ts';
@@ -48,6 +48,6 @@ export async function registerBoard(app: FastifyInstance, world: World): Promise
 /** A Queue over the one connection. It neither writes the queue's meta nor closes anything, so it may just be forgotten. */
 function adapt(name: string, { context: { redis } }: World): BullMQAdapter {
   const options = { connection: redis.client as never, prefix: redis.prefix, skipMetasUpdate: true };
-  const queue = new Queue(name, options, (queueName, opts) => redis.backend.forQueue(queueName, opts.prefix));
+  const queue = new Queue(name, options, () => redis.backend.forQueue(name, redis.prefix) as RedisQueueBackend);
   return new BullMQAdapter(queue, { readOnlyMode: true });
 }

@@ -38,7 +38,11 @@ async function refresh() {
 
 async function loop() {
   const isReading = document.hidden || document.querySelector('details[open]');
-  if (!isReading) await refresh().then(() => say('live', false), () => say('no answer', true));
+  if (!isReading)
+    await refresh().then(
+      () => say('live', false),
+      () => say('no answer', true),
+    );
   setTimeout(loop, interval);
 }
 

@@ -26,7 +26,9 @@ export async function run(args: string[]): Promise<number> {
   }
   const problems = await loadConfig(source).then(() => [], problemsOf);
   const text = problems.map((problem) => `${formatProblem(problem)}\n`).join('');
-  process.stdout.write(values.json ? `${JSON.stringify({ ok: problems.length === 0, problems })}\n` : text || 'The configuration is valid.\n');
+  process.stdout.write(
+    values.json ? `${JSON.stringify({ ok: problems.length === 0, problems })}\n` : text || 'The configuration is valid.\n',
+  );
   return problems.length === 0 ? 0 : 1;
 }
 

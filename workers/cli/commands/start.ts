@@ -72,7 +72,9 @@ interface Ready {
 
 /** Resolves when every role is ready, or as soon as one has failed. */
 async function waitUntilReady(children: readonly Supervised[]): Promise<Ready> {
-  const firstFailure = Promise.any(children.map(async (child) => ((await child.ready) === undefined ? child.name : Promise.reject(new Error('ready')))));
+  const firstFailure = Promise.any(
+    children.map(async (child) => ((await child.ready) === undefined ? child.name : Promise.reject(new Error('ready')))),
+  );
   const all = Promise.all(children.map(async ({ name, ready }) => ({ name, place: (await ready) ?? '' })));
   const failed = await Promise.race([firstFailure, all.then(() => undefined)]).catch(() => undefined);
   return failed === undefined ? { failed: [], places: await all } : { failed: [failed], places: [] };

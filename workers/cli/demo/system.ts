@@ -1,0 +1,141 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { configSchema, type Config } from '../../../shared/core/config.ts';
+import { openContext } from '../../../shared/io/context.ts';
+import { startEmbeddedRedis } from '../../../shared/io/embedded-redis.ts';
+import { closeInOrder, type Step } from '../../../shared/io/lifecycle.ts';
+import { openLog, type Logger } from '../../../shared/io/log.ts';
+import type { RedisLink } from '../../../shared/io/redis.ts';
+import { Failure } from '../command.ts';
+import { loadRole, roles } from '../roles.ts';
+import { schedules } from './batch.ts';
+import { startDestination, type Bookkeeper } from './destination.ts';
+
+/** The whole product in this process, with a Redis of its own and one destination for all mail. */
+export interface DemoSystem {
+  smtpPort: number;
+  dashboard: string;
+  /** A connection of the onlooker's own. */
+  redis: RedisLink;
+  /** Ports that were wanted and are taken by others. */
+  taken: number[];
+  /** Closes everything in order and removes the data. */
+  close(): Promise<void>;
+}
+
+export interface SystemOptions {
+  /** Port for SMTP, where a certain one is wanted. */
+  port: number | undefined;
+  logLevel: Config['log']['level'];
+  books: Bookkeeper;
+}
+
+const usualPorts = { smtp: 2525, admin: 8080 };
+const host = '127.0.0.1';
+
+/** Rejects with Failure when a port that was asked for is taken; what was started by then is closed again. */
+export async function startSystem(options: SystemOptions): Promise<DemoSystem> {
+  const log = openLog({ level: options.logLevel, format: 'auto', keepRecords: 1 }, { instance: 'demo' });
+  const steps: Step[] = [];
+  const opened = <T>(name: string, thing: T, close: () => Promise<unknown>): T => {
+    steps.unshift({ name, close: async () => void (await close()) });
+    return thing;
+  };
+  try {
+    return await open(options, log, opened, () => closeInOrder(steps, stepTimeout, log));
+  } catch (error) {
+    await closeInOrder(steps, stepTimeout, log);
+    throw error;
+  }
+}
+
+/** Milliseconds. */
+const stepTimeout = 4000;
+
+async function open(
+  { port, logLevel, books }: SystemOptions,
+  log: Logger,
+  opened: <T>(name: string, thing: T, close: () => Promise<unknown>) => T,
+  close: () => Promise<unknown>,
+): Promise<DemoSystem> {
+  const loading = Promise.all(roles.map((role) => loadRole[role]()));
+  loading.catch(() => undefined); // looked at below
+  const folder = await mkdtemp(join(tmpdir(), 'rebound-demo-'));
+  opened('data', folder, () => rm(folder, { recursive: true, force: true }));
+  const server = await startEmbeddedRedis({ dataDir: folder, log });
+  opened('redis', server, () => server.close());
+  const destination = await startDestination(books);
+  opened('destination', destination, () => destination.close());
+
+  const smtp = await choosePort(port ?? usualPorts.smtp, port !== undefined);
+  const admin = await choosePort(usualPorts.admin, false);
+  const config = demoConfig({ folder, sinkPort: destination.port, smtpPort: smtp.port, adminPort: admin.port, logLevel });
+  const onlooker = await openContext(config, server.url, 'demo');
+  opened('onlooker', onlooker, () => onlooker.close());
+  const places = new Map<string, string>();
+  const modules = await loading;
+  // The last one in the order of stopping is started first: everything is there when mail may come in.
+  for (const [n, role] of [...roles.entries()].reverse()) {
+    const context = await openContext(config, server.url, `${role}-demo`);
+    opened(`${role} redis`, context, () => context.close());
+    const worker = await modules[n]?.run(context);
+    if (worker) opened(role, worker, () => worker.close());
+    places.set(role, worker?.describe ?? '');
+  }
+  return {
+    smtpPort: Number(new URL(places.get('ingress') ?? '').port),
+    dashboard: places.get('admin') ?? '',
+    redis: onlooker.redis,
+    taken: [...smtp.taken, ...admin.taken],
+    close: async () => void (await close()),
+  };
+}
+
+interface Choice {
+  /** 0: the system chooses. */
+  port: number;
+  taken: number[];
+}
+
+async function choosePort(wanted: number, isRequired: boolean): Promise<Choice> {
+  if (await isFree(wanted)) return { port: wanted, taken: [] };
+  if (isRequired) throw new Failure(`port ${wanted} is taken; leave out --port, or name another one`);
+  return { port: 0, taken: [wanted] };
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const probe = createServer();
+  probe.listen(port, host);
+  const isListening = await once(probe, 'listening').then(
+    () => true,
+    () => false,
+  );
+  if (isListening) await new Promise((resolve) => void probe.close(resolve));
+  return isListening;
+}
+
+interface Places {
+  folder: string;
+  sinkPort: number;
+  smtpPort: number;
+  adminPort: number;
+  logLevel: Config['log']['level'];
+}
+
+/** Nobody's settings but the demo's own: no DNS, no port 25, nothing leaves the machine. */
+const demoConfig = ({ folder, sinkPort, smtpPort, adminPort, logLevel }: Places): Config =>
+  configSchema.parse({
+    hostname: 'relay.home.example',
+    dataDir: folder,
+    ingress: { host, port: smtpPort },
+    outbound: { routes: { '*': `${host}:${sinkPort}` }, tls: 'disabled' },
+    delivery: { sweepInterval: '1s' },
+    spool: { minFreeDisk: 0 },
+    admin: { host, port: adminPort },
+    log: { level: logLevel },
+    shutdownTimeout: '3s',
+    ...schedules,
+  });
