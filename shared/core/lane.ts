@@ -10,10 +10,10 @@ export function laneName(source: string, site: string): string {
   return `${source}->${site.replaceAll(':', ';')}`.slice(0, maxNameLength);
 }
 
-/** The parts of a lane's name, or undefined for a queue that is no lane. */
+/** The parts of a lane's name, the site as it was given; undefined for a queue that is no lane. */
 export function parseLaneName(lane: string): { source: string; site: string } | undefined {
   const arrow = lane.indexOf('->');
-  return arrow < 0 ? undefined : { source: lane.slice(0, arrow), site: lane.slice(arrow + 2) };
+  return arrow < 0 ? undefined : { source: lane.slice(0, arrow), site: lane.slice(arrow + 2).replaceAll(';', ':') };
 }
 
 /** The job id of the n-th connection permit of a lane. */

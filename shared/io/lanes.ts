@@ -24,7 +24,7 @@ export interface Lanes {
   limits(lane: string): { connections: number };
   /** Gives no job of the lane to anyone for this time: the answer to a 421. */
   hold(lane: string, ms: number): Promise<void>;
-  /** Is there a job that could be taken now, were it not for limits? */
+  /** Is there a job that may be taken now? The rate is not looked at: whoever meets it sets a wake-up. */
   hasWork(lane: string): Promise<boolean>;
   /** Lanes that have had work lately. */
   names(): Promise<string[]>;
@@ -107,12 +107,15 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
 interface LaneState {
   waiting: number;
   active: number;
+  /** Paused, or its concurrency is used up: then those who have the jobs take the next ones too. */
+  isBlocked: boolean;
   /** Epoch ms of the earliest delayed job. */
   nextDelayed: number | undefined;
   hasSession: boolean;
 }
 
-const isWork = (state: LaneState): boolean => state.waiting > 0 || (state.nextDelayed !== undefined && state.nextDelayed <= Date.now());
+const isWork = ({ isBlocked, waiting, nextDelayed }: LaneState): boolean =>
+  !isBlocked && (waiting > 0 || (nextDelayed !== undefined && nextDelayed <= Date.now()));
 
 async function inspect(redis: RedisLink, queues: Queues, lane: string): Promise<LaneState> {
   const { keys } = queues.backend(lane);
@@ -123,15 +126,18 @@ async function inspect(redis: RedisLink, queues: Queues, lane: string): Promise<
     .llen(keys['active'] ?? '')
     .zrange(keys['delayed'] ?? '', '0', '0', 'WITHSCORES')
     .exists(queues.backend(sessionsQueue).toKey(sessionId(lane, 0)))
+    .hmget(keys['meta'] ?? '', 'paused', 'concurrency')
     .exec();
-  const [waiting, prioritized, active, delayed, session] = (results ?? []).map(([error, value]) => {
+  const [waiting, prioritized, active, delayed, session, meta] = (results ?? []).map(([error, value]) => {
     if (error) throw error;
     return value;
   });
+  const [paused, concurrency] = meta as (string | null)[];
   const score = Array.isArray(delayed) ? Number(delayed[1]) : Number.NaN;
   return {
     waiting: Number(waiting) + Number(prioritized),
     active: Number(active),
+    isBlocked: typeof paused === 'string' || (typeof concurrency === 'string' && Number(active) >= Number(concurrency)),
     nextDelayed: Number.isNaN(score) ? undefined : score / 0x1000, // BullMQ keeps 12 bits of order below the time
     hasSession: session === 1,
   };

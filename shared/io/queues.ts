@@ -15,12 +15,8 @@ export interface Queues {
   take(queue: string, token: string): Promise<Taken>;
 }
 
-/** `limited`: the lane's rate; `blocked`: paused, or its concurrency is used up. `next`: epoch ms of the next delayed job. */
-export type Taken =
-  | { kind: 'job'; id: string; data: string }
-  | { kind: 'limited'; ms: number }
-  | { kind: 'blocked' }
-  | { kind: 'empty'; next: number | undefined };
+/** `limited`: the lane's rate is used up for so long. `empty`: nothing may be taken; also when it is paused or its concurrency used up. */
+export type Taken = { kind: 'job'; id: string; data: string } | { kind: 'limited'; ms: number } | { kind: 'empty' };
 
 export interface NewJob {
   id: string;
@@ -113,18 +109,16 @@ function begin(redis: RedisLink, backend: Queues['backend']): Transaction {
 }
 
 /**
- * The next job from the answer of a finishing script: a job, or `empty`, which may also mean limited or blocked (`take`
- * tells). Scripts answer a negative number when the job was not ours any more: `lost`.
+ * The next job from the answer of a finishing script: a job, or `empty`, which may also mean limited (`take` tells).
+ * Scripts answer a negative number when the job was not ours any more: `lost`.
  */
 export function parseNext(raw: unknown): Taken | 'lost' {
   if (typeof raw === 'number' && raw < 0) return 'lost';
-  return Array.isArray(raw) ? parseTaken(raw2NextJobData(raw)) : { kind: 'empty', next: undefined };
+  return Array.isArray(raw) ? parseTaken(raw2NextJobData(raw)) : { kind: 'empty' };
 }
 
 function parseTaken(next: unknown[] | undefined): Taken {
-  if (!next || next.length === 0) return { kind: 'empty', next: undefined };
-  const [job, id, limitedMs, nextAt] = next as [{ data?: string } | undefined, string, number, number];
+  const [job, id, limitedMs] = (next ?? []) as [{ data?: string } | undefined, string, number];
   if (job && id) return { kind: 'job', id: String(id), data: job.data ?? '{}' };
-  if (limitedMs > 0) return { kind: 'limited', ms: limitedMs };
-  return nextAt > 0 ? { kind: 'empty', next: nextAt } : { kind: 'blocked' };
+  return limitedMs > 0 ? { kind: 'limited', ms: limitedMs } : { kind: 'empty' };
 }

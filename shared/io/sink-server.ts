@@ -186,27 +186,8 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
       return found;
     },
     until(fact, timeoutMs = patienceMs) {
-      if (fact()) return Promise.resolve();
-      return new Promise((resolve, reject) => {
-        const end = () => {
-          clearTimeout(timer);
-          observers.delete(observer);
-        };
-        const observer = () => {
-          if (!fact()) return;
-          end();
-          resolve();
-        };
-        const timer = setTimeout(() => {
-          end();
-          reject(
-            new Error(
-              `the sink waited ${timeoutMs} ms in vain; messages: ${messages.length}, ${JSON.stringify(counts)}, last commands: ${log.slice(-5).join(' | ')}`,
-            ),
-          );
-        }, timeoutMs);
-        observers.add(observer);
-      });
+      const vain = () => `messages: ${messages.length}, ${JSON.stringify(counts)}, last commands: ${log.slice(-5).join(' | ')}`;
+      return fact() ? Promise.resolve() : waitFor(fact, observers, timeoutMs, vain);
     },
     dropConnections() {
       for (const session of sessions) session.destroy();
@@ -217,6 +198,25 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
     },
   };
   return sink;
+}
+
+function waitFor(fact: () => boolean, observers: Set<() => void>, timeoutMs: number, vain: () => string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      observers.delete(observer);
+    };
+    const observer = () => {
+      if (!fact()) return;
+      end();
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      end();
+      reject(new Error(`the sink waited ${timeoutMs} ms in vain; ${vain()}`));
+    }, timeoutMs);
+    observers.add(observer);
+  });
 }
 
 function enter(count: SinkCounts['connections']): void {

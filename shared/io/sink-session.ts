@@ -212,20 +212,14 @@ export class SinkSession {
 
   #rcpt(line: string): void {
     const transaction = this.#transaction;
-    if (!transaction) return this.#say('503 5.5.1 MAIL first');
     const recipient = pathOf(line);
     if (!recipient) return this.#say('501 5.5.4 syntax');
-    this.#answer(
-      'rcpt',
-      line,
-      '250 2.1.5 ok',
-      (_, code) => {
-        if (code >= 300) return;
-        transaction.recipients.push(recipient);
-        transaction.rcptLines.push(line);
-      },
-      recipient,
-    );
+    const accept = (_: boolean, code: number) => {
+      if (code >= 300) return;
+      transaction?.recipients.push(recipient);
+      transaction?.rcptLines.push(line);
+    };
+    this.#answer('rcpt', line, transaction ? '250 2.1.5 ok' : '503 5.5.1 MAIL first', accept, recipient);
   }
 
   #data(line: string): void {

@@ -178,7 +178,7 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   }
 
   /** Trusted clients and users may have as many bad recipients as their lists have. */
-  protected override isCounted(reply: Reply): boolean {
+  protected override isError(reply: Reply): boolean {
     return !((this.isTrusted || this.user) && ['MAIL', 'RCPT', 'DATA', '.'].includes(reply.command ?? ''));
   }
 
@@ -239,10 +239,14 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     }
     if (httpRequest.test(text)) return this.tell(localReply(421, '4.7.0', 'This is SMTP, not HTTP'));
     switch (verb) {
-      case 'STARTTLS': return this.#startTls(line, args, next);
-      case 'AUTH': return this.#auth(line, next);
-      case 'DATA': return this.#data(args, next);
-      case 'QUIT': return this.#quit(args, next);
+      case 'STARTTLS':
+        return this.#startTls(line, args, next);
+      case 'AUTH':
+        return this.#auth(line, next);
+      case 'DATA':
+        return this.#data(args, next);
+      case 'QUIT':
+        return this.#quit(args, next);
       default:
         this.reply(this.#answer(verb, args, line));
         next();
@@ -252,16 +256,21 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   /** Commands that are done as soon as they are read. */
   #answer(verb: string, args: string, line: Buffer): Reply {
     switch (verb) {
-      case 'MAIL': return this.#mail(line.toString());
-      case 'RCPT': return this.#rcpt(line.toString());
+      case 'MAIL':
+        return this.#mail(line.toString());
+      case 'RCPT':
+        return this.#rcpt(line.toString());
       case 'EHLO':
-      case 'HELO': return this.#hello(verb, args);
+      case 'HELO':
+        return this.#hello(verb, args);
       case 'RSET':
         if (args) return noArguments(verb);
         this._resetSession();
         return done;
-      case 'NOOP': return done;
-      case 'HELP': return { code: 214, enhanced: '2.0.0', lines: ['See RFC 5321'] };
+      case 'NOOP':
+        return done;
+      case 'HELP':
+        return { code: 214, enhanced: '2.0.0', lines: ['See RFC 5321'] };
       // RFC 5321 §7.3: 252 says neither yes nor no.
       case 'VRFY':
         return args

@@ -34,17 +34,21 @@ export abstract class ReplyingConnection extends SMTPConnection {
   /** Hears of every reply of 400 or more. */
   protected abstract refused(reply: Reply): void;
   /** Does this refusal (5xx) count towards the errors that one connection may make? */
-  protected abstract isCounted(reply: Reply): boolean;
+  protected abstract isError(reply: Reply): boolean;
 
   /** The one place that writes replies. A 421 closes the connection. */
   protected reply(reply: Reply): void {
     const prefix = reply.enhanced ? `${reply.enhanced} ` : '';
     this.#cork();
-    super.send(reply.code, reply.lines.map((line) => prefix + line), false);
+    super.send(
+      reply.code,
+      reply.lines.map((line) => prefix + line),
+      false,
+    );
     if (reply.code < 400) return;
     const answer = this.command === undefined ? reply : { ...reply, command: this.command };
     this.refused(answer);
-    if (reply.code >= 500 && this.isCounted(answer) && ++this.errors >= maxErrors && !this._closing) {
+    if (reply.code >= 500 && this.isError(answer) && ++this.errors >= maxErrors && !this._closing) {
       this.tell(localReply(421, '4.7.0', 'Too many errors, closing connection'));
     }
   }

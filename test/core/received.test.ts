@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { formatReceived, protocolName, type ReceivedInfo } from '../../shared/core/received.ts';
 
-const info: ReceivedInfo = { helo: 'client.test', address: '192.0.2.7', by: 'relay.test', protocol: 'ESMTP', id: '0198', at: Date.UTC(2003, 6, 1, 8, 52, 37) };
+const info: ReceivedInfo = {
+  helo: 'client.test',
+  address: '192.0.2.7',
+  by: 'relay.test',
+  protocol: 'ESMTP',
+  id: '0198',
+  at: Date.UTC(2003, 6, 1, 8, 52, 37),
+};
 
 test('the field has the form of RFC 5321', () => {
   const received = formatReceived({ ...info, recipient: 'bob@dest.test', tls: { protocol: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384' } });

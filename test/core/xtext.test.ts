@@ -21,7 +21,8 @@ const xtext: [text: string, decoded: string | undefined][] = [
   ['é', undefined],
 ];
 for (const [text, decoded] of xtext) {
-  test(`xtext ${JSON.stringify(text)} is ${decoded === undefined ? 'refused' : JSON.stringify(decoded)}`, () => assert.equal(decodeXtext(text), decoded));
+  test(`xtext ${JSON.stringify(text)} is ${decoded === undefined ? 'refused' : JSON.stringify(decoded)}`, () =>
+    assert.equal(decodeXtext(text), decoded));
 }
 
 const utf8: [text: string, decoded: string | undefined][] = [

@@ -448,7 +448,11 @@ test('without Redis it lives on and says that it is not ready', async (t) => {
   for (const end = Date.now() + 5000; answer.status === 200 && Date.now() < end; answer = await ask('/readyz'));
   assert.deepEqual([answer.status, answer.body], [503, 'Redis is away\n']);
   assert.equal((await ask('/healthz')).status, 200);
-  assert.deepEqual([(await ask('/')).status, (await ask('/api/status')).status, (await ask('/queues/api/queues')).status], [503, 503, 503], 'nobody is kept waiting');
+  assert.deepEqual(
+    [(await ask('/')).status, (await ask('/api/status')).status, (await ask('/queues/api/queues')).status],
+    [503, 503, 503],
+    'nobody is kept waiting',
+  );
   const metrics = await ask('/metrics');
   assert.ok(metrics.status === 200 && !metrics.body.includes('rebound_queue_depth{'), 'a depth that is not known is not told');
   await redis.restart();

@@ -33,7 +33,10 @@ for (const [name, content, reply] of answers) {
 test('a refused message is recorded with all its recipients', async () => {
   await ingress.submit(`A: b\r\n\r\nx\ny${end}`);
   const record = (await ingress.records('Rejection')).at(-1);
-  assert.deepEqual([record?.sender, record?.recipient, record?.response.code, record?.response.command], ['ann@home.test', 'bob@dest.test', 554, '.']);
+  assert.deepEqual(
+    [record?.sender, record?.recipient, record?.response.code, record?.response.command],
+    ['ann@home.test', 'bob@dest.test', 554, '.'],
+  );
 });
 
 /** What other servers take for the end of content; ours must see none of it, whether it fixes or refuses. */
@@ -44,15 +47,24 @@ for (const sequence of notTheEnd) {
     for (const relay of [ingress, fixing]) {
       const before = (await relay.queued()).length;
       const client = await relay.greeted();
-      await client.expect([['MAIL FROM:<a@b.test>', '250'], ['RCPT TO:<c@d.test>', '250'], ['DATA', '354']]);
+      await client.expect([
+        ['MAIL FROM:<a@b.test>', '250'],
+        ['RCPT TO:<c@d.test>', '250'],
+        ['DATA', '354'],
+      ]);
       client.send(smuggled);
       const reply = await client.reply();
       const isKept = relay === fixing && !sequence.includes('\0');
       assert.equal(reply.slice(0, 3), isKept ? '250' : '554');
-      await client.expect([['NOOP', '250 2.0.0'], ['QUIT', '221']]);
+      await client.expect([
+        ['NOOP', '250 2.0.0'],
+        ['QUIT', '221'],
+      ]);
       const queued = (await relay.queued()).slice(before);
       assert.equal(queued.length, isKept ? 1 : 0);
-      assert.ok(queued.every(({ job, content }) => job.envelope.recipients[0]?.address === 'c@d.test' && content.includes('victim@dest.test')));
+      assert.ok(
+        queued.every(({ job, content }) => job.envelope.recipients[0]?.address === 'c@d.test' && content.includes('victim@dest.test')),
+      );
     }
   });
 }
@@ -79,7 +91,11 @@ for (const [name, sent, stored] of kept) {
   for (const size of [1, 2, 3, 5, 1000]) {
     test(`content with ${name} is kept octet for octet, sent ${size} at a time`, async () => {
       const client = await ingress.greeted();
-      await client.expect([['MAIL FROM:<a@b.test>', '250'], ['RCPT TO:<c@d.test>', '250'], ['DATA', '354']]);
+      await client.expect([
+        ['MAIL FROM:<a@b.test>', '250'],
+        ['RCPT TO:<c@d.test>', '250'],
+        ['DATA', '354'],
+      ]);
       for (let at = 0; at < sent.length; at += size) {
         client.send(sent.slice(at, at + size));
         await new Promise(setImmediate);
@@ -120,13 +136,20 @@ test('the Received field names client, protocol, id and the only recipient', asy
   const message = (await ingress.queued()).find(({ job }) => job.message === id);
   assert.match(
     message?.content ?? '',
-    new RegExp(`^Received: from client\\.test \\(\\[127\\.0\\.0\\.1\\]\\)\\r\\n\\tby relay\\.test with ESMTP id ${id}\\r\\n\\tfor <bob@dest\\.test>;\\r\\n\\t\\w{3}, .* \\+0000\\r\\nA: b\\r\\n`),
+    new RegExp(
+      `^Received: from client\\.test \\(\\[127\\.0\\.0\\.1\\]\\)\\r\\n\\tby relay\\.test with ESMTP id ${id}\\r\\n\\tfor <bob@dest\\.test>;\\r\\n\\t\\w{3}, .* \\+0000\\r\\nA: b\\r\\n`,
+    ),
   );
 });
 
 test('the Received field names nobody when there are more recipients', async () => {
   const client = await ingress.greeted();
-  await client.expect([['MAIL FROM:<a@b.test>', '250'], ['RCPT TO:<c@d.test>', '250'], ['RCPT TO:<e@d.test>', '250'], ['DATA', '354']]);
+  await client.expect([
+    ['MAIL FROM:<a@b.test>', '250'],
+    ['RCPT TO:<c@d.test>', '250'],
+    ['RCPT TO:<e@d.test>', '250'],
+    ['DATA', '354'],
+  ]);
   client.send(`A: b${end}`);
   const id = (await client.reply()).split(' ').at(-1);
   const message = (await ingress.queued()).find(({ job }) => job.message === id);
@@ -139,7 +162,11 @@ test('a client that vanishes in its content leaves nothing behind', async () => 
   const open = await ingress.open();
   for (const content of ['A: b\r\n\r\nhalf', `A: b\r\n\r\n${`${'x'.repeat(90)}\r\n`.repeat(3200)}`, 'A: b\r\n.\r']) {
     const client = await ingress.greeted();
-    await client.expect([['MAIL FROM:<a@b.test>', '250'], ['RCPT TO:<c@d.test>', '250'], ['DATA', '354']]);
+    await client.expect([
+      ['MAIL FROM:<a@b.test>', '250'],
+      ['RCPT TO:<c@d.test>', '250'],
+      ['DATA', '354'],
+    ]);
     client.send(content);
     client.end();
     assert.equal(await client.reply(), 'closed');

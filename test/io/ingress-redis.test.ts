@@ -3,7 +3,11 @@ import test from 'node:test';
 import { startTestIngress } from '../support/ingress.ts';
 import type { Step } from '../support/smtp-dialogue.ts';
 
-const started: Step[] = [['MAIL FROM:<a@b.test>', '250'], ['RCPT TO:<c@d.test>', '250'], ['DATA', '354']];
+const started: Step[] = [
+  ['MAIL FROM:<a@b.test>', '250'],
+  ['RCPT TO:<c@d.test>', '250'],
+  ['DATA', '354'],
+];
 
 test('while Redis is away mail is put off at once, and taken again when it is back', async (t) => {
   const ingress = await startTestIngress(t);
@@ -18,7 +22,11 @@ test('while Redis is away mail is put off at once, and taken again when it is ba
   await client.expect([['NOOP', '250']]);
   await ingress.redis.restart();
   while (!(await answer()).startsWith('250 2.1.0'));
-  await client.expect([['RCPT TO:<c@d.test>', '250'], ['DATA', '354'], ['A: b\r\n.', '250 2.0.0']]);
+  await client.expect([
+    ['RCPT TO:<c@d.test>', '250'],
+    ['DATA', '354'],
+    ['A: b\r\n.', '250 2.0.0'],
+  ]);
   assert.equal((await ingress.queued()).length, 1);
 });
 
@@ -28,7 +36,10 @@ test('a message whose Redis died before its end is put off, and not queued', asy
   await client.expect(started);
   await ingress.redis.kill();
   const begin = performance.now();
-  await client.expect([['A: b\r\n.', '451 4.3.0'], ['QUIT', '221']]);
+  await client.expect([
+    ['A: b\r\n.', '451 4.3.0'],
+    ['QUIT', '221'],
+  ]);
   assert.ok(performance.now() - begin < 2000);
   await ingress.redis.restart();
   while (!ingress.context.redis.isReady) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -41,7 +52,10 @@ test('a Redis that hangs puts a message off within the time set', async (t) => {
   await client.expect(started);
   process.kill(ingress.redis.pid, 'SIGSTOP');
   try {
-    await client.expect([['A: b\r\n.', '451 4.3.0'], ['MAIL FROM:<a@b.test>', '451 4.3.0']]);
+    await client.expect([
+      ['A: b\r\n.', '451 4.3.0'],
+      ['MAIL FROM:<a@b.test>', '451 4.3.0'],
+    ]);
   } finally {
     process.kill(ingress.redis.pid, 'SIGCONT');
   }

@@ -58,7 +58,12 @@ test('a trusted client may send anywhere', async () => {
 
 test('a stranger is cut off after many refusals', async () => {
   const client = await ingress.greeted(stranger);
-  await client.expect([mail, ...Array.from({ length: 20 }, (): Step => ['RCPT TO:<x@evil.test>', denied]), [undefined, '421 4.7.0'], [undefined, 'closed']]);
+  await client.expect([
+    mail,
+    ...Array.from({ length: 20 }, (): Step => ['RCPT TO:<x@evil.test>', denied]),
+    [undefined, '421 4.7.0'],
+    [undefined, 'closed'],
+  ]);
 });
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -66,19 +71,58 @@ const plain = (name: string, password: string, other = ''): string => base64(`${
 
 const logins: [name: string, steps: Step[]][] = [
   ['PLAIN at once', [[`AUTH PLAIN ${plain('ann', 'secret')}`, '235 2.7.0']]],
-  ['PLAIN after a prompt', [['AUTH PLAIN', '334'], [plain('bob', 'plain'), '235 2.7.0']]],
-  ['LOGIN', [['AUTH LOGIN', '334 VXNlcm5hbWU6'], [base64('ann'), '334 UGFzc3dvcmQ6'], [base64('secret'), '235 2.7.0']]],
-  ['a wrong password', [[`AUTH PLAIN ${plain('ann', 'wrong')}`, '535 5.7.8'], [`AUTH PLAIN ${plain('ann', 'secret')}`, '235']]],
+  [
+    'PLAIN after a prompt',
+    [
+      ['AUTH PLAIN', '334'],
+      [plain('bob', 'plain'), '235 2.7.0'],
+    ],
+  ],
+  [
+    'LOGIN',
+    [
+      ['AUTH LOGIN', '334 VXNlcm5hbWU6'],
+      [base64('ann'), '334 UGFzc3dvcmQ6'],
+      [base64('secret'), '235 2.7.0'],
+    ],
+  ],
+  [
+    'a wrong password',
+    [
+      [`AUTH PLAIN ${plain('ann', 'wrong')}`, '535 5.7.8'],
+      [`AUTH PLAIN ${plain('ann', 'secret')}`, '235'],
+    ],
+  ],
   ['an unknown name', [[`AUTH PLAIN ${plain('eve', 'secret')}`, '535 5.7.8']]],
   ['an empty name and password', [[`AUTH PLAIN ${plain('', '')}`, '535 5.7.8']]],
   ['somebody else in mind', [[`AUTH PLAIN ${plain('ann', 'secret', 'bob')}`, '535 5.7.8']]],
   ['a hash for a password', [[`AUTH PLAIN ${plain('ann', users[0]?.password ?? '')}`, '535 5.7.8']]],
-  ['three failures', [[`AUTH PLAIN ${plain('ann', '1')}`, '535'], [`AUTH PLAIN ${plain('ann', '2')}`, '535'], [`AUTH PLAIN ${plain('ann', '3')}`, '421 4.7.0'], [undefined, 'closed']]],
+  [
+    'three failures',
+    [
+      [`AUTH PLAIN ${plain('ann', '1')}`, '535'],
+      [`AUTH PLAIN ${plain('ann', '2')}`, '535'],
+      [`AUTH PLAIN ${plain('ann', '3')}`, '421 4.7.0'],
+      [undefined, 'closed'],
+    ],
+  ],
   ['a change of mind', [['AUTH LOGIN', '334'], ['*', '501'], mail]],
   ['no base64', [['AUTH PLAIN %%%%', '501']]],
-  ['an unknown mechanism', [['AUTH CRAM-MD5', '504 5.5.4'], ['AUTH', '504 5.5.4']]],
+  [
+    'an unknown mechanism',
+    [
+      ['AUTH CRAM-MD5', '504 5.5.4'],
+      ['AUTH', '504 5.5.4'],
+    ],
+  ],
   ['a login in a transaction', [mail, [`AUTH PLAIN ${plain('ann', 'secret')}`, '503 5.5.1']]],
-  ['a second login', [[`AUTH PLAIN ${plain('ann', 'secret')}`, '235'], [`AUTH PLAIN ${plain('bob', 'plain')}`, '503 5.5.1']]],
+  [
+    'a second login',
+    [
+      [`AUTH PLAIN ${plain('ann', 'secret')}`, '235'],
+      [`AUTH PLAIN ${plain('bob', 'plain')}`, '503 5.5.1'],
+    ],
+  ],
 ];
 for (const [name, steps] of logins) {
   test(`a login with ${name} is answered right`, async () => {
@@ -93,9 +137,16 @@ test('AUTH waits for TLS, and is offered with it', async () => {
   client.send('EHLO client.test\r\n');
   const before = await client.reply();
   assert.ok(before.includes('STARTTLS') && !before.includes('AUTH'), before);
-  await client.expect([[`AUTH PLAIN ${plain('ann', 'secret')}`, '538 5.7.11'], ['STARTTLS now', '501 5.5.4'], ['STARTTLS', '220 2.0.0']]);
+  await client.expect([
+    [`AUTH PLAIN ${plain('ann', 'secret')}`, '538 5.7.11'],
+    ['STARTTLS now', '501 5.5.4'],
+    ['STARTTLS', '220 2.0.0'],
+  ]);
   await client.startTls();
-  await client.expect([['MAIL FROM:<a@b.test>', '503 5.5.1'], ['STARTTLS', '503 5.5.1']]);
+  await client.expect([
+    ['MAIL FROM:<a@b.test>', '503 5.5.1'],
+    ['STARTTLS', '503 5.5.1'],
+  ]);
   client.send('EHLO client.test\r\n');
   const inside = await client.reply();
   assert.ok(inside.includes('AUTH PLAIN LOGIN') && !inside.includes('STARTTLS'), inside);
@@ -122,7 +173,12 @@ test('a user may send anywhere; the message tells of TLS and login, and belongs 
 
 test('implicit TLS speaks TLS from the first octet', async () => {
   const client = await ingress.connect({ ...stranger, port: ingress.tlsPort ?? 0, tls: true });
-  await client.expect([[undefined, '220 relay.test'], ['EHLO client.test', '250-'], ['STARTTLS', '503'], [`AUTH PLAIN ${plain('bob', 'plain')}`, '235']]);
+  await client.expect([
+    [undefined, '220 relay.test'],
+    ['EHLO client.test', '250-'],
+    ['STARTTLS', '503'],
+    [`AUTH PLAIN ${plain('bob', 'plain')}`, '235'],
+  ]);
 });
 
 test('what was said in the clear is forgotten with STARTTLS, and what was pipelined behind it is never done', async () => {
@@ -131,7 +187,11 @@ test('what was said in the clear is forgotten with STARTTLS, and what was pipeli
   client.send('STARTTLS\r\nRCPT TO:<injected@b.test>\r\nDATA\r\n');
   assert.match(await client.reply(), /^220/);
   await client.startTls();
-  await client.expect([['EHLO client.test', '250-'], ['RCPT TO:<x@b.test>', '503 5.5.1'], ['NOOP', '250']]);
+  await client.expect([
+    ['EHLO client.test', '250-'],
+    ['RCPT TO:<x@b.test>', '503 5.5.1'],
+    ['NOOP', '250'],
+  ]);
 });
 
 test('rubbish instead of a TLS handshake closes the connection and harms nobody', async () => {
@@ -147,7 +207,13 @@ test('rubbish instead of a TLS handshake closes the connection and harms nobody'
 
 test('credentials are in no record', async () => {
   const client = await clear.greeted(stranger);
-  await client.expect([['AUTH LOGIN', '334'], [base64('ann'), '334'], [base64('not-the-secret'), '535'], mail, ['RCPT TO:<x@y.test>', '550']]);
+  await client.expect([
+    ['AUTH LOGIN', '334'],
+    [base64('ann'), '334'],
+    [base64('not-the-secret'), '535'],
+    mail,
+    ['RCPT TO:<x@y.test>', '550'],
+  ]);
   const records = JSON.stringify(await clear.records());
   assert.ok(!records.includes('not-the-secret') && !records.includes(base64('not-the-secret')));
 });

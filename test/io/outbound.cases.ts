@@ -261,6 +261,12 @@ const recipients: Case[] = [
 const big = 4_000_000;
 const content: Case[] = [
   {
+    name: 'an acceptance before the content',
+    sink: { rules: { data: '354 go ahead\r\n250 2.0.0 fine' } },
+    want: [nonsense],
+    then: 'closed',
+  },
+  {
     name: 'a connection dropped in the middle of the content',
     octets: big,
     sink: { rules: { body: 'drop' } },
@@ -376,6 +382,23 @@ const extensions: Case[] = [
   },
 ];
 
+/** Without PIPELINING no DATA is sent after such refusals. */
+const pipelinedOnly: Case[] = [
+  {
+    name: 'a server that refuses MAIL, but takes RCPT and DATA',
+    sink: { rules: { mail: inTransaction(1, '550 5.7.1 no'), rcpt: '250 2.1.5 why not', data: '354 go ahead' } },
+    want: ['refused 550 5.7.1 MAIL'],
+    then: 'closed',
+  },
+  {
+    name: 'LMTP that takes DATA although it refused all recipients',
+    sink: { lmtp: true, rules: { rcpt: '550 5.1.1 no', data: '354 go ahead', body: '250 2.0.0 fine' } },
+    target: { protocol: 'lmtp' },
+    want: ['refused 550 5.1.1 RCPT'],
+    then: 'closed',
+  },
+];
+
 const lmtp: Case[] = [
   {
     name: 'LMTP answers for each accepted recipient',
@@ -433,6 +456,7 @@ export const cases: readonly Case[] = [
   ...content,
   ...replies,
   ...extensions,
+  ...pipelinedOnly,
   ...lmtp.map(overLmtp),
   ...lmtp.map(overLmtp).map(withoutPipelining),
 ];

@@ -53,6 +53,13 @@ export function testOutbound(title: string, client: Outbound, deviations: Record
       assert.deepEqual([sink.counts.connections.total, sink.messages[0]?.isTls, connection.peer.tls], [2, false, undefined]);
     });
 
+    test('no password goes in clear to another machine', async (t) => {
+      const sink = await sinkFor(t, { login });
+      // To the system this address is this machine; to a client it looks like any other.
+      const result = await client.connect(targetOf(sink, { address: '0.0.0.0', login }), options());
+      assert.deepEqual([outcomeOfConnect(result), sink.log.filter((line) => /AUTH/.test(line))], ['no connection: 454 4.7.0 local', []]);
+    });
+
     test('no password goes to a server with a wrong certificate', async (t) => {
       const sink = await sinkFor(t, { tls: selfSigned('mx.test'), login });
       const result = await client.connect(targetOf(sink, { tls: 'required', login }), options());

@@ -1,3 +1,6 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startSink } from '../../shared/io/sink-server.ts';
 import { nodemailerClient } from '../../shared/io/smtp-client-nodemailer.ts';
 import { smtpClient } from '../../shared/io/smtp-client.ts';
 import type { Deviation } from './outbound.cases.ts';
@@ -39,6 +42,8 @@ const deviations: Record<string, Deviation> = {
   '354 in answer to RCPT, without PIPELINING': { why: lenient, want: [['failed 451 4.5.0 local', accepted]] },
   '250 in answer to DATA': { why: lenient, want: [['refused 500 5.5.2 .']], then: 'unknown' },
   '250 in answer to DATA, without PIPELINING': { why: lenient, want: [['refused 500 5.5.2 .']], then: 'unknown' },
+  'LMTP that takes DATA although it refused all recipients': { why: 'it sends a lone dot in LMTP, too', then: 'unknown' },
+  'an acceptance before the content': { why: 'it takes the first reply after 354 for the last', want: [[accepted]], then: 'unknown' },
   'an acceptance in the middle of the content': {
     why: 'it takes the first reply after 354 for the last',
     want: [[accepted]],
@@ -75,3 +80,23 @@ const deviations: Record<string, Deviation> = {
 
 testOutbound('own client', smtpClient);
 testOutbound('nodemailer', nodemailerClient, deviations);
+
+// nodemailer takes such words for the answer to its next command.
+test('own client: after words that nobody asked for nothing more is said or believed', async (t) => {
+  const sink = await startSink({ rules: { message: '250 2.0.0 taken\r\n250 2.1.0 sender ok\r\n250 2.1.5 recipient ok' } });
+  t.after(() => sink.close());
+  const timeouts = { connect: 5000, greeting: 5000, command: 5000, data: 5000, block: 5000, final: 5000 };
+  const result = await smtpClient.connect(
+    { name: 'mx.test', address: sink.host, port: sink.port, protocol: 'smtp', tls: 'disabled' },
+    { ehloName: 'relay.test', timeouts },
+  );
+  assert.ok(result.ok);
+  const content = Buffer.from('Subject: x\r\n');
+  const envelope = { sender: '', recipients: [{ address: 'a@x.test' }], smtpUtf8: false, eightBit: false };
+  const send = async () =>
+    (await result.connection.send({ envelope, size: content.length, content })).map((o) => `${o.kind} ${o.reply.code}`);
+  assert.deepEqual(await send(), ['accepted 250']);
+  await sink.until(() => sink.counts.connections.open === 0);
+  assert.deepEqual(await send(), ['untried 451']);
+  assert.equal(sink.log.filter((line) => /MAIL/.test(line)).length, 1);
+});

@@ -70,7 +70,10 @@ export async function startTestIngress(t: Scope, ingress: ConfigInput['ingress']
   };
   const greeted = async (options?: Partial<DialogueOptions>): Promise<Dialogue> => {
     const dialogue = await connect(options);
-    await dialogue.expect([[undefined, '220 '], ['EHLO client.test', '250-']]);
+    await dialogue.expect([
+      [undefined, '220 '],
+      ['EHLO client.test', '250-'],
+    ]);
     return dialogue;
   };
   const open = async (): Promise<number> => (await context.metrics.openConnections.get()).values[0]?.value ?? 0;
@@ -84,7 +87,11 @@ export async function startTestIngress(t: Scope, ingress: ConfigInput['ingress']
     greeted,
     submit: async (content, mail = 'MAIL FROM:<ann@home.test>') => {
       const dialogue = await greeted();
-      await dialogue.expect([[mail, '250 2.1.0'], ['RCPT TO:<bob@dest.test>', '250 2.1.5'], ['DATA', '354 ']]);
+      await dialogue.expect([
+        [mail, '250 2.1.0'],
+        ['RCPT TO:<bob@dest.test>', '250 2.1.5'],
+        ['DATA', '354 '],
+      ]);
       dialogue.send(content);
       const reply = await dialogue.reply();
       dialogue.destroy();

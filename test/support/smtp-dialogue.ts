@@ -30,7 +30,12 @@ export interface DialogueOptions {
 
 export async function openDialogue({ port, from = '127.0.0.1', tls: isTls = false }: DialogueOptions): Promise<Dialogue> {
   const raw = net.connect({ port, host: '127.0.0.1', localAddress: from });
-  await new Promise<void>((resolve) => raw.once('connect', resolve).once('close', resolve).on('error', () => undefined));
+  await new Promise<void>((resolve) =>
+    raw
+      .once('connect', resolve)
+      .once('close', resolve)
+      .on('error', () => undefined),
+  );
   let socket: net.Socket = isTls ? tls.connect({ socket: raw, rejectUnauthorized: false }) : raw;
   let lines: string[] = [];
   let partial = '';

@@ -10,8 +10,8 @@ import { openSiteLink, type SiteLink } from './site-link.ts';
 import type { World } from './world.ts';
 
 /**
- * Why a session ended. `empty`: the lane had nothing more; `waiting`: the lane's rate or concurrency is used up and
- * somebody else wakes it; `yielded`: others wait for the place, the lane still has work.
+ * Why a session ended. `empty`: nothing may be taken; `waiting`: the lane's rate is used up and a wake-up is set;
+ * `yielded`: others wait for the place, the lane still has work.
  */
 export type SessionEnd = 'empty' | 'waiting' | 'yielded';
 
@@ -19,6 +19,8 @@ export type SessionEnd = 'empty' | 'waiting' | 'yielded';
 const idlePoll = 25;
 /** A lane that piles up gets more sessions, but not faster than this. Milliseconds. */
 const growthInterval = 20;
+/** A session busy with one message looks for further ones this often. Milliseconds. */
+const growthPoll = 200;
 /** A failed connection answers for the other messages of the lane this long at most. Milliseconds. */
 const longestFailureTtl = 10_000;
 
@@ -53,8 +55,6 @@ export async function runSession(permit: Required<SessionJob>, world: World): Pr
           await tx.exec();
           return 'waiting';
         }
-        case 'blocked':
-          return 'waiting';
         case 'empty': {
           const next = await linger(lane, token, link, world);
           if (!next) return 'empty';
@@ -63,6 +63,7 @@ export async function runSession(permit: Required<SessionJob>, world: World): Pr
       }
     }
   } finally {
+    growth.close();
     world.context.metrics.sessions.dec();
     await link.close();
   }
@@ -77,7 +78,7 @@ async function deliverOne(held: HeldJob, job: DeliveryJob, link: SiteLink, fetch
     const result = job.adminBounce === undefined ? await attempt(job, held.queue, link, world, Math.min(longestFailureTtl, schedule.interval / 2)) : undefined;
     if (world.cut.aborted && result?.kind === 'outcomes' && result.outcomes.every(({ kind }) => kind === 'failed' || kind === 'untried')) {
       await giveBack(held, job, world);
-      return { next: { kind: 'empty', next: undefined }, waiting: 0 };
+      return { next: { kind: 'empty' }, waiting: 0 };
     }
     if (result?.kind === 'moved') return await move(held, job, result.lane, fetchNext, world);
     if (result) await heed(result, held.queue, world);
@@ -112,10 +113,15 @@ const adminBounce = (job: DeliveryJob): Verdict => ({
   ],
 });
 
+/** A refused connection is remembered as such; what is said in a transaction is not. */
+const inTransaction = new Set<string | undefined>(['MAIL', 'RCPT', 'DATA', '.']);
+
 /** A 421 means not now (RFC 5321 §3.8): the whole lane waits. A delivery ends the waiting. */
 async function heed(result: Extract<AttemptResult, { kind: 'outcomes' }>, lane: string, world: World): Promise<void> {
   if (result.outcomes.some(({ kind }) => kind === 'accepted')) world.failures.succeeded(lane);
-  else if (result.outcomes.some(({ reply }) => reply.code === 421 && !reply.local)) await world.lanes.hold(lane, world.failures.holdAfter421(lane));
+  else if (result.outcomes.some(({ reply }) => reply.code === 421 && !reply.local && inTransaction.has(reply.command))) {
+    await world.lanes.hold(lane, world.failures.holdAfter421(lane));
+  }
 }
 
 /** Keeps an open connection for the next message for a moment; undefined when none came. */
@@ -129,21 +135,29 @@ async function linger(lane: string, token: string, link: SiteLink, world: World)
   return undefined;
 }
 
-/** Adds permits while messages wait, each session two, so that a burst has all its connections after a few messages. */
-function openGrowth({ lane, index }: Required<SessionJob>, world: World): { grow(): Promise<void> } {
-  const { connections } = world.lanes.limits(lane);
+/**
+ * Adds permits while messages wait, each session two, so that a burst has all its connections after a few messages. A
+ * timer looks too: a server may take minutes for the message in hand.
+ */
+function openGrowth({ lane, index }: Required<SessionJob>, world: World): { grow(): Promise<void>; close(): void } {
+  const children = [2 * index + 1, 2 * index + 2].filter((child) => child < world.lanes.limits(lane).connections);
+  if (children.length === 0) return { grow: () => Promise.resolve(), close: () => undefined };
   let next = 0;
-  return {
-    grow: async () => {
-      if (Date.now() < next || world.closing.aborted) return;
-      next = Date.now() + growthInterval;
-      const children = [2 * index + 1, 2 * index + 2].filter((child) => child < connections);
-      if (children.length === 0) return;
-      const tx = world.queues.begin();
-      for (const child of children) world.lanes.addSession(tx, lane, child);
-      await tx.exec();
-    },
+  const grow = async (): Promise<void> => {
+    if (Date.now() < next || world.closing.aborted) return;
+    next = Date.now() + growthInterval;
+    const tx = world.queues.begin();
+    for (const child of children) world.lanes.addSession(tx, lane, child);
+    await tx.exec();
   };
+  const waitKey = world.queues.backend(lane).keys['wait'] ?? '';
+  const look = async (): Promise<void> => {
+    if ((await world.context.redis.client.llen(waitKey)) > 0) await grow();
+  };
+  const timer = setInterval(() => {
+    look().catch((error: unknown) => world.context.log.debug({ event: 'growth_failed', lane, error: String(error) }));
+  }, growthPoll);
+  return { grow, close: () => clearInterval(timer) };
 }
 
 /** A session with endless work gives way after `fairnessInterval` when others wait for a place. */

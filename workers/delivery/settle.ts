@@ -138,7 +138,7 @@ function read(results: unknown[], finishedAt: number, world: World, held: HeldJo
   const next = parseNext(results[finishedAt]);
   if (next !== 'lost') return { next, waiting: 0 };
   world.context.log.warn({ event: 'job_lost', lane: held.queue, job: held.id }, 'its lock ran out: another worker may repeat the attempt');
-  return { next: { kind: 'empty', next: undefined }, waiting: 0 };
+  return { next: { kind: 'empty' }, waiting: 0 };
 }
 
 const letters: Record<Judgement['type'], string> = { Delivery: 'd', Bounce: 'b', TransientFailure: 't', Expiration: 'x', AdminBounce: 'a' };

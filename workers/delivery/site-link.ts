@@ -1,5 +1,5 @@
 import { formatPeer, type DispositionRecord } from '../../shared/core/disposition.ts';
-import { localReply, type Reply } from '../../shared/core/reply.ts';
+import { localReply } from '../../shared/core/reply.ts';
 import type { ConnectOptions, OutboundConnection, Target } from '../../shared/io/outbound.ts';
 import type { Route } from '../../shared/io/router.ts';
 import type { SiteFailure } from './site-failures.ts';

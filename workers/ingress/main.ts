@@ -53,7 +53,13 @@ export async function startIngress(deps: IngressDeps): Promise<Ingress> {
   const tls = await loadTls(config.ingress);
   const handlers = sessionHandlers(deps);
   const server = await openSmtpServer({ hostname: config.hostname, ingress: config.ingress, ...(tls && { tls }), handlers, log });
-  log.info({ event: 'ingress_listening', host: config.ingress.host, port: server.port, tlsPort: server.tlsPort, startTls: tls !== undefined });
+  log.info({
+    event: 'ingress_listening',
+    host: config.ingress.host,
+    port: server.port,
+    tlsPort: server.tlsPort,
+    startTls: tls !== undefined,
+  });
   return {
     port: server.port,
     tlsPort: server.tlsPort,

@@ -45,17 +45,22 @@ export function receive({ context, spool, intake }: ReceiveDeps, session: SmtpSe
   };
 
   const failure = (error: unknown): Reply => {
-    if (error instanceof SmtpRefusal) log.warn({ event: 'message_refused', id: draft.id, code: error.reply.code, cause: String(error.cause) });
+    if (error instanceof SmtpRefusal)
+      log.warn({ event: 'message_refused', id: draft.id, code: error.reply.code, cause: String(error.cause) });
     else log.error({ event: 'message_failed', id: draft.id, err: error });
     return error instanceof SmtpRefusal ? error.reply : localReply(451, '4.3.0', 'Internal error, try again later');
   };
 
-  const discard = (): Promise<void> => draft.discard().catch((error: unknown) => log.warn({ event: 'discard_failed', id: draft.id, err: error }));
+  const discard = (): Promise<void> =>
+    draft.discard().catch((error: unknown) => log.warn({ event: 'discard_failed', id: draft.id, err: error }));
 
   const commit = async (): Promise<Reply> => {
     if (scan.hops >= maxHops) return localReply(554, '5.4.6', 'Too many hops, this message is a loop');
     const isUtf8 = envelope.smtpUtf8;
-    const protocol = protocolName({ isEsmtp: session.isEsmtp, isSecure: session.tls !== undefined, isAuthenticated: session.user !== undefined }, isUtf8);
+    const protocol = protocolName(
+      { isEsmtp: session.isEsmtp, isSecure: session.tls !== undefined, isAuthenticated: session.user !== undefined },
+      isUtf8,
+    );
     const only = envelope.recipients.length === 1 ? envelope.recipients[0] : undefined;
     const received = formatReceived({
       helo: session.helo,

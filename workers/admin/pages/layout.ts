@@ -1,4 +1,4 @@
-import type { RecordType } from '../../../shared/core/disposition.ts';
+import type { DispositionRecord, RecordType } from '../../../shared/core/disposition.ts';
 import { html, type Html } from '../html.ts';
 
 /** A whole page around `body`. Elements with `data-live` and an id are kept fresh by the script. */
@@ -37,11 +37,20 @@ export const typeWords: Record<RecordType, { word: string; tone: 'good' | 'wait'
   Delayed: { word: 'moved', tone: 'plain' },
 };
 
-/** A record may come from a newer version: what is unknown is shown by its own name. */
+/** A record may come from a newer version: what is unknown is told by its own name. */
+export const wordsOf = (type: RecordType): (typeof typeWords)[RecordType] =>
+  Object.hasOwn(typeWords, type) ? typeWords[type] : { word: String(type), tone: 'plain' };
+
 export function typeBadge(type: RecordType): Html {
-  const { word, tone } = Object.hasOwn(typeWords, type) ? typeWords[type] : { word: String(type), tone: 'plain' };
+  const { word, tone } = wordsOf(type);
   return html`<span class="badge ${tone}">${word}</span>`;
 }
+
+/** Where something was said, to what, and what that amounts to. */
+export const circumstances = ({ site, response, bounce_classification: label }: DispositionRecord): string =>
+  [site, response.local ? 'said here' : response.command && `to ${response.command}`, label !== 'Uncategorized' && label]
+    .filter(Boolean)
+    .join(' · ');
 
 /** A time of a record, in UTC; the script shows it in the reader's zone. */
 export function time(at: string | number): Html {

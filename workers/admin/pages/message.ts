@@ -2,7 +2,7 @@ import { parseResponse, recipientsOf, type DispositionRecord } from '../../../sh
 import { replyWireLines } from '../../../shared/core/reply.ts';
 import { html, type Html } from '../html.ts';
 import type { Holders, MessageJob } from '../message-jobs.ts';
-import { count, layout, time, typeBadge } from './layout.ts';
+import { circumstances, count, layout, time, typeBadge, wordsOf } from './layout.ts';
 
 export interface MessageView {
   hostname: string;
@@ -69,7 +69,7 @@ function job({ state, lane, data, nextAttempt }: MessageJob): Html {
 function event(record: DispositionRecord): Html {
   const { response, peer_address: peer } = record;
   const lines = response.content || response.lines ? replyWireLines(parseResponse(response)) : [];
-  return html`<li>
+  return html`<li class="${wordsOf(record.type).tone}">
     <p>
       ${time(record.event_time)}
       ${typeBadge(record.type)}${record.num_attempts > 0 && html` <span class="dim">attempt ${record.num_attempts}</span>`}
@@ -77,14 +77,7 @@ function event(record: DispositionRecord): Html {
     <p>${recipientsOf(record).map((address) => html`<span class="address">${address}</span> `)}</p>
     ${lines.length > 0 && html`<pre class="reply">${lines.join('\n')}</pre>`}
     <p class="dim">
-      ${[
-        peer && `${peer.name} [${peer.addr}]`,
-        record.site,
-        response.local ? 'said here' : response.command && `to ${response.command}`,
-        record.bounce_classification !== 'Uncategorized' && record.bounce_classification,
-      ]
-        .filter(Boolean)
-        .join(' · ')}${record.next_attempt !== undefined && html` · next attempt ${time(record.next_attempt)}`}
+      ${[peer && `${peer.name} [${peer.addr}]`, circumstances(record)].filter(Boolean).join(' · ')}${record.next_attempt !== undefined && html` · next attempt ${time(record.next_attempt)}`}
     </p>
     <details>
       <summary>Record</summary>

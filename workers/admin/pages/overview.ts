@@ -3,7 +3,7 @@ import { replyOnOneLine } from '../../../shared/core/reply.ts';
 import { html, type Html } from '../html.ts';
 import type { Depths, LaneDepth } from '../lane-depths.ts';
 import type { Recent } from '../recent.ts';
-import { count, layout, time, typeBadge, typeWords } from './layout.ts';
+import { circumstances, count, layout, time, typeBadge, typeWords } from './layout.ts';
 
 export interface OverviewView {
   hostname: string;
@@ -75,7 +75,7 @@ function laneRow(lane: LaneDepth, deepest: number): Html {
   const part = (n: number): string => ((n / deepest) * 100).toFixed(2);
   return html`<tr>
     <th scope="row">
-      <a href="/queues/queue/${encodeURIComponent(lane.lane)}">${lane.site}</a
+      <a href="/queues/queue/${encodeURIComponent(lane.lane)}">${lane.site.replaceAll(';', ':')}</a
       >${lane.paused && html` <span class="badge wait">paused</span>`}${
         lane.heldMs > 0 && html` <span class="badge wait">held ${Math.ceil(lane.heldMs / 1000)} s</span>`
       }
@@ -132,15 +132,7 @@ function failureRow(record: DispositionRecord): Html {
     </td>
     <td data-label="Reply">
       <div class="reply">${replyOnOneLine(parseResponse(record.response))}</div>
-      <div class="dim">
-        ${[
-          record.site,
-          record.response.local ? 'said here' : record.response.command && `to ${record.response.command}`,
-          record.bounce_classification,
-        ]
-          .filter(Boolean)
-          .join(' · ')}
-      </div>
+      <div class="dim">${circumstances(record)}</div>
     </td>
   </tr>`;
 }

@@ -26,7 +26,10 @@ export async function registerBoard(app: FastifyInstance, world: World): Promise
   const board = createBullBoard({
     queues: show(fixed),
     serverAdapter: server,
-    options: { uiConfig: { boardTitle: 'Rebound queues', hideDocsLink: true, miscLinks: [{ text: 'Overview', url: '/' }] } },
+    options: {
+      // Lanes have no workers of their own: sessions drain them.
+      uiConfig: { boardTitle: 'Rebound queues', hideDocsLink: true, showWorkers: false, miscLinks: [{ text: 'Overview', url: '/' }] },
+    },
   });
   let readAt = 0;
   const refresh = async (): Promise<void> => {

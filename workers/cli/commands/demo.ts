@@ -28,7 +28,11 @@ export const help: Help = {
 };
 
 export async function run(args: string[]): Promise<number> {
-  const options = { json: { type: 'boolean', default: false }, exit: { type: 'boolean', default: false }, port: { type: 'string' } } as const;
+  const options = {
+    json: { type: 'boolean', default: false },
+    exit: { type: 'boolean', default: false },
+    port: { type: 'string' },
+  } as const;
   const { values } = parseArgs({ args, options });
   const port = portOf(values.port);
   const signal = whenStopped();

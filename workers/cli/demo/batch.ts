@@ -38,12 +38,23 @@ export const schedules = {
 
 const domains = ['shop.example', 'bank.example', 'school.example', 'club.example'];
 const names = ['ben', 'cleo', 'dora', 'emil', 'fay'];
-const subjects = ['Invoice 2041', 'Your order is on its way', 'Minutes of Monday', 'Lunch on Friday?', 'Photos of the summer', 'New opening hours'];
+const subjects = [
+  'Invoice 2041',
+  'Your order is on its way',
+  'Minutes of Monday',
+  'Lunch on Friday?',
+  'Photos of the summer',
+  'New opening hours',
+];
 
 /** Forty messages; no address occurs twice, so that each is one recipient of one message. */
 export function makeBatch(): DemoMessage[] {
-  const deliver = (n: number): DemoRecipient[] => [{ address: `${pick(names, n)}@${pick(domains, Math.floor(n / names.length))}`, fate: 'delivered' }];
-  const numbered = (local: string, fate: Fate) => (n: number): DemoRecipient[] => [{ address: `${local}-${n + 1}@${pick(domains, n)}`, fate }];
+  const deliver = (n: number): DemoRecipient[] => [
+    { address: `${pick(names, n)}@${pick(domains, Math.floor(n / names.length))}`, fate: 'delivered' },
+  ];
+  const numbered =
+    (local: string, fate: Fate) =>
+    (n: number): DemoRecipient[] => [{ address: `${local}-${n + 1}@${pick(domains, n)}`, fate }];
   const mixed = (n: number): DemoRecipient[] => {
     const domain = pick(domains, n);
     return [
@@ -61,7 +72,9 @@ export function makeBatch(): DemoMessage[] {
     [3, (n) => [{ address: `${pick(names, n)}@${fullDomain}`, fate: 'expired' }]],
     [3, mixed],
   ];
-  const messages = plan.flatMap(([count, recipients], kind) => Array.from({ length: count }, (_, n) => ({ kind, recipients: recipients(n) })));
+  const messages = plan.flatMap(([count, recipients], kind) =>
+    Array.from({ length: count }, (_, n) => ({ kind, recipients: recipients(n) })),
+  );
   return interleave(messages).map((message, n) => ({ ...message, subject: pick(subjects, n) }));
 }
 

@@ -50,4 +50,5 @@ export async function startDestination(books: Bookkeeper): Promise<Sink> {
 }
 
 const is = (local: string, word: string): boolean => local === word || local.startsWith(`${word}-`);
-const some = (recipients: readonly string[], word: string): boolean => recipients.some((recipient) => is(recipient.split('@')[0] ?? '', word));
+const some = (recipients: readonly string[], word: string): boolean =>
+  recipients.some((recipient) => is(recipient.split('@')[0] ?? '', word));

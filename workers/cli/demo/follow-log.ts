@@ -8,7 +8,7 @@ const patience = 200;
 export async function followLog(redis: RedisLink, signal: AbortSignal, onRecord: (record: DispositionRecord) => void): Promise<void> {
   const client = redis.duplicate();
   try {
-    for (let last = '0'; !signal.aborted; ) {
+    for (let last = '0'; !signal.aborted;) {
       const answer = await client.xread('COUNT', 500, 'BLOCK', patience, 'STREAMS', redis.key('log'), last);
       for (const [id, [, text]] of answer?.[0]?.[1] ?? []) {
         last = id;

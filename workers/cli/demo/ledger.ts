@@ -102,7 +102,14 @@ export function openLedger(batch: readonly DemoMessage[]): Ledger {
       for (const account of own) account.reported += 1;
       look();
     },
-    rows: () => kinds.map((_, kind) => count(all.filter((account) => account.kind === kind), sentByKind[kind] ?? 0, reportsByKind[kind] ?? 0)),
+    rows: () =>
+      kinds.map((_, kind) =>
+        count(
+          all.filter((account) => account.kind === kind),
+          sentByKind[kind] ?? 0,
+          reportsByKind[kind] ?? 0,
+        ),
+      ),
     total,
     progress: () => {
       const steps = all.flatMap((a) => [a.isSent, a.fates.size > 0, ...(a.expected === 'delivered' ? [] : [a.reported > 0])]);
@@ -132,7 +139,8 @@ function complaintsOf({ address, expected, isSent, fates, said, reported }: Acco
   if (fate === undefined) return [`${address}: neither delivered nor bounced nor expired`];
   if (further.length > 0) return [`${address}: the log says ${[...fates].join(' and ')}`];
   const complaints = fate === expected ? [] : [`${address}: ${fate}, where the plan was ${expected}`];
-  if (fate === 'delivered' && said.accepted !== 1) complaints.push(`${address}: delivered by the log, accepted ${times(said.accepted)} by the destination`);
+  if (fate === 'delivered' && said.accepted !== 1)
+    complaints.push(`${address}: delivered by the log, accepted ${times(said.accepted)} by the destination`);
   if (fate !== 'delivered' && said.accepted > 0) complaints.push(`${address}: ${fate} by the log, but the destination accepted it`);
   if (fate === 'bounced' && said.refused === 0) complaints.push(`${address}: bounced by the log, never refused by the destination`);
   if (fate === 'expired' && said.deferred === 0) complaints.push(`${address}: expired by the log, never put off by the destination`);

@@ -12,7 +12,12 @@ const timeouts = { connect: 5000, greeting: 5000, command: 5000, data: 5000, blo
  * Sends the batch over SMTP as any mail program would, one message after the other, `pauseMs` apart. Rejects with
  * Failure when one is not taken.
  */
-export async function sendBatch(batch: readonly DemoMessage[], port: number, pauseMs: number, onSent: (message: DemoMessage) => void): Promise<void> {
+export async function sendBatch(
+  batch: readonly DemoMessage[],
+  port: number,
+  pauseMs: number,
+  onSent: (message: DemoMessage) => void,
+): Promise<void> {
   const target = { name: 'localhost', address: '127.0.0.1', port, protocol: 'smtp', tls: 'disabled' } as const;
   const opened = await smtpClient.connect(target, { ehloName: 'laptop.home.example', timeouts });
   if (!opened.ok) throw new Failure(`the relay does not talk to us: ${replyOnOneLine(opened.reply)}`);

@@ -17,7 +17,9 @@ export function showReport(bytes: Uint8Array, report: ParsedReport): Line[] {
     edge,
     ...text.map((words) => line(edge, span(printable(words)))),
     ...report.recipients.flatMap((recipient) => [edge, ...status(recipient)]),
-    ...(report.returned ? [edge, line(edge, span(`and the ${report.returned.kind === 'message' ? 'message' : 'header of the message'} itself`, 'dim'))] : []),
+    ...(report.returned
+      ? [edge, line(edge, span(`and the ${report.returned.kind === 'message' ? 'message' : 'header of the message'} itself`, 'dim'))]
+      : []),
     span('  └─', 'dim'),
   ];
 }

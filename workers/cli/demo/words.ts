@@ -1,4 +1,5 @@
-import { recipientsOf, type DispositionRecord, type RecordType } from '../../../shared/core/disposition.ts';
+import { parseResponse, recipientsOf, type DispositionRecord, type RecordType } from '../../../shared/core/disposition.ts';
+import { replyOnOneLine } from '../../../shared/core/reply.ts';
 import { fullDomain, sender, type DemoMessage } from './batch.ts';
 import type { Ledger } from './ledger.ts';
 import type { Outcome } from './play.ts';
@@ -27,7 +28,11 @@ export function conclusion(ledger: Ledger, { end, seconds }: Outcome): Line[] {
   const { sent, delivered, bounced, expired } = ledger.total();
   if (end === 'stopped') return [span(''), span('  Stopped before the end.', 'yellow')];
   if (end === 'incomplete') {
-    return [span(''), span(`  Not everything is accounted for after ${seconds.toFixed(0)} s:`, 'red'), ...ledger.missing().map((words) => span(`  ${words}`))];
+    return [
+      span(''),
+      span(`  Not everything is accounted for after ${seconds.toFixed(0)} s:`, 'red'),
+      ...ledger.missing().map((words) => span(`  ${words}`)),
+    ];
   }
   const shown = ledger.reports.find(({ report }) => (report.text ?? '').includes('nobody-of')) ?? ledger.reports[0];
   return [
@@ -35,7 +40,9 @@ export function conclusion(ledger: Ledger, { end, seconds }: Outcome): Line[] {
     line(span('  ✓ ', 'green'), span(`All ${sent} messages are accounted for, in ${seconds.toFixed(1)} s.`)),
     span(`    ${delivered} recipients have their mail. ${bounced + expired} do not, and the sender got exactly one report on each.`),
     span(''),
-    ...(shown ? [span(`  What ${sender.address} got for the one with three recipients:`), ...showReport(shown.bytes, shown.report), span('')] : []),
+    ...(shown
+      ? [span(`  What ${sender.address} got for the one with three recipients:`), ...showReport(shown.bytes, shown.report), span('')]
+      : []),
   ];
 }
 
@@ -48,7 +55,9 @@ export function invitation({ smtpPort, dashboard }: DemoSystem): Line[] {
     span(''),
     span(`    swaks --server 127.0.0.1:${smtpPort} --from you@home.example --to ${to}`),
     span('  or, without swaks,', 'dim'),
-    span(`    printf 'Subject: hi\\n\\nhello\\n' | curl smtp://127.0.0.1:${smtpPort} --mail-from you@home.example --mail-rcpt ${to} -T -`),
+    span(
+      `    printf 'Subject: hi\\r\\n\\r\\nhello\\r\\n' | curl smtp://127.0.0.1:${smtpPort} --mail-from you@home.example --mail-rcpt ${to} -T -`,
+    ),
     span(''),
     hint('anyone@shop.example', 'is delivered'),
     hint('nobody@shop.example', 'does not exist'),
@@ -68,6 +77,7 @@ const words: Partial<Record<RecordType, readonly [word: string, style: Style]>> 
   Bounce: ['bounced', 'red'],
   Expiration: ['expired', 'magenta'],
   AdminBounce: ['ended', 'red'],
+  Rejection: ['rejected', 'red'],
 };
 
 /** A record of somebody's own mail, on a line. */
@@ -75,13 +85,13 @@ export function telling(record: DispositionRecord): Line[] {
   const [word, style] = words[record.type] ?? [record.type, 'dim'];
   const isReport = record.reception_protocol === 'Report';
   if (isReport && record.type === 'Reception') return [];
-  const { code, content } = record.response;
+  const reply = replyOnOneLine(parseResponse(record.response));
   return [
     line(
       span(`  ${new Date(record.event_time).toLocaleTimeString('en-GB')}  `, 'dim'),
       span((isReport && record.type === 'Delivery' ? 'reported' : word).padEnd(11), style),
       span(printable(recipientsOf(record).join(', '))),
-      span(record.type === 'Reception' || record.type === 'Delivery' ? '' : `  ${code} ${printable(content)}`, 'dim'),
+      span(record.type === 'Reception' || record.type === 'Delivery' ? '' : `  ${printable(reply)}`, 'dim'),
     ),
   ];
 }
