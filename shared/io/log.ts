@@ -3,16 +3,27 @@ import type { Config } from '../core/config.ts';
 
 export type { Logger };
 
-/** JSON lines on standard error, one event each; never message content, never credentials. */
+/** One event a line on standard error: JSON, or text on a terminal. Never message content, never credentials. */
 export function openLog(config: Config['log'], bindings: Record<string, unknown> = {}): Logger {
+  const isText = config.format === 'text' || (config.format === 'auto' && process.stderr.isTTY);
+  const destination = pino.destination({ dest: 2, sync: true });
   return pino(
     {
       level: config.level,
       base: bindings,
-      messageKey: 'msg',
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: { paths: ['password', '*.password', 'pass', '*.pass', 'auth', '*.auth', 'url'], censor: '[hidden]' },
     },
-    pino.destination({ dest: 2, sync: true }),
+    isText ? { write: (line: string) => destination.write(formatLine(line)) } : destination,
   );
 }
+
+/** `12:30:01 warn redis_error error="connect ECONNREFUSED"`; control characters of foreign text are shown escaped. */
+function formatLine(line: string): string {
+  const { level, time, instance, event, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
+  const word = pino.levels.labels[Number(level)] ?? '';
+  const fields = Object.entries(rest).map(([key, value]) => `${key}=${isPlainWord(value) ? value : JSON.stringify(value)}`);
+  return `${[String(time).slice(11, 19), word.padEnd(5), event, ...fields, msg].filter(Boolean).join(' ')}\n`;
+}
+
+const isPlainWord = (value: unknown): value is string | number => typeof value === 'number' || (typeof value === 'string' && /^[\w.:/@<>+-]+$/.test(value));

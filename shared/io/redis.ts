@@ -83,6 +83,7 @@ export async function openRedis(url: string, config: Config['redis'], log: Logge
   const prefix = `{${config.prefix}}`;
   const keys = new QueueKeys(prefix);
   const connection = new RedisConnection(client, { shared: true, blocking: false });
+  connection.on('error', () => undefined); // the client's errors again
   const backend = new RedisQueueBackend(
     connection,
     'root',

@@ -59,7 +59,7 @@ test('a Redis that dies while delivery works loses nothing and doubles at most w
 });
 
 test('a Redis without room is 452 before the message is sent, and what is queued is delivered', async (t) => {
-  const relay = await startRebound(t, { deliveries: 0, redis: ['--maxmemory', '12mb', '--maxmemory-policy', 'noeviction'] });
+  const relay = await startRebound(t, { deliveries: 0, redis: ['--maxmemory', '40mb', '--maxmemory-policy', 'noeviction'] });
   await relay.send({ from: home, to: 'first@dest.test' });
   let accepted = 1;
   let refusal: (Error & { responseCode?: number }) | undefined;

@@ -110,14 +110,14 @@ export async function startRebound(t: TestContext, options: RelayOptions = {}): 
   };
 }
 
-/** Short times, one static route to the sink; `overrides` go deep. */
+/** Short times, and one static route to the sink unless DNS servers are given; `overrides` go deep. */
 export function testConfig(dataDir: string, sinkPort: number, overrides: ConfigInput = {}): Config {
   const base: ConfigInput = {
     hostname: 'relay.test',
     dataDir,
     ingress: { port: 0 },
     delivery: { lockDuration: 2000, sweepInterval: 500 },
-    outbound: { routes: { '*': `127.0.0.1:${sinkPort}` } },
+    outbound: overrides.outbound?.dnsServers ? { port: sinkPort, allowPrivate: true } : { routes: { '*': `127.0.0.1:${sinkPort}` } },
     retry: { interval: '200ms', maxInterval: '1s', maxAge: '1h', jitter: 0 },
     spool: { minFreeDisk: 0 },
     log: { level: (process.env['REBOUND_TEST_LOG'] ?? 'silent') as 'silent' },

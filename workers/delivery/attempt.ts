@@ -2,7 +2,7 @@ import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { formatPeer, type DispositionRecord } from '../../shared/core/disposition.ts';
 import { laneName } from '../../shared/core/lane.ts';
 import type { Outcome, Peer } from '../../shared/core/outcome.ts';
-import { localReply, type Reply } from '../../shared/core/reply.ts';
+import { isPermanent, localReply, type Reply } from '../../shared/core/reply.ts';
 import type { Transaction } from '../../shared/io/outbound.ts';
 import type { HostsRoute, SiteLink } from './site-link.ts';
 import type { World } from './world.ts';
@@ -47,7 +47,9 @@ async function deliver(
   while (pending.length > 0) {
     const opened = await link.connection(route, job.source, failureTtl);
     if ('reply' in opened) {
-      for (const i of pending) outcomes[i] = { kind: 'failed', reply: opened.reply };
+      // What a server says to a connection is never the last word; our own verdict that no address may be used is.
+      const kind = opened.reply.local && isPermanent(opened.reply) ? 'refused' : 'failed';
+      for (const i of pending) outcomes[i] = { kind, reply: opened.reply };
       return { kind: 'outcomes', outcomes, peer: peer ? formatPeer(peer) : opened.peer };
     }
     peer = opened.connection.peer;

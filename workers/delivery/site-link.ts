@@ -1,5 +1,5 @@
 import { formatPeer, type DispositionRecord } from '../../shared/core/disposition.ts';
-import { localReply } from '../../shared/core/reply.ts';
+import { isPermanent, localReply } from '../../shared/core/reply.ts';
 import type { ConnectOptions, OutboundConnection, Target } from '../../shared/io/outbound.ts';
 import type { Route } from '../../shared/io/router.ts';
 import type { SiteFailure } from './site-failures.ts';
@@ -67,7 +67,7 @@ export function openSiteLink(lane: string, world: World): SiteLink {
 /** Tries the addresses of each host in turn (RFC 5321 §5.1). A remote server's words are kept before our own. */
 async function connect(route: HostsRoute, source: string, world: World): Promise<OutboundConnection | SiteFailure> {
   const options = connectOptions(source, world);
-  let failure: SiteFailure = { reply: localReply(451, '4.4.4', 'No host of the destination has a usable address', 'connect'), peer: null };
+  let failure: SiteFailure | undefined;
   let tried = 0;
   for (const host of route.hosts) {
     const targets = await world.router.targets(host);
@@ -76,17 +76,21 @@ async function connect(route: HostsRoute, source: string, world: World): Promise
       continue;
     }
     for (const target of targets) {
-      if (tried++ >= maxTargets || world.closing.aborted) return failure;
+      if (tried++ >= maxTargets || world.closing.aborted) return failure ?? unreached;
       const result = await world.outbound.connect(target, options);
       if (result.ok) return result.connection;
       failure = prefer(failure, { reply: result.reply, peer: result.peer ? formatPeer(result.peer) : named(target) });
     }
   }
-  return failure;
+  return failure ?? unreached;
 }
 
-function prefer(before: SiteFailure, now: SiteFailure): SiteFailure {
-  return now.reply.local && !before.reply.local ? before : now;
+const unreached: SiteFailure = { reply: localReply(451, '4.4.4', 'No host of the destination could be tried', 'connect'), peer: null };
+
+/** A remote server's words before our own, and of those a temporary failure before a lasting one: a further try may help. */
+function prefer(before: SiteFailure | undefined, now: SiteFailure): SiteFailure {
+  if (!before || before.reply.local === now.reply.local) return before && !isPermanent(before.reply) && isPermanent(now.reply) ? before : now;
+  return now.reply.local ? before : now;
 }
 
 const named = (target: Target): DispositionRecord['peer_address'] => ({ name: target.name, addr: target.address });

@@ -1,13 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../../shared/core/config.ts';
 import type { Context } from '../../shared/io/context.ts';
-import { openDispositions } from '../../shared/io/dispositions.ts';
-import { openRouter } from '../../shared/io/dns-router.ts';
-import { openIntake, type Intake } from '../../shared/io/intake.ts';
-import { openLanes } from '../../shared/io/lanes.ts';
-import { openQueues } from '../../shared/io/queues.ts';
+import type { Intake } from '../../shared/io/intake.ts';
+import { openPipeline } from '../../shared/io/pipeline.ts';
 import { openSmtpServer } from '../../shared/io/smtp-server.ts';
-import { openSpool } from '../../shared/io/spool-store.ts';
 import type { Spool } from '../../shared/io/spool.ts';
 import { sessionHandlers } from './session.ts';
 
@@ -27,22 +23,17 @@ export interface Ingress {
 
 /** The ingress role: SMTP on one side, the intake on the other. */
 export async function run(context: Context): Promise<Ingress & { describe: string }> {
-  const { config, redis, log, metrics } = context;
-  const queues = openQueues(redis);
-  const spool = openSpool(redis, config, log);
-  const lanes = openLanes(redis, queues, config.delivery);
-  const dispositions = openDispositions(redis, spool, metrics, config.log.keepRecords);
-  const intake = openIntake({ context, queues, spool, lanes, dispositions, router: openRouter(config) });
-  const ingress = await startIngress({ context, spool, intake }).catch(async (error: unknown) => {
-    await spool.close();
+  const pipeline = openPipeline(context);
+  const ingress = await startIngress({ context, ...pipeline }).catch(async (error: unknown) => {
+    await pipeline.close();
     throw error;
   });
   return {
     ...ingress,
-    describe: `smtp://${config.ingress.host}:${ingress.port}`,
+    describe: `smtp://${context.config.ingress.host}:${ingress.port}`,
     close: async () => {
       await ingress.close();
-      await spool.close();
+      await pipeline.close();
     },
   };
 }

@@ -22,7 +22,8 @@ export const roleCommand = (role: Role): Command => ({
 async function runRole(role: Role, config: Config): Promise<number> {
   // Listened for from the start: a signal while opening closes what was opened.
   const stopped = whenStopped();
-  const context = await openContext(config, await redisUrl(config), `${role}-${hostname()}-${process.pid}`);
+  // Ingress must answer its clients, not wait for Redis.
+  const context = await openContext(config, await redisUrl(config), `${role}-${hostname()}-${process.pid}`, { failFast: role === 'ingress' });
   const opened: Step[] = [{ name: 'redis', close: () => context.close() }];
   try {
     const worker = await (await loadRole[role]()).run(context);
