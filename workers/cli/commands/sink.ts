@@ -56,7 +56,7 @@ async function readRules(path: string): Promise<SinkRules> {
   }
   const result = rulesSchema.safeParse(input);
   // What was checked is what the sink understands; that an absent step is no key at all is for the types alone.
-  if (result.success) return result.data as SinkRules;
+  if (result.success) return result.data;
   throw new Failure(
     result.error.issues.map(({ path: at, message }) => `${path}: ${at.join('.') || 'rules'}: ${message}`).join('\n         '),
   );
