@@ -10,10 +10,20 @@ import { parseCidr } from './cidr.ts';
 
 /** Milliseconds, written as a number of ms or as `90s`, `20m`, `7d`. */
 const duration = (text: string) =>
-  z.preprocess((v) => (typeof v === 'string' ? (parseDuration(v) ?? v) : v), z.number({ error: 'expected a duration such as "500ms", "90s", "20m", "7d"' }).int().nonnegative()).prefault(text);
+  z
+    .preprocess(
+      (v) => (typeof v === 'string' ? (parseDuration(v) ?? v) : v),
+      z.number({ error: 'expected a duration such as "500ms", "90s", "20m", "7d"' }).int().nonnegative(),
+    )
+    .prefault(text);
 /** Bytes, written as a number or as `64KB`, `25MB`. */
 const bytes = (text: string) =>
-  z.preprocess((v) => (typeof v === 'string' ? (parseByteSize(v) ?? v) : v), z.number({ error: 'expected a size such as 65536, "64KB", "25MB"' }).int().nonnegative()).prefault(text);
+  z
+    .preprocess(
+      (v) => (typeof v === 'string' ? (parseByteSize(v) ?? v) : v),
+      z.number({ error: 'expected a size such as 65536, "64KB", "25MB"' }).int().nonnegative(),
+    )
+    .prefault(text);
 const port = (value: number) => z.int().min(0).max(65535).default(value);
 const flag = (value: boolean) => z.boolean().default(value);
 const count = (value: number) => z.int().min(1).default(value);
@@ -32,127 +42,223 @@ const tlsPolicy = z.enum(['opportunistic', 'required', 'disabled']);
 export const configSchema = z.strictObject({
   hostname: hostname.default('localhost').describe('Name of this system: banner, EHLO, Received, Reporting-MTA, addresses of reports'),
   dataDir: z.string().min(1).default('./data').describe('Folder of the embedded Redis and of the disk spool'),
-  redis: z.strictObject({
-    url: z.string().default('').describe('redis://, rediss://, unix:///path, redis-sentinel://a:26379,b:26379/master or redis-cluster://a:7000,b:7000; also read from REDIS_URL. Empty: the embedded Redis'),
-    prefix: z.string().regex(/^[A-Za-z0-9_-]+$/, { error: 'expected letters, digits, "-" or "_"' }).default('rebound').describe('Prefix of every key; kept in one hash slot of a cluster'),
-    requireDurable: flag(false).describe('Refuse to start when Redis may evict keys or has no append-only file; otherwise a warning'),
-    timeout: duration('5s').describe('How long ingress waits for Redis before it answers 451'),
-  }).prefault({}),
-  ingress: z.strictObject({
-    host: z.string().default('127.0.0.1').describe('Address to listen on'),
-    port: port(2525).describe('SMTP port'),
-    tlsPort: port(0).describe('Port for implicit TLS; 0: none'),
-    banner: z.string().max(200).default('Rebound').describe('Words of the greeting after the host name'),
-    tls: z.strictObject({
-      key: z.string().default('').describe('PEM file of the private key; empty: STARTTLS is not offered'),
-      cert: z.string().default('').describe('PEM file of the certificate chain'),
-    }).prefault({}),
-    trusted: z.array(cidr).default(['127.0.0.0/8', '::1/128']).describe('Networks that may relay anywhere'),
-    proxies: z.array(cidr).default([]).describe('Load balancers whose PROXY protocol (v1) header is believed; from them it is required'),
-    domains: z.array(z.string()).default([]).describe('Domains anyone may send to through this relay'),
-    users: z.array(z.strictObject({
-      name: z.string().min(1).describe('Login name'),
-      password: z.string().min(1).describe('The password, or its hash from `rebound hash-password`'),
-      tenant: z.string().optional().describe('Tenant that the mail of this login belongs to'),
-    })).default([]).describe('Logins that may relay anywhere'),
-    allowPlainAuth: flag(false).describe('Offer AUTH without TLS'),
-    maxSize: bytes('25MB').describe('Largest message (SIZE)'),
-    maxRecipients: count(1000).describe('Recipients per message; RFC 5321 4.5.3.1.8 wants at least 100'),
-    maxConnections: count(2000).describe('Open connections of one ingress process'),
-    maxConnectionsPerAddress: count(100).describe('Open connections of one client address; trusted networks have no such limit'),
-    maxMessagesPerMinute: count(1000).describe('Messages per minute of one client address; trusted networks have no such limit'),
-    maxMessagesPerConnection: count(10000).describe('Messages on one connection before it is closed with 421'),
-    maxHops: count(100).describe('Received fields after which a message is a loop (RFC 5321 6.3)'),
-    maxLineLength: z.int().min(998).default(998).describe('Longest line of a message in octets, without CRLF'),
-    bareNewlines: z.enum(['refuse', 'fix']).default('refuse').describe('A CR or LF by itself in a message: refuse it, or make it CRLF'),
-    greetingDelay: duration('100ms').describe('Wait before the greeting in which an untrusted client may not talk; trusted networks: none'),
-    idleTimeout: duration('5m').describe('Silence after which a connection is closed (RFC 5321 4.5.3.2.7)'),
-    dataDeadline: duration('15m').describe('Longest time for the content of one message'),
-    sessionDeadline: duration('2h').describe('Longest life of a connection'),
-    lookupTimeout: duration('1s').describe('How long after the content the mail exchangers of a domain may take, before its own lane is used'),
-  }).prefault({}),
-  spool: z.strictObject({
-    driver: z.enum(['redis', 'disk']).default('redis').describe('Where messages above spool.threshold wait; disk: one host, or a folder all hosts share'),
-    threshold: bytes('128KB').describe('Messages up to this size are kept in Redis with their job'),
-    maxRedisMemory: z.number().min(0.1).max(1).default(0.9).describe('Part of Redis maxmemory above which new messages are refused with 452'),
-    minFreeDisk: bytes('512MB').describe('Free space below which new messages are refused with 452'),
-  }).prefault({}),
-  delivery: z.strictObject({
-    sessions: count(200).describe('Connections one delivery process holds at most'),
-    client: z.enum(['rebound', 'nodemailer']).default('rebound').describe('SMTP client: our own, or nodemailer (no per-command timeouts, one recipient per transaction where DSN parameters differ)'),
-    connectionsPerSite: count(20).describe('Connections to one site, over all delivery processes'),
-    messagesPerConnection: count(1000).describe('Messages on one connection'),
-    recipientsPerTransaction: count(100).describe('Recipients of one transaction (RFC 5321 4.5.3.1.8)'),
-    idleTimeout: duration('300ms').describe('How long a connection without work stays open for the next message'),
-    fairnessInterval: duration('10s').describe('Time after which a session gives way when others wait'),
-    lockDuration: duration('30s').describe('Time after which the jobs of a killed worker are taken over'),
-    sweepInterval: duration('10s').describe('How often forgotten lanes are looked for'),
-    sites: z.record(z.string(), z.strictObject({
-      connections: count(20).describe('Connections to this site'),
-      concurrency: z.int().min(1).optional().describe('Transactions in flight to this site'),
-      rate: z.string().regex(/^\d+\/\d*(ms|s|m|h)$/, { error: 'expected messages per time such as "50/s"' }).optional().describe('Messages per time'),
-    })).default({}).describe('Limits of single sites, by site name (the mail exchanger, or host:port of a static route)'),
-  }).prefault({}),
-  outbound: z.strictObject({
-    ehloName: z.string().default('').describe('Name in EHLO; empty: hostname'),
-    sources: z.array(z.strictObject({
-      name: z.string().regex(/^[A-Za-z0-9._-]+$/).describe('Name of the egress source'),
-      address: z.string().default('').describe('Local address to send from'),
-      ehloName: z.string().default('').describe('Its name in EHLO'),
-    })).default([]).describe('Egress sources, used in turn by message; none: one source called "default"'),
-    port: z.int().min(1).max(65535).default(25).describe('Port of mail exchangers'),
-    tls: tlsPolicy.default('opportunistic').describe('TLS to mail exchangers. opportunistic: encrypt without checking the certificate, go on in clear when STARTTLS fails; required: a checked certificate or no delivery'),
-    family: z.enum(['any', 'ipv4', 'ipv6']).default('any').describe('Addresses used'),
-    allowPrivate: flag(false).describe('Deliver to loopback, private and link-local addresses found by DNS'),
-    dnsServers: z.array(z.string()).default([]).describe('Resolvers as address or address:port; none: those of the system'),
-    dnsTimeout: duration('5s').describe('Time for one DNS answer'),
-    routes: z.record(z.string(), z.union([z.string(), z.strictObject({
-      host: z.string().describe('Host name or address'),
-      port: z.int().min(1).max(65535).default(25).describe('Port'),
-      protocol: z.enum(['smtp', 'lmtp']).default('smtp').describe('Protocol'),
-      tls: z.enum(['opportunistic', 'required', 'disabled', 'implicit']).default('opportunistic').describe('TLS; implicit: from the first octet, certificate checked'),
-      user: z.string().default('').describe('Login at the host'),
-      password: z.string().default('').describe('Its password'),
-    })])).default({}).describe('Static routes: domain or "*" to "host:port" or to a host with protocol, TLS and login'),
-    timeouts: z.strictObject({
-      connect: duration('30s').describe('Connecting'),
-      greeting: duration('5m').describe('Greeting (RFC 5321 4.5.3.2.1)'),
-      command: duration('5m').describe('EHLO, MAIL, RCPT, AUTH, STARTTLS (4.5.3.2.2 and .3)'),
-      data: duration('2m').describe('DATA (4.5.3.2.4)'),
-      block: duration('3m').describe('Sending a part of the content (4.5.3.2.5)'),
-      final: duration('10m').describe('The answer to the final dot (4.5.3.2.6)'),
-    }).prefault({}),
-  }).prefault({}),
+  redis: z
+    .strictObject({
+      url: z
+        .string()
+        .default('')
+        .describe(
+          'redis://, rediss://, unix:///path, redis-sentinel://a:26379,b:26379/master or redis-cluster://a:7000,b:7000; also read from REDIS_URL. Empty: the embedded Redis',
+        ),
+      prefix: z
+        .string()
+        .regex(/^[A-Za-z0-9_-]+$/, { error: 'expected letters, digits, "-" or "_"' })
+        .default('rebound')
+        .describe('Prefix of every key; kept in one hash slot of a cluster'),
+      requireDurable: flag(false).describe('Refuse to start when Redis may evict keys or has no append-only file; otherwise a warning'),
+      timeout: duration('5s').describe('How long ingress waits for Redis before it answers 451'),
+    })
+    .prefault({}),
+  ingress: z
+    .strictObject({
+      host: z.string().default('127.0.0.1').describe('Address to listen on'),
+      port: port(2525).describe('SMTP port'),
+      tlsPort: port(0).describe('Port for implicit TLS; 0: none'),
+      banner: z.string().max(200).default('Rebound').describe('Words of the greeting after the host name'),
+      tls: z
+        .strictObject({
+          key: z.string().default('').describe('PEM file of the private key; empty: STARTTLS is not offered'),
+          cert: z.string().default('').describe('PEM file of the certificate chain'),
+        })
+        .prefault({}),
+      trusted: z.array(cidr).default(['127.0.0.0/8', '::1/128']).describe('Networks that may relay anywhere'),
+      proxies: z.array(cidr).default([]).describe('Load balancers whose PROXY protocol (v1) header is believed; from them it is required'),
+      domains: z.array(z.string()).default([]).describe('Domains anyone may send to through this relay'),
+      users: z
+        .array(
+          z.strictObject({
+            name: z.string().min(1).describe('Login name'),
+            password: z.string().min(1).describe('The password, or its hash from `rebound hash-password`'),
+            tenant: z.string().optional().describe('Tenant that the mail of this login belongs to'),
+          }),
+        )
+        .default([])
+        .describe('Logins that may relay anywhere'),
+      allowPlainAuth: flag(false).describe('Offer AUTH without TLS'),
+      maxSize: bytes('25MB').describe('Largest message (SIZE)'),
+      maxRecipients: count(1000).describe('Recipients per message; RFC 5321 4.5.3.1.8 wants at least 100'),
+      maxConnections: count(2000).describe('Open connections of one ingress process'),
+      maxConnectionsPerAddress: count(100).describe('Open connections of one client address; trusted networks have no such limit'),
+      maxMessagesPerMinute: count(1000).describe('Messages per minute of one client address; trusted networks have no such limit'),
+      maxMessagesPerConnection: count(10000).describe('Messages on one connection before it is closed with 421'),
+      maxHops: count(100).describe('Received fields after which a message is a loop (RFC 5321 6.3)'),
+      maxLineLength: z.int().min(998).default(998).describe('Longest line of a message in octets, without CRLF'),
+      bareNewlines: z.enum(['refuse', 'fix']).default('refuse').describe('A CR or LF by itself in a message: refuse it, or make it CRLF'),
+      greetingDelay: duration('100ms').describe(
+        'Wait before the greeting in which an untrusted client may not talk; trusted networks: none',
+      ),
+      idleTimeout: duration('5m').describe('Silence after which a connection is closed (RFC 5321 4.5.3.2.7)'),
+      dataDeadline: duration('15m').describe('Longest time for the content of one message'),
+      sessionDeadline: duration('2h').describe('Longest life of a connection'),
+      lookupTimeout: duration('1s').describe(
+        'How long after the content the mail exchangers of a domain may take, before its own lane is used',
+      ),
+    })
+    .prefault({}),
+  spool: z
+    .strictObject({
+      driver: z
+        .enum(['redis', 'disk'])
+        .default('redis')
+        .describe('Where messages above spool.threshold wait; disk: one host, or a folder all hosts share'),
+      threshold: bytes('128KB').describe('Messages up to this size are kept in Redis with their job'),
+      maxRedisMemory: z
+        .number()
+        .min(0.1)
+        .max(1)
+        .default(0.9)
+        .describe('Part of Redis maxmemory above which new messages are refused with 452'),
+      minFreeDisk: bytes('512MB').describe('Free space below which new messages are refused with 452'),
+    })
+    .prefault({}),
+  delivery: z
+    .strictObject({
+      sessions: count(200).describe('Connections one delivery process holds at most'),
+      client: z
+        .enum(['rebound', 'nodemailer'])
+        .default('rebound')
+        .describe(
+          'SMTP client: our own, or nodemailer (no per-command timeouts, one recipient per transaction where DSN parameters differ)',
+        ),
+      connectionsPerSite: count(20).describe('Connections to one site, over all delivery processes'),
+      messagesPerConnection: count(1000).describe('Messages on one connection'),
+      recipientsPerTransaction: count(100).describe('Recipients of one transaction (RFC 5321 4.5.3.1.8)'),
+      idleTimeout: duration('300ms').describe('How long a connection without work stays open for the next message'),
+      fairnessInterval: duration('10s').describe('Time after which a session gives way when others wait'),
+      lockDuration: duration('30s').describe('Time after which the jobs of a killed worker are taken over'),
+      sweepInterval: duration('10s').describe('How often forgotten lanes are looked for'),
+      sites: z
+        .record(
+          z.string(),
+          z.strictObject({
+            connections: count(20).describe('Connections to this site'),
+            concurrency: z.int().min(1).optional().describe('Transactions in flight to this site'),
+            rate: z
+              .string()
+              .regex(/^\d+\/\d*(ms|s|m|h)$/, { error: 'expected messages per time such as "50/s"' })
+              .optional()
+              .describe('Messages per time'),
+          }),
+        )
+        .default({})
+        .describe('Limits of single sites, by site name (the mail exchanger, or host:port of a static route)'),
+    })
+    .prefault({}),
+  outbound: z
+    .strictObject({
+      ehloName: z.string().default('').describe('Name in EHLO; empty: hostname'),
+      sources: z
+        .array(
+          z.strictObject({
+            name: z
+              .string()
+              .regex(/^[A-Za-z0-9._-]+$/)
+              .describe('Name of the egress source'),
+            address: z.string().default('').describe('Local address to send from'),
+            ehloName: z.string().default('').describe('Its name in EHLO'),
+          }),
+        )
+        .default([])
+        .describe('Egress sources, used in turn by message; none: one source called "default"'),
+      port: z.int().min(1).max(65535).default(25).describe('Port of mail exchangers'),
+      tls: tlsPolicy
+        .default('opportunistic')
+        .describe(
+          'TLS to mail exchangers. opportunistic: encrypt without checking the certificate, go on in clear when STARTTLS fails; required: a checked certificate or no delivery',
+        ),
+      family: z.enum(['any', 'ipv4', 'ipv6']).default('any').describe('Addresses used'),
+      allowPrivate: flag(false).describe('Deliver to loopback, private and link-local addresses found by DNS'),
+      dnsServers: z.array(z.string()).default([]).describe('Resolvers as address or address:port; none: those of the system'),
+      dnsTimeout: duration('5s').describe('Time for one DNS answer'),
+      routes: z
+        .record(
+          z.string(),
+          z.union([
+            z.string(),
+            z.strictObject({
+              host: z.string().describe('Host name or address'),
+              port: z.int().min(1).max(65535).default(25).describe('Port'),
+              protocol: z.enum(['smtp', 'lmtp']).default('smtp').describe('Protocol'),
+              tls: z
+                .enum(['opportunistic', 'required', 'disabled', 'implicit'])
+                .default('opportunistic')
+                .describe('TLS; implicit: from the first octet, certificate checked'),
+              user: z.string().default('').describe('Login at the host'),
+              password: z.string().default('').describe('Its password'),
+            }),
+          ]),
+        )
+        .default({})
+        .describe('Static routes: domain or "*" to "host:port" or to a host with protocol, TLS and login'),
+      timeouts: z
+        .strictObject({
+          connect: duration('30s').describe('Connecting'),
+          greeting: duration('5m').describe('Greeting (RFC 5321 4.5.3.2.1)'),
+          command: duration('5m').describe('EHLO, MAIL, RCPT, AUTH, STARTTLS (4.5.3.2.2 and .3)'),
+          data: duration('2m').describe('DATA (4.5.3.2.4)'),
+          block: duration('3m').describe('Sending a part of the content (4.5.3.2.5)'),
+          final: duration('10m').describe('The answer to the final dot (4.5.3.2.6)'),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
   retry: z.strictObject(retry).prefault({}),
-  queues: z.record(z.string(), z.strictObject({
-    // Without defaults: what a queue does not say is taken from `retry`.
-    interval: retry.interval.unwrap().optional(),
-    maxInterval: retry.maxInterval.unwrap().optional(),
-    maxAge: retry.maxAge.unwrap().optional(),
-    jitter: retry.jitter.unwrap().optional(),
-  })).default({}).describe('Schedules of single queues, by queue name (campaign:tenant@domain), tenant (tenant@) or domain'),
-  bounce: z.strictObject({
-    enabled: flag(true).describe('Make reports of failed messages'),
-    concurrency: count(10).describe('Reports made at once by one bounce process'),
-    originalLimit: bytes('50KB').describe('A larger original is returned as its header only'),
-    includeOriginal: z.enum(['FullContent', 'HeadersOnly', 'No']).default('FullContent').describe('What a report returns of the message, unless its sender asked (RET)'),
-    from: z.string().default('').describe('Address of reports; empty: mailer-daemon@hostname'),
-  }).prefault({}),
-  log: z.strictObject({
-    level: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info').describe('Least level that is logged'),
-    format: z.enum(['auto', 'json', 'text']).default('auto').describe('text on a terminal, else JSON lines'),
-    keepRecords: count(1_000_000).describe('Dispositions kept in Redis'),
-  }).prefault({}),
-  admin: z.strictObject({
-    host: z.string().default('127.0.0.1').describe('Address to listen on; beyond loopback needs admin.password'),
-    port: port(8080).describe('Dashboard, API and metrics of queues'),
-    user: z.string().default('admin').describe('Login name'),
-    password: z.string().default('').describe('Password; empty: no login, loopback only'),
-  }).prefault({}),
-  health: z.strictObject({
-    host: z.string().default('127.0.0.1').describe('Address of /healthz, /readyz and /metrics of a worker'),
-    port: port(0).describe('Their port; 0: none'),
-  }).prefault({}),
+  queues: z
+    .record(
+      z.string(),
+      z.strictObject({
+        // Without defaults: what a queue does not say is taken from `retry`.
+        interval: retry.interval.unwrap().optional(),
+        maxInterval: retry.maxInterval.unwrap().optional(),
+        maxAge: retry.maxAge.unwrap().optional(),
+        jitter: retry.jitter.unwrap().optional(),
+      }),
+    )
+    .default({})
+    .describe('Schedules of single queues, by queue name (campaign:tenant@domain), tenant (tenant@) or domain'),
+  bounce: z
+    .strictObject({
+      enabled: flag(true).describe('Make reports of failed messages'),
+      concurrency: count(50).describe('Reports made at once by one bounce process'),
+      originalLimit: bytes('50KB').describe('A larger original is returned as its header only'),
+      includeOriginal: z
+        .enum(['FullContent', 'HeadersOnly', 'No'])
+        .default('FullContent')
+        .describe('What a report returns of the message, unless its sender asked (RET)'),
+      from: z.string().default('').describe('Address of reports; empty: mailer-daemon@hostname'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info').describe('Least level that is logged'),
+      format: z.enum(['auto', 'json', 'text']).default('auto').describe('text on a terminal, else JSON lines'),
+      keepRecords: count(1_000_000).describe('Dispositions kept in Redis'),
+    })
+    .prefault({}),
+  admin: z
+    .strictObject({
+      host: z.string().default('127.0.0.1').describe('Address to listen on; beyond loopback needs admin.password'),
+      port: port(8080).describe('Dashboard, API and metrics of queues'),
+      user: z.string().default('admin').describe('Login name'),
+      password: z.string().default('').describe('Password; empty: no login, loopback only'),
+    })
+    .prefault({}),
+  health: z
+    .strictObject({
+      host: z.string().default('127.0.0.1').describe('Address of /healthz, /readyz and /metrics of a worker'),
+      port: port(0).describe('Their port; 0: none'),
+    })
+    .prefault({}),
   shutdownTimeout: duration('30s').describe('Time for work in hand after SIGTERM'),
 });
 

@@ -27,7 +27,12 @@ export function groupRecipients(recipients: readonly Recipient[], laneOf: (domai
 /** The domain of a mailbox, lower case, without a trailing dot; empty for `postmaster` alone. */
 export function domainOf(address: string): string {
   const at = address.lastIndexOf('@');
-  return at < 0 ? '' : address.slice(at + 1).toLowerCase().replace(/\.$/, '');
+  return at < 0
+    ? ''
+    : address
+        .slice(at + 1)
+        .toLowerCase()
+        .replace(/\.$/, '');
 }
 
 export interface ReceivedMessage {
@@ -63,8 +68,21 @@ export function recordBase(
   nodeid: string,
 ): Pick<
   DispositionRecord,
-  | 'id' | 'sender' | 'size' | 'created' | 'created_time' | 'nodeid' | 'meta' | 'headers' | 'feedback_report' | 'reception_protocol'
-  | 'bounce_classification' | 'egress_pool' | 'egress_source' | 'source_address' | 'session_id'
+  | 'id'
+  | 'sender'
+  | 'size'
+  | 'created'
+  | 'created_time'
+  | 'nodeid'
+  | 'meta'
+  | 'headers'
+  | 'feedback_report'
+  | 'reception_protocol'
+  | 'bounce_classification'
+  | 'egress_pool'
+  | 'egress_source'
+  | 'source_address'
+  | 'session_id'
 > {
   const created = timeFields(message.created);
   const { reception_protocol, session_id, meta } = message.reception;

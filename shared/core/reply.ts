@@ -68,7 +68,10 @@ export function replyOnOneLine(reply: Reply): string {
 
 /** The words alone, on one line. */
 export function replyText(reply: Reply): string {
-  return reply.lines.join(' ').replace(/[\r\n]+/g, ' ').trim();
+  return reply.lines
+    .join(' ')
+    .replace(/[\r\n]+/g, ' ')
+    .trim();
 }
 
 /** The wire form of each line again: `550-5.1.1 first`, `550 5.1.1 last` (for an exact Diagnostic-Code, RFC 3461 §9.2 b). */

@@ -19,11 +19,11 @@ export interface Dispositions {
   readonly logKey: string;
 }
 
-/** A subscriber tries until it succeeds; a person sees in the board what does not. Finished ids stay against repeats. */
+/** A subscriber tries until it succeeds; a person sees in the board what does not, and the latest that did. */
 const subscriberOptions = {
   attempts: 1_000_000,
   backoff: { type: 'fixed', delay: 10_000 },
-  removeOnComplete: { age: 86_400, count: 10_000 },
+  removeOnComplete: { count: 1000 },
 } as const;
 
 export function openDispositions(redis: RedisLink, spool: SpoolStore, metrics: Metrics, keepRecords: number): Dispositions {

@@ -104,7 +104,11 @@ export function openIntake(deps: IntakeDeps): Intake {
       );
       const tx = queues.begin();
       // First, because a full Redis refuses this plain write, and with it the whole transaction.
-      spool.commit(tx, content, groups.map((_, n) => jobId(content.id, n)));
+      spool.commit(
+        tx,
+        content,
+        groups.map((_, n) => jobId(content.id, n)),
+      );
       for (const [n, group] of groups.entries()) {
         tx.add(group.lane, { id: jobId(content.id, n), name: 'message', data: deliveryJob(message, group, source) });
       }
@@ -154,7 +158,12 @@ function receptionFields(info: ReceptionInfo): ReceivedMessage['reception'] {
   };
 }
 
-function receptionRecord(message: ReceivedMessage, group: { domain: string } | undefined, nodeid: string, info: ReceptionInfo): DispositionRecord {
+function receptionRecord(
+  message: ReceivedMessage,
+  group: { domain: string } | undefined,
+  nodeid: string,
+  info: ReceptionInfo,
+): DispositionRecord {
   const queue = group ? deliveryJob(message, { lane: '', domain: group.domain, recipients: [] }, '').queue : '';
   return {
     type: 'Reception',

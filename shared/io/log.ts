@@ -20,10 +20,12 @@ export function openLog(config: Config['log'], bindings: Record<string, unknown>
 
 /** `12:30:01 warn redis_error error="connect ECONNREFUSED"`; control characters of foreign text are shown escaped. */
 function formatLine(line: string): string {
-  const { level, time, instance, event, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
+  const { level, time, event, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
+  delete rest['instance']; // whoever shows text to a person says whose it is
   const word = pino.levels.labels[Number(level)] ?? '';
   const fields = Object.entries(rest).map(([key, value]) => `${key}=${isPlainWord(value) ? value : JSON.stringify(value)}`);
   return `${[String(time).slice(11, 19), word.padEnd(5), event, ...fields, msg].filter(Boolean).join(' ')}\n`;
 }
 
-const isPlainWord = (value: unknown): value is string | number => typeof value === 'number' || (typeof value === 'string' && /^[\w.:/@<>+-]+$/.test(value));
+const isPlainWord = (value: unknown): value is string | number =>
+  typeof value === 'number' || (typeof value === 'string' && /^[\w.:/@<>+-]+$/.test(value));

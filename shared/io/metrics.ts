@@ -8,18 +8,63 @@ export function openMetrics(instance: string) {
   const registers = [registry];
   return {
     registry,
-    connections: new Counter({ name: 'rebound_ingress_connections_total', help: 'SMTP connections, by result', labelNames: ['result'], registers }),
+    connections: new Counter({
+      name: 'rebound_ingress_connections_total',
+      help: 'SMTP connections, by result',
+      labelNames: ['result'],
+      registers,
+    }),
     openConnections: new Gauge({ name: 'rebound_ingress_connections', help: 'Open SMTP connections', registers }),
-    received: new Counter({ name: 'rebound_messages_received_total', help: 'Messages accepted with 250, by protocol', labelNames: ['protocol'], registers }),
+    received: new Counter({
+      name: 'rebound_messages_received_total',
+      help: 'Messages accepted with 250, by protocol',
+      labelNames: ['protocol'],
+      registers,
+    }),
     receivedBytes: new Counter({ name: 'rebound_received_bytes_total', help: 'Octets of accepted messages', registers }),
-    rejected: new Counter({ name: 'rebound_ingress_rejections_total', help: 'Replies of 4xx and 5xx to clients, by code', labelNames: ['code'], registers }),
-    dispositions: new Counter({ name: 'rebound_dispositions_total', help: 'Disposition records, by type', labelNames: ['type'], registers }),
+    rejected: new Counter({
+      name: 'rebound_ingress_rejections_total',
+      help: 'Replies of 4xx and 5xx to clients, by code',
+      labelNames: ['code'],
+      registers,
+    }),
+    dispositions: new Counter({
+      name: 'rebound_dispositions_total',
+      help: 'Disposition records, by type',
+      labelNames: ['type'],
+      registers,
+    }),
     sessions: new Gauge({ name: 'rebound_delivery_sessions', help: 'Open delivery sessions', registers }),
-    connects: new Counter({ name: 'rebound_outbound_connections_total', help: 'Connections to remote servers, by result', labelNames: ['result'], registers }),
-    deliverySeconds: new Histogram({ name: 'rebound_delivery_seconds', help: 'Time from reception to delivery', buckets: [0.05, 0.1, 0.5, 1, 5, 30, 300, 3600, 86400], registers }),
-    reports: new Counter({ name: 'rebound_reports_total', help: 'Reports by outcome: sent, or why there is none', labelNames: ['outcome'], registers }),
-    queueDepth: new Gauge({ name: 'rebound_queue_depth', help: 'Messages waiting, delayed and in flight over all lanes (admin only)', labelNames: ['state'], registers }),
-    redisErrors: new Counter({ name: 'rebound_redis_errors_total', help: 'Failed Redis operations, by operation', labelNames: ['operation'], registers }),
+    connects: new Counter({
+      name: 'rebound_outbound_connections_total',
+      help: 'Connections to remote servers, by result',
+      labelNames: ['result'],
+      registers,
+    }),
+    deliverySeconds: new Histogram({
+      name: 'rebound_delivery_seconds',
+      help: 'Time from reception to delivery',
+      buckets: [0.05, 0.1, 0.5, 1, 5, 30, 300, 3600, 86400],
+      registers,
+    }),
+    reports: new Counter({
+      name: 'rebound_reports_total',
+      help: 'Reports by outcome: sent, or why there is none',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    queueDepth: new Gauge({
+      name: 'rebound_queue_depth',
+      help: 'Messages waiting, delayed and in flight over all lanes (admin only)',
+      labelNames: ['state'],
+      registers,
+    }),
+    redisErrors: new Counter({
+      name: 'rebound_redis_errors_total',
+      help: 'Failed Redis operations, by operation',
+      labelNames: ['operation'],
+      registers,
+    }),
     swept: new Counter({ name: 'rebound_lanes_swept_total', help: 'Lanes woken by the sweeper', registers }),
   };
 }

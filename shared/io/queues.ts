@@ -41,6 +41,8 @@ export interface Transaction {
   finish(job: HeldJob, fetchNext: boolean): void;
   /** Puts a held job back until `at` (epoch ms; now or earlier: at once) with new data. */
   postpone(job: HeldJob, at: number, data: unknown, fetchNext: boolean): void;
+  /** Has `work` done with the results once it was run; what it throws is lost. */
+  whenDone(work: (results: unknown[]) => Promise<void>): void;
   /** Runs it. Rejects when it was refused as a whole or any command failed (all others are done then). */
   exec(): Promise<unknown[]>;
   /** Number of commands so far: the index of the next one's result. */
@@ -83,10 +85,12 @@ export function openQueues(redis: RedisLink): Queues {
 
 function begin(redis: RedisLink, backend: Queues['backend']): Transaction {
   const multi = redis.client.multi();
+  const afterwards: ((results: unknown[]) => Promise<void>)[] = [];
   const before = multi.length; // MULTI itself is in the queue and not among the results
   const commands = {
     // ioredis has every script of BullMQ as a method of its transactions, named with BullMQ's version.
-    runCommand: (name: string, args: unknown[]): unknown => (multi as unknown as Record<string, (args: unknown[]) => unknown>)[name]?.(args),
+    runCommand: (name: string, args: unknown[]): unknown =>
+      (multi as unknown as Record<string, (args: unknown[]) => unknown>)[name]?.(args),
   };
   const script = (queue: string, name: string, args: unknown[]): void => {
     backend(queue).execCommand(commands as never, name, args);
@@ -113,13 +117,16 @@ function begin(redis: RedisLink, backend: Queues['backend']): Transaction {
       const args = backend(job.queue).moveToDelayedArgs(job.id, now, job.token, delay, { skipAttempt: true, fieldsToUpdate, fetchNext });
       script(job.queue, 'moveToDelayed', args);
     },
+    whenDone: (work) => void afterwards.push(work),
     exec: async () => {
-      const results = await multi.exec();
-      if (!results) throw new Error('transaction was discarded');
-      return results.map(([error, value]) => {
+      const answers = await multi.exec();
+      if (!answers) throw new Error('transaction was discarded');
+      const results = answers.map(([error, value]) => {
         if (error) throw error;
         return value;
       });
+      for (const work of afterwards) work(results).catch(() => undefined);
+      return results;
     },
   };
 }

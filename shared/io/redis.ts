@@ -191,7 +191,14 @@ async function readDurability(client: Redis): Promise<Durability> {
   const policy = Array.isArray(fsync) ? String(fsync[1] ?? '') : '';
   const on = field('aof_enabled');
   return {
-    aof: on === undefined ? 'unknown' : on !== '1' ? 'off' : policy === 'always' || policy === 'everysec' || policy === 'no' ? policy : 'unknown',
+    aof:
+      on === undefined
+        ? 'unknown'
+        : on !== '1'
+          ? 'off'
+          : policy === 'always' || policy === 'everysec' || policy === 'no'
+            ? policy
+            : 'unknown',
     evicts: (field('maxmemory_policy') ?? 'noeviction') !== 'noeviction' && Number(field('maxmemory') ?? 0) > 0,
   };
 }

@@ -22,12 +22,10 @@ export interface SpoolStore extends Spool {
   reclaim(draft: SpoolDraft): void;
   hold(tx: Transaction, id: string, holder: string): void;
   /**
-   * Takes a holder away, and the entry with the last one. With `job`, only while that job is still ours. The result of
-   * the command goes to `released`.
+   * Takes a holder away, and the entry with the last one; content outside Redis is removed after the transaction, or by
+   * the sweeper. With `job`, only while that job is still ours.
    */
   release(tx: Transaction, id: string, holder: string, job?: { lockKey: string; token: HeldJob['token'] }): void;
-  /** Removes the content outside Redis when `result` of `release` says the entry is gone. */
-  released(id: string, result: unknown): Promise<void>;
 }
 
 const releaseScript = `
@@ -65,7 +63,10 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
   };
   const watching = setInterval(quietly(watch), roomInterval).unref();
   const isHeld = async (id: string): Promise<boolean> => (await redis.client.exists(entryKey(id))) === 1;
-  const sweeping = setInterval(quietly(() => tier.sweep(isHeld)), sweepInterval).unref();
+  const sweeping = setInterval(
+    quietly(() => tier.sweep(isHeld)),
+    sweepInterval,
+  ).unref();
   quietly(watch)();
 
   return {
@@ -88,11 +89,12 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
     },
     release: (tx, id, holder, job) => {
       const keys = job ? [...keysOf(id), job.lockKey] : keysOf(id);
+      const at = tx.length;
+      tx.whenDone(async (results) => {
+        if (results[at] === 'disk') await tiers.disk.remove(id);
+      });
       const call = tx.redis as unknown as { reboundRelease(count: number, ...args: string[]): void };
       call.reboundRelease(keys.length, ...keys, holder, job?.token ?? '');
-    },
-    released: async (id, result) => {
-      if (result === 'disk') await tiers.disk.remove(id);
     },
     read: async (id) => {
       const [head, , name] = await redis.client.hmgetBuffer(entryKey(id), 'b', 's', 'x');

@@ -34,11 +34,21 @@ const cases: [name: string, outcome: Outcome, now: number, want: string][] = [
   ['a refused greeting is retried whatever its code', { kind: 'failed', reply: remote('554 no service') }, 0, 'TransientFailure'],
 ];
 for (const [name, outcome, now, want] of cases) {
-  test(name, () => assert.deepEqual(judge(attemptOf(outcome), schedule, now, 0).judgements.map((j) => j.type), [want]));
+  test(name, () =>
+    assert.deepEqual(
+      judge(attemptOf(outcome), schedule, now, 0).judgements.map((j) => j.type),
+      [want],
+    ),
+  );
 }
 
 test('recipients with the same fate and reply share a judgement, others do not', () => {
-  const verdict = judge(attemptOf(accepted, refused('550 5.1.1 no'), refused('550 5.1.1 no'), refused('451 later'), failed), schedule, 5000, 0);
+  const verdict = judge(
+    attemptOf(accepted, refused('550 5.1.1 no'), refused('550 5.1.1 no'), refused('451 later'), failed),
+    schedule,
+    5000,
+    0,
+  );
   assert.deepEqual(
     verdict.judgements.map((j) => [j.type, j.recipients.map((r) => r.address).join()]),
     [

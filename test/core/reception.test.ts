@@ -17,7 +17,10 @@ test('recipients are divided by domain, not by its spelling', () => {
 
 test('no group is larger than the limit', () => {
   const groups = groupRecipients(to(...Array.from({ length: 250 }, (_, i) => `r${i}@x.test`)), () => 'l', 100);
-  assert.deepEqual(groups.map((g) => g.recipients.length), [100, 100, 50]);
+  assert.deepEqual(
+    groups.map((g) => g.recipients.length),
+    [100, 100, 50],
+  );
 });
 
 test('the domain of a mailbox', () => {

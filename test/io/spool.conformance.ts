@@ -63,7 +63,7 @@ export function testSpool(name: string, open: (t: TestContext) => Promise<SpoolU
     assert.notEqual(await spool.read(id), undefined);
     await release(spool, queues, id, 'c');
     assert.equal(await spool.read(id), undefined);
-    assert.equal(await countContents(), 0);
+    while ((await countContents()) > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     await release(spool, queues, id, 'c');
   });
 
@@ -131,8 +131,7 @@ async function commit(spool: SpoolStore, queues: Queues, draft: ReturnType<Spool
 async function release(spool: SpoolStore, queues: Queues, id: string, holder: string): Promise<void> {
   const tx = queues.begin();
   spool.release(tx, id, holder);
-  const [result] = await tx.exec();
-  await spool.released(id, result);
+  await tx.exec();
 }
 
 async function readAll(spool: SpoolStore, id: string): Promise<Buffer> {

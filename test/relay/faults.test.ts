@@ -45,7 +45,11 @@ test('a Redis that stops answering is 451 within the timeout, then at once, and 
 });
 
 test('a Redis that dies while delivery works loses nothing and doubles at most what was in hand', async (t) => {
-  const relay = await startRebound(t, { redis: aof, config: { delivery: { connectionsPerSite: 3 } }, sink: { rules: { message: { delayMs: 20 } } } });
+  const relay = await startRebound(t, {
+    redis: aof,
+    config: { delivery: { connectionsPerSite: 3 } },
+    sink: { rules: { message: { delayMs: 20 } } },
+  });
   for (let n = 0; n < 40; n++) await relay.send({ from: home, to: `r${n}@dest.test` });
   await relay.sink.until(() => relay.sink.messages.length >= 5);
   await relay.redis.kill();

@@ -95,12 +95,19 @@ test('a worker that is killed in the middle of its transactions loses nothing, a
   await relay.startDelivery();
   const deliveries = await relay.until((r) => r.type === 'Delivery', 12);
   assert.equal(new Set(deliveries.map((r) => r.recipient)).size, 12);
-  assert.deepEqual((await relay.records()).filter((r) => r.type !== 'Delivery' && r.type !== 'Reception'), []);
+  assert.deepEqual(
+    (await relay.records()).filter((r) => r.type !== 'Delivery' && r.type !== 'Reception'),
+    [],
+  );
   assert.deepEqual(await relay.leftovers(), []);
 });
 
 test('several crashes of the same job are no reason to fail it', async (t) => {
-  const relay = await startRebound(t, { deliveries: 0, sink: { rules: { message: 'hang' } }, config: { delivery: { lockDuration: '1s', sweepInterval: '500ms' } } });
+  const relay = await startRebound(t, {
+    deliveries: 0,
+    sink: { rules: { message: 'hang' } },
+    config: { delivery: { lockDuration: '1s', sweepInterval: '500ms' } },
+  });
   await relay.send({ from: home, to: 'bob@dest.test' });
   for (let crash = 1; crash <= 3; crash++) {
     const victim = await startRole(t, 'delivery', relay.redis, relay.config);
@@ -115,7 +122,11 @@ test('several crashes of the same job are no reason to fail it', async (t) => {
 });
 
 test('a shutdown finishes the transaction in hand, gives back the rest, and leaves nothing active', async (t) => {
-  const relay = await startRebound(t, { deliveries: 0, config: { delivery: { connectionsPerSite: 3 } }, sink: { rules: { message: { delayMs: 300 } } } });
+  const relay = await startRebound(t, {
+    deliveries: 0,
+    config: { delivery: { connectionsPerSite: 3 } },
+    sink: { rules: { message: { delayMs: 300 } } },
+  });
   const worker = await startRole(t, 'delivery', relay.redis, relay.config);
   await sendMany(relay, 20, 0);
   await relay.sink.until(() => relay.sink.counts.transactions.open >= 3, 15_000);
@@ -142,11 +153,18 @@ test('a shutdown cuts what does not end in time, and those messages go on with t
   relay.sink.rules = {};
   await relay.startDelivery();
   const deliveries = await relay.until((r) => r.type === 'Delivery', 3);
-  assert.deepEqual(deliveries.map((r) => r.num_attempts), [1, 1, 1]);
+  assert.deepEqual(
+    deliveries.map((r) => r.num_attempts),
+    [1, 1, 1],
+  );
 });
 
 test('a site that is down is tried once for all that waits, and each message keeps its own schedule', async (t) => {
-  const relay = await startRebound(t, { deliveries: 0, config: { retry: { interval: '2s' } }, sink: { rules: { connect: '421 4.3.2 go away' } } });
+  const relay = await startRebound(t, {
+    deliveries: 0,
+    config: { retry: { interval: '2s' } },
+    sink: { rules: { connect: '421 4.3.2 go away' } },
+  });
   await sendMany(relay, 40, 0);
   await relay.startDelivery();
   await relay.until((r) => r.type === 'TransientFailure', 40);

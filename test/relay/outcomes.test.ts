@@ -22,15 +22,28 @@ test('a message is delivered as it came, with our trace line in front, and nothi
   assert.equal(delivery.recipient, 'bob@dest.test');
   assert.equal(delivery.response.code, 250);
   assert.equal(delivery.num_attempts, 1);
-  assert.deepEqual((await relay.records()).map((r) => r.type), ['Reception', 'Delivery']);
+  assert.deepEqual(
+    (await relay.records()).map((r) => r.type),
+    ['Reception', 'Delivery'],
+  );
   assert.deepEqual(await relay.leftovers(), []);
 });
 
 const refusals: [step: string, rules: object, wantStatus: string, wantText: RegExp][] = [
   ['at RCPT', { rcpt: '550 5.1.1 no such user' }, '5.1.1', /^smtp; 550 5\.1\.1 no such user$/],
-  ['at MAIL', { mail: (m: { line: string }) => (m.line.includes('<>') ? undefined : '550 5.7.1 sender refused') }, '5.7.1', /sender refused$/],
+  [
+    'at MAIL',
+    { mail: (m: { line: string }) => (m.line.includes('<>') ? undefined : '550 5.7.1 sender refused') },
+    '5.7.1',
+    /sender refused$/,
+  ],
   ['at DATA', { data: (m: { sender: string }) => (m.sender ? '554 5.5.0 no data here' : undefined) }, '5.5.0', /no data here$/],
-  ['after the final dot', { message: (m: { sender: string }) => (m.sender ? '554-5.7.1 looks like\r\n554 5.7.1 spam' : undefined) }, '5.7.1', /^smtp; 554-5\.7\.1 looks like\s+554 5\.7\.1 spam$/],
+  [
+    'after the final dot',
+    { message: (m: { sender: string }) => (m.sender ? '554-5.7.1 looks like\r\n554 5.7.1 spam' : undefined) },
+    '5.7.1',
+    /^smtp; 554-5\.7\.1 looks like\s+554 5\.7\.1 spam$/,
+  ],
 ];
 for (const [step, rules, wantStatus, wantText] of refusals) {
   test(`a message refused ${step} comes back to its sender as one report`, async (t) => {
@@ -64,7 +77,13 @@ test('a deferred message is tried again, once each time, until it is taken', asy
   const [delivery] = await relay.until((r) => r.type === 'Delivery');
   assert.equal(delivery?.num_attempts, 3);
   const failures = await relay.records('TransientFailure');
-  assert.deepEqual(failures.map((r) => [r.num_attempts, r.response.content]), [[1, 'greylisted'], [2, 'greylisted']]);
+  assert.deepEqual(
+    failures.map((r) => [r.num_attempts, r.response.content]),
+    [
+      [1, 'greylisted'],
+      [2, 'greylisted'],
+    ],
+  );
   assert.equal(relay.sink.messages.length, 1);
   assert.equal(tries, 3);
 });
@@ -108,7 +127,10 @@ test('each recipient of a message has its own fate', async (t) => {
   const delivered = relay.sink.messages.filter((m) => m.sender === home).flatMap((m) => m.recipients);
   assert.deepEqual(delivered.sort(), ['bob@dest.test', 'eve@other.test', 'later@dest.test']);
   const report = await relay.sink.next((m) => m.recipients.includes(home));
-  assert.deepEqual(parseRfc3464(report.bytes)?.recipients.map((r) => r.finalRecipient?.value), ['nobody@dest.test']);
+  assert.deepEqual(
+    parseRfc3464(report.bytes)?.recipients.map((r) => r.finalRecipient?.value),
+    ['nobody@dest.test'],
+  );
   await relay.until((r) => r.type === 'Delivery' && r.sender === '');
   assert.deepEqual(await relay.leftovers(), []);
 });
@@ -117,12 +139,18 @@ test('a report that is refused itself makes no further report', async (t) => {
   const relay = await startRebound(t, { sink: { rules: { rcpt: '550 5.1.1 no such user' } } });
   await relay.send({ from: home, to: 'bob@dest.test' });
   const bounces = await relay.until((r) => r.type === 'Bounce', 2);
-  assert.deepEqual(bounces.map((r) => r.sender), [home, '']);
+  assert.deepEqual(
+    bounces.map((r) => r.sender),
+    [home, ''],
+  );
   await relay.send({ from: '', to: 'carol@dest.test' });
   await relay.until((r) => r.type === 'Bounce' && r.sender === '', 2);
   // The queue of the bounce worker runs dry without a further message.
   const bounceQueue = `${relay.observer.redis.prefix}:bounces`;
-  while ((await relay.observer.redis.client.llen(`${bounceQueue}:wait`)) + (await relay.observer.redis.client.llen(`${bounceQueue}:active`)) > 0) {
+  while (
+    (await relay.observer.redis.client.llen(`${bounceQueue}:wait`)) + (await relay.observer.redis.client.llen(`${bounceQueue}:active`)) >
+    0
+  ) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   assert.equal((await relay.records('Reception')).filter((r) => r.reception_protocol === 'Report').length, 1);

@@ -15,11 +15,16 @@ for (const [name, start] of [
       config: { spool: { threshold: '10KB' } },
       sink: {
         rules: {
-          rcpt: ({ recipient }) => (recipient.startsWith('nobody') ? '550 5.1.1 no' : recipient.startsWith('later') && ++tries < 2 ? '451 later' : undefined),
+          rcpt: ({ recipient }) =>
+            recipient.startsWith('nobody') ? '550 5.1.1 no' : recipient.startsWith('later') && ++tries < 2 ? '451 later' : undefined,
         },
       },
     });
-    await relay.send({ from: 'ann@home.test', to: ['bob@one.test', 'nobody@two.test', 'later@three.test'], text: 'x'.repeat(70).concat('\r\n').repeat(400) });
+    await relay.send({
+      from: 'ann@home.test',
+      to: ['bob@one.test', 'nobody@two.test', 'later@three.test'],
+      text: 'x'.repeat(70).concat('\r\n').repeat(400),
+    });
     await relay.until((r) => r.type === 'Delivery', 3);
     assert.deepEqual(relay.sink.messages.flatMap((m) => m.recipients).sort(), ['ann@home.test', 'bob@one.test', 'later@three.test']);
   });

@@ -18,7 +18,12 @@ async function startDns(t: TestContext): Promise<FakeDns> {
 
 test('a laboratory drives the whole system: its own DNS, its own port, its own sink', async (t) => {
   const dns = await startDns(t);
-  dns.set('dest.test', { mx: [[20, 'backup.dest.test'], [10, 'mx.dest.test']] });
+  dns.set('dest.test', {
+    mx: [
+      [20, 'backup.dest.test'],
+      [10, 'mx.dest.test'],
+    ],
+  });
   dns.set('mx.dest.test', { a: ['127.0.0.1'] });
   dns.set('backup.dest.test', { a: ['127.0.0.3'] });
   const relay = await startRebound(t, { config: { outbound: { dnsServers: [dns.server] } } });
@@ -54,7 +59,10 @@ test('a message whose domain has other mail exchangers by now moves to their lan
   await other.next((m) => m.recipients.includes('bob@dest.test'));
   const [delivery] = await relay.until((r) => r.type === 'Delivery');
   assert.equal(delivery?.site, 'default->new.dest.test');
-  assert.deepEqual((await relay.records('Delayed')).map((r) => [r.site, r.num_attempts]), [['default->old.dest.test', 0]]);
+  assert.deepEqual(
+    (await relay.records('Delayed')).map((r) => [r.site, r.num_attempts]),
+    [['default->old.dest.test', 0]],
+  );
   assert.equal(relay.sink.messages.length, 0);
   assert.deepEqual(await relay.leftovers(), []);
 });

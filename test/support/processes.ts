@@ -25,7 +25,10 @@ const main = fileURLToPath(new URL('../../workers/cli/main.ts', import.meta.url)
 export async function startRole(t: TestContext, role: Role, redis: TestRedis, config: Config): Promise<RoleProcess> {
   const file = join(redis.dir, 'rebound.json');
   await writeFile(file, JSON.stringify({ ...config, log: { ...config.log, level: 'info', format: 'json' } }));
-  const child = spawn(process.execPath, [main, role, '--config', file], { env: { ...process.env, REDIS_URL: redis.url }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [main, role, '--config', file], {
+    env: { ...process.env, REDIS_URL: redis.url },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let log = '';
   const read = (chunk: Buffer): void => {
     log += chunk.toString();

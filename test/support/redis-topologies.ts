@@ -45,7 +45,11 @@ async function folder(t: TestContext): Promise<string> {
 /** Three masters that share the slots; the URL names one of them. */
 export async function startCluster(t: TestContext): Promise<string> {
   const ports = [await freePort(), await freePort(), await freePort()];
-  const ranges = [[0, 5460], [5461, 10_922], [10_923, 16_383]] as const;
+  const ranges = [
+    [0, 5460],
+    [5461, 10_922],
+    [10_923, 16_383],
+  ] as const;
   for (const [i, port] of ports.entries()) {
     const dir = await folder(t);
     await launch(t, dir, '--port', String(port), '--bind', '127.0.0.1', '--cluster-enabled', 'yes', '--save', '');
@@ -69,6 +73,8 @@ export async function startSentinel(t: TestContext): Promise<string> {
   const file = join(dir, 'sentinel.conf');
   await writeFile(file, `port ${sentinelPort}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 ${port} 1\n`);
   await launch(t, dir, file, '--sentinel');
-  await answer(sentinelPort, async (client) => String(await client.call('SENTINEL', 'get-master-addr-by-name', 'main')).includes(String(port)));
+  await answer(sentinelPort, async (client) =>
+    String(await client.call('SENTINEL', 'get-master-addr-by-name', 'main')).includes(String(port)),
+  );
   return `redis-sentinel://127.0.0.1:${sentinelPort}/main`;
 }

@@ -27,9 +27,13 @@ export async function startRedis(t: TestContext, ...args: string[]): Promise<Tes
   const dir = await mkdtemp(join(tmpdir(), 'rebound-test-'));
   const socket = join(dir, 'redis.sock');
   const launch = async () => {
-    const child = spawn('redis-server', ['--port', '0', '--unixsocket', socket, '--dir', dir, '--save', '', '--loglevel', 'warning', ...args], {
-      stdio: 'ignore',
-    });
+    const child = spawn(
+      'redis-server',
+      ['--port', '0', '--unixsocket', socket, '--dir', dir, '--save', '', '--loglevel', 'warning', ...args],
+      {
+        stdio: 'ignore',
+      },
+    );
     await untilAnswers(socket);
     return child;
   };

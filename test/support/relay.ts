@@ -144,7 +144,9 @@ async function sendMail(port: number, mail: Mail): Promise<{ response: string; r
   try {
     const info = await transport.sendMail({
       envelope: { from: mail.from, to: mail.to, ...(mail.dsn && { dsn: mail.dsn }) } as never,
-      raw: mail.raw ?? `From: ${mail.from}\r\nTo: ${String(mail.to)}\r\nSubject: test\r\nMessage-ID: <m1@client.test>\r\n\r\n${mail.text ?? 'hello'}\r\n`,
+      raw:
+        mail.raw ??
+        `From: ${mail.from}\r\nTo: ${String(mail.to)}\r\nSubject: test\r\nMessage-ID: <m1@client.test>\r\n\r\n${mail.text ?? 'hello'}\r\n`,
     });
     return { response: info.response, rejected: info.rejected.map(String) };
   } finally {

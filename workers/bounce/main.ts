@@ -29,7 +29,9 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
     },
   );
   worker.on('error', (error) => log.warn({ event: 'bounce_worker_error', error: error.message }));
-  worker.on('failed', (job, error) => log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) }));
+  worker.on('failed', (job, error) =>
+    log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) }),
+  );
   await worker.waitUntilReady();
   return {
     close: async () => {

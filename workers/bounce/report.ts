@@ -24,20 +24,21 @@ const longestHeader = 256 * 1024;
 
 /**
  * Makes the report of one disposition and reinjects it, at most once whatever crashes or repeats: the mark that it was
- * sent is written in the transaction that queues it. The original is let go of afterwards.
+ * sent is written in the transaction that queues it. With it the original is let go of.
  */
 export async function reportOn(record: DispositionRecord, world: ReportWorld): Promise<ReportOutcome> {
   const outcome = await makeReport(record, world);
-  await releaseOriginal(record, world);
+  if (outcome !== 'sent') await releaseOriginal(record, world);
   return outcome;
 }
 
-async function makeReport(record: DispositionRecord, { context, spool, intake }: ReportWorld): Promise<ReportOutcome> {
+async function makeReport(record: DispositionRecord, world: ReportWorld): Promise<ReportOutcome> {
+  const { context, spool, intake } = world;
   const { config, redis } = context;
   if (!config.bounce.enabled) return 'disabled';
   const mark = redis.key(`report:${record.event_id}`);
-  if ((await redis.client.exists(mark)) === 1) return 'repeated';
-  const original = await readOriginal(record, spool, config.bounce.originalLimit);
+  const [marks, original] = await Promise.all([redis.client.exists(mark), readOriginal(record, spool, config.bounce.originalLimit)]);
+  if (marks === 1) return 'repeated';
   const reason = whyNoReport(record, original ? headerOf(original) : undefined);
   if (reason) return reason;
   const report = generateRfc3464Message(paramsOf(config), original, record, {
@@ -50,7 +51,10 @@ async function makeReport(record: DispositionRecord, { context, spool, intake }:
   await draft.write(Buffer.from(report.content));
   await intake.receive(
     { envelope: envelopeOf(report), content: draft, info: { protocol: 'Report', peer: null, isTrusted: true } },
-    (tx) => tx.redis.set(mark, draft.id, 'EX', rememberedFor),
+    (tx) => {
+      tx.redis.set(mark, draft.id, 'EX', rememberedFor);
+      spool.release(tx, record.id, holderOf(bounceSubscription.queue, record.event_id));
+    },
   );
   return 'sent';
 }
@@ -58,8 +62,7 @@ async function makeReport(record: DispositionRecord, { context, spool, intake }:
 async function releaseOriginal(record: DispositionRecord, { queues, spool }: ReportWorld): Promise<void> {
   const tx = queues.begin();
   spool.release(tx, record.id, holderOf(bounceSubscription.queue, record.event_id));
-  const [result] = await tx.exec();
-  await spool.released(record.id, result);
+  await tx.exec();
 }
 
 /** The original, or of one that is too large to return at least its header; undefined when it is gone. */

@@ -8,6 +8,7 @@ import { roles, type Role } from './roles.ts';
 const commands: Record<string, () => Promise<Command>> = {
   start: () => import('./commands/start.ts'),
   demo: () => import('./commands/demo.ts'),
+  sink: () => import('./commands/sink.ts'),
   ...Object.fromEntries(roles.map((role) => [role, () => loadRoleCommand(role)])),
   config: () => import('./commands/config.ts'),
   'hash-password': () => import('./commands/hash-password.ts'),

@@ -15,11 +15,18 @@ export type AttemptResult =
 /** After this many moves a job is delivered from the lane it is in. */
 const maxMoves = 3;
 
-/**
- * Tries to deliver one lane job: route, connection, and as many transactions as it takes until every recipient was
- * tried. `failureTtl`: how long a failed connection answers for the whole lane, in milliseconds.
- */
-export async function attempt(job: DeliveryJob, lane: string, link: SiteLink, world: World, failureTtl: number): Promise<AttemptResult> {
+/** The session that makes the attempt. */
+export interface Session {
+  lane: string;
+  link: SiteLink;
+  world: World;
+  /** How long a failed connection answers for the whole lane. Milliseconds. */
+  failureTtl: number;
+}
+
+/** Tries to deliver one lane job: route, connection, and as many transactions as it takes until every recipient was tried. */
+export async function attempt(job: DeliveryJob, session: Session): Promise<AttemptResult> {
+  const { lane, world } = session;
   const route = await world.router.route(job.domain);
   if (route.kind === 'failed') {
     return sameForAll(job, { kind: route.permanent ? 'refused' : 'failed', reply: route.reply });
@@ -28,16 +35,14 @@ export async function attempt(job: DeliveryJob, lane: string, link: SiteLink, wo
   if (rightLane !== lane && (job.moves ?? 0) < maxMoves) return { kind: 'moved', lane: rightLane };
   const content = await world.spool.read(job.message);
   if (!content) return sameForAll(job, { kind: 'refused', reply: lostContent });
-  return deliver(job, route, content, link, world, failureTtl);
+  return deliver(job, route, content, session);
 }
 
 async function deliver(
   job: DeliveryJob,
   route: HostsRoute,
   firstContent: Transaction['content'],
-  link: SiteLink,
-  world: World,
-  failureTtl: number,
+  { link, world, failureTtl }: Session,
 ): Promise<AttemptResult> {
   const { recipients } = job.envelope;
   const outcomes: Outcome[] = recipients.map(() => notReached);

@@ -14,7 +14,11 @@ export function openHeldJobs(queues: Queues, lockDuration: number, log: Logger):
   const renew = async (): Promise<void> => {
     for (const [lane, held] of Map.groupBy(jobs, (job) => job.queue)) {
       const ids = held.map((job) => job.id);
-      const lost = await queues.backend(lane).extendLocks(ids, held.map((job) => job.token), lockDuration);
+      const lost = await queues.backend(lane).extendLocks(
+        ids,
+        held.map((job) => job.token),
+        lockDuration,
+      );
       // Most of them were settled while the renewal was on its way; their answers are being read just now.
       await new Promise(setImmediate);
       const missed = held.filter((job) => jobs.has(job) && lost.includes(job.id));

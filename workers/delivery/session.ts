@@ -75,7 +75,10 @@ async function deliverOne(held: HeldJob, job: DeliveryJob, link: SiteLink, fetch
   const schedule = scheduleOf(job.queue, config.retry, config.queues);
   world.held.add(held);
   try {
-    const result = job.adminBounce === undefined ? await attempt(job, held.queue, link, world, Math.min(longestFailureTtl, schedule.interval / 2)) : undefined;
+    const result =
+      job.adminBounce === undefined
+        ? await attempt(job, { lane: held.queue, link, world, failureTtl: Math.min(longestFailureTtl, schedule.interval / 2) })
+        : undefined;
     if (world.cut.aborted && result?.kind === 'outcomes' && result.outcomes.every(({ kind }) => kind === 'failed' || kind === 'untried')) {
       await giveBack(held, job, world);
       return { next: { kind: 'empty' }, waiting: 0 };

@@ -95,14 +95,10 @@ async function transact(
   const { queues, spool } = world;
   const backend = queues.backend(held.queue);
   const message = held.id.slice(0, held.id.indexOf('.'));
-  let releasedAt = -1;
   const build = (): { tx: Transaction; finishedAt: number } => {
     const tx = queues.begin();
     const put = write(tx);
-    if (!put) {
-      releasedAt = tx.length;
-      spool.release(tx, message, held.id, { lockKey: backend.toKey(`${held.id}:lock`), token: held.token });
-    }
+    if (!put) spool.release(tx, message, held.id, { lockKey: backend.toKey(`${held.id}:lock`), token: held.token });
     const finishedAt = tx.length;
     if (put) tx.postpone(held, put.at, put.data, fetchNext);
     else tx.finish(held, fetchNext);
@@ -113,7 +109,6 @@ async function transact(
     const { tx, finishedAt } = build();
     try {
       const results = await tx.exec();
-      if (releasedAt >= 0) await spool.released(message, results[releasedAt]);
       return { ...read(results, finishedAt, world, held), waiting: Number(results.at(-1)) };
     } catch (error) {
       // A full Redis refuses the transaction as a whole. The outcome is known and must be kept: the lock is held on to.

@@ -89,7 +89,8 @@ const unreached: SiteFailure = { reply: localReply(451, '4.4.4', 'No host of the
 
 /** A remote server's words before our own, and of those a temporary failure before a lasting one: a further try may help. */
 function prefer(before: SiteFailure | undefined, now: SiteFailure): SiteFailure {
-  if (!before || before.reply.local === now.reply.local) return before && !isPermanent(before.reply) && isPermanent(now.reply) ? before : now;
+  if (!before || before.reply.local === now.reply.local)
+    return before && !isPermanent(before.reply) && isPermanent(now.reply) ? before : now;
   return now.reply.local ? before : now;
 }
 

@@ -9,15 +9,17 @@ export interface SinkSettings {
   rules: SinkRules;
 }
 
+const expected = 'expected a reply such as "550 5.1.1 no such user", "drop", "hang", or {"delayMs": 500, "answer": ...}';
+const reply = /^(?:[2-5]\d\d(?:[ -][^\r\n]*)?(?:\r\n[2-5]\d\d[ -][^\r\n]*)*|drop|hang)$/;
+const delay = z
+  .int({ error: 'expected milliseconds' })
+  .min(0, { error: 'expected milliseconds' })
+  .max(86_400_000, { error: 'expected a day at most' });
+
 const answer: z.ZodType<SinkAnswer> = z.lazy(() =>
-  z.union(
-    [
-      z.enum(['drop', 'hang']),
-      z.string().regex(/^[2-5]\d\d(?:[ -][^\r\n]*)?(?:\r\n[2-5]\d\d[ -][^\r\n]*)*$/),
-      z.strictObject({ delayMs: z.int().min(0).max(86_400_000), answer: answer.optional() }),
-    ],
-    { error: 'expected a reply such as "550 5.1.1 no such user", "drop", "hang", or {"delayMs": 500, "answer": ...}' },
-  ),
+  z.union([z.string().regex(reply, { error: expected }), z.strictObject({ delayMs: delay, answer: answer.optional() })], {
+    error: expected,
+  }),
 );
 
 const step = answer.optional();

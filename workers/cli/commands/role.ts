@@ -23,7 +23,9 @@ async function runRole(role: Role, config: Config): Promise<number> {
   // Listened for from the start: a signal while opening closes what was opened.
   const stopped = whenStopped();
   // Ingress must answer its clients, not wait for Redis.
-  const context = await openContext(config, await redisUrl(config), `${role}-${hostname()}-${process.pid}`, { failFast: role === 'ingress' });
+  const context = await openContext(config, await redisUrl(config), `${role}-${hostname()}-${process.pid}`, {
+    failFast: role === 'ingress',
+  });
   const opened: Step[] = [{ name: 'redis', close: () => context.close() }];
   try {
     const worker = await (await loadRole[role]()).run(context);

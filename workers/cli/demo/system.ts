@@ -38,29 +38,41 @@ const host = '127.0.0.1';
 
 /** Rejects with Failure when a port that was asked for is taken; what was started by then is closed again. */
 export async function startSystem(options: SystemOptions): Promise<DemoSystem> {
+  try {
+    return await start(options, usualPorts);
+  } catch (error) {
+    // Another program was faster than we were after looking whether the ports are free.
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || options.port !== undefined) throw error;
+    return start(options, { smtp: 0, admin: 0 });
+  }
+}
+
+type Ports = typeof usualPorts;
+
+async function start(options: SystemOptions, ports: Ports): Promise<DemoSystem> {
   const log = openLog({ level: options.logLevel, format: 'auto', keepRecords: 1 }, { instance: 'demo' });
   const steps: Step[] = [];
-  const opened = <T>(name: string, thing: T, close: () => Promise<unknown>): T => {
+  const opened: Opened = (name, thing, close) => {
     steps.unshift({ name, close: async () => void (await close()) });
     return thing;
   };
+  const close = async (): Promise<void> => void (await closeInOrder(steps, stepTimeout, log));
   try {
-    return await open(options, log, opened, () => closeInOrder(steps, stepTimeout, log));
+    return { ...(await open(options, ports, log, opened)), close };
   } catch (error) {
-    await closeInOrder(steps, stepTimeout, log);
+    await close();
     throw error;
   }
 }
 
+/** Remembers how to close what was opened; the last one opened is closed first. */
+type Opened = <T>(name: string, thing: T, close: () => Promise<unknown>) => T;
+
 /** Milliseconds. */
 const stepTimeout = 4000;
 
-async function open(
-  { port, logLevel, books }: SystemOptions,
-  log: Logger,
-  opened: <T>(name: string, thing: T, close: () => Promise<unknown>) => T,
-  close: () => Promise<unknown>,
-): Promise<DemoSystem> {
+async function open(options: SystemOptions, ports: Ports, log: Logger, opened: Opened): Promise<Omit<DemoSystem, 'close'>> {
+  const { port, logLevel, books } = options;
   const loading = Promise.all(roles.map((role) => loadRole[role]()));
   loading.catch(() => undefined); // looked at below
   const folder = await mkdtemp(join(tmpdir(), 'rebound-demo-'));
@@ -70,8 +82,8 @@ async function open(
   const destination = await startDestination(books);
   opened('destination', destination, () => destination.close());
 
-  const smtp = await choosePort(port ?? usualPorts.smtp, port !== undefined);
-  const admin = await choosePort(usualPorts.admin, false);
+  const smtp = await choosePort(port ?? ports.smtp, port !== undefined);
+  const admin = await choosePort(ports.admin, false);
   const config = demoConfig({ folder, sinkPort: destination.port, smtpPort: smtp.port, adminPort: admin.port, logLevel });
   const onlooker = await openContext(config, server.url, 'demo');
   opened('onlooker', onlooker, () => onlooker.close());
@@ -90,7 +102,6 @@ async function open(
     dashboard: places.get('admin') ?? '',
     redis: onlooker.redis,
     taken: [...smtp.taken, ...admin.taken],
-    close: async () => void (await close()),
   };
 }
 
