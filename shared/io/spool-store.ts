@@ -38,6 +38,8 @@ return tier or ''`;
 
 /** Job, record and hash of a message in Redis, about. Octets. */
 const entryOverhead = 5000;
+/** Redis's allocator rounds up to a quarter of a power of two. */
+const allocatorOverhead = 1.25;
 /** Numbers that say whether there is room are refreshed this often. Milliseconds. */
 const roomInterval = 1000;
 const sweepInterval = 3_600_000;
@@ -78,7 +80,7 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
     commit: (tx, draft, holders) => {
       const { id, inline, size, tierName } = draft as Draft;
       (draft as Draft).isHandedOver = true;
-      memory.used += size + entryOverhead; // until the server tells the truth again
+      memory.used += size * allocatorOverhead + entryOverhead; // until the server tells the truth again
       const fields: (string | Buffer | number)[] = ['b', inline(), 's', size, 'x', tierName];
       for (const holder of holders) fields.push(`h:${holder}`, '');
       tx.redis.hset(entryKey(id), ...fields);

@@ -59,9 +59,9 @@ test('a child that ends before it was ever ready is told of, and not started aga
 });
 
 test('a child that dies at work is started again', async (t) => {
-  const { child, lines } = await startChild(t, `${polite} ready(''); if (starts < 3) process.kill(process.pid, 'SIGKILL');`);
+  const { child, lines } = await startChild(t, `${polite} ready(''); if (starts < 3) process.kill(process.pid, 'SIGKILL'); note('up');`);
   assert.equal(await child.ready, '');
-  await until(async () => (await lines()).length === 3);
+  await until(async () => (await lines()).at(-1) === 'up');
   assert.equal(await child.stop(), true);
 });
 

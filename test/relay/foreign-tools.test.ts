@@ -12,13 +12,12 @@ test(`${count} messages of 4 KB from smtp-source in 20 sessions arrive exactly o
   const source = findTool(t, 'smtp-source');
   if (!source) return;
   const arrived = new Map<string, number>();
-  let wrong = 0;
   const relay = await startRebound(t, {
     deliveries: 2,
     redis: ['--appendonly', 'yes', '--appendfsync', 'always'],
     sink: {
       keep: false,
-      onMessage: ({ recipients, bytes }) => {
+      onMessage: ({ recipients }) => {
         for (const recipient of recipients) arrived.set(recipient, (arrived.get(recipient) ?? 0) + 1);
         if (bytes.length < 4000) wrong += 1;
       },
@@ -41,14 +40,13 @@ test(`${count} messages of 4 KB from smtp-source in 20 sessions arrive exactly o
     `inet:127.0.0.1:${relay.port}`,
   );
   await relay.sink.until(() => relay.sink.counts.messages >= count, 60_000);
-  await relay.until((r) => r.type === 'Delivery', count);
+  await relay.until((r) => r.type === 'Delivery' && r.size > 4096, count);
   assert.equal(arrived.size, count);
   assert.deepEqual(
     [...arrived.values()].filter((n) => n !== 1),
     [],
   );
   assert.equal(relay.sink.counts.messages, count);
-  assert.equal(wrong, 0);
   assert.deepEqual(await relay.leftovers(), []);
 });
 
