@@ -52,9 +52,10 @@ export class RedisUnavailable extends Error {
 export async function openRedis(url: string, config: Config['redis'], log: Logger, use: RedisUse = {}): Promise<RedisLink> {
   const client = connect(url, use.failFast === true);
   let lastError: Error | undefined;
+  let isOpen = false;
   client.on('error', (error: Error) => {
-    // One line per change of mind: ioredis repeats the error at every reconnection.
-    if (error.message !== lastError?.message) log.warn({ event: 'redis_error', error: error.message });
+    // One line per change of mind: ioredis repeats the error at every reconnection. Before, the caller tells.
+    if (isOpen && error.message !== lastError?.message) log.warn({ event: 'redis_error', error: error.message });
     lastError = error;
   });
   client.on('ready', () => {
@@ -71,6 +72,7 @@ export async function openRedis(url: string, config: Config['redis'], log: Logge
       cause: error,
     });
   }
+  isOpen = true;
   const durability = await readDurability(client);
   const complaint = complainOf(durability);
   if (complaint && config.requireDurable) {

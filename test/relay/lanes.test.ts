@@ -182,6 +182,18 @@ test('connections are reused, and closed when there is nothing to send', async (
   await relay.sink.until(() => relay.sink.counts.connections.open === 0, 5000);
 });
 
+test('the count of attempts survives a restart of the worker', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, config: { retry: { interval: '1s' } }, sink: { rules: { rcpt: '451 4.7.1 later' } } });
+  const first = await relay.startDelivery();
+  await relay.send({ from: home, to: 'bob@dest.test' });
+  await relay.until((r) => r.type === 'TransientFailure');
+  await first.close();
+  relay.sink.rules = {};
+  await relay.startDelivery();
+  const [delivery] = await relay.until((r) => r.type === 'Delivery');
+  assert.equal(delivery?.num_attempts, 2);
+});
+
 async function sendMany(relay: Relay, count: number, client: number): Promise<void> {
   for (let n = 0; n < count; n++) await relay.send({ from: home, to: `r${client}-${n}@dest.test` });
 }

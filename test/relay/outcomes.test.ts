@@ -157,6 +157,19 @@ test('a report that is refused itself makes no further report', async (t) => {
   assert.deepEqual(await relay.leftovers(), []);
 });
 
+test('an original is kept until its report is made, however long there is no bounce worker', async (t) => {
+  const relay = await startRebound(t, { bounces: false, sink: { rules: { rcpt: { 'bob@dest.test': '550 5.1.1 no' } } } });
+  await relay.send({ from: home, to: 'bob@dest.test', text: 'kept words' });
+  const [bounce] = await relay.until((r) => r.type === 'Bounce');
+  const entry = relay.observer.redis.key(`spool:${bounce?.id}`);
+  assert.deepEqual((await relay.observer.redis.client.hkeys(entry)).filter((field) => field.startsWith('h:')), [`h:bounces/${bounce?.event_id}`]);
+  await relay.startBounce();
+  const report = await relay.sink.next((m) => m.sender === '');
+  assert.match(report.bytes.toString(), /kept words/);
+  await relay.until((r) => r.type === 'Delivery' && r.sender === '');
+  assert.deepEqual(await relay.leftovers(), []);
+});
+
 test('a disposition that is published again makes no second report', async (t) => {
   const relay = await startRebound(t, { sink: { rules: { rcpt: { 'bob@dest.test': '550 5.1.1 no' } } } });
   await relay.send({ from: home, to: 'bob@dest.test' });

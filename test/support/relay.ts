@@ -42,6 +42,7 @@ export interface Relay {
   /** Keys of messages, jobs and spool that are left. */
   leftovers(): Promise<string[]>;
   startDelivery(): Promise<{ close(): Promise<void> }>;
+  startBounce(): Promise<{ close(): Promise<void> }>;
 }
 
 export interface Mail {
@@ -74,11 +75,13 @@ export async function startRebound(t: TestContext, options: RelayOptions = {}): 
     cleanUp(t, () => worker.close());
     return worker;
   };
+  const startBounce = async (): Promise<{ close(): Promise<void> }> => {
+    const worker = await runBounce(await open('bounce'));
+    cleanUp(t, () => worker.close());
+    return worker;
+  };
   for (let n = 0; n < (options.deliveries ?? 1); n++) await startDelivery();
-  if (options.bounces ?? true) {
-    const bounce = await runBounce(await open('bounce'));
-    cleanUp(t, () => bounce.close());
-  }
+  if (options.bounces ?? true) await startBounce();
   const records = (type?: RecordType) => readRecords(observer, type);
   return {
     port: ingress.port,
@@ -89,6 +92,7 @@ export async function startRebound(t: TestContext, options: RelayOptions = {}): 
     observer,
     records,
     startDelivery,
+    startBounce,
     send: (mail) => sendMail(ingress.port, mail),
     until: async (fits, count = 1) => {
       const deadline = Date.now() + patience;
