@@ -99,7 +99,7 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
       call.reboundRelease(keys.length, ...keys, holder, job?.token ?? '');
     },
     read: async (id) => {
-      const [head, , name] = await redis.client.hmgetBuffer(entryKey(id), 'b', 's', 'x');
+      const [head, name] = await redis.client.hmgetBuffer(entryKey(id), 'b', 'x');
       if (!head || !name) return undefined;
       const content = tiers[name.toString() as SpoolTier['name']]?.read(id);
       return content ? headThen(head, content) : head;

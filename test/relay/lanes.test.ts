@@ -183,7 +183,11 @@ test('connections are reused, and closed when there is nothing to send', async (
 });
 
 test('the count of attempts survives a restart of the worker', async (t) => {
-  const relay = await startRebound(t, { deliveries: 0, config: { retry: { interval: '1s' } }, sink: { rules: { rcpt: '451 4.7.1 later' } } });
+  const relay = await startRebound(t, {
+    deliveries: 0,
+    config: { retry: { interval: '1s' } },
+    sink: { rules: { rcpt: '451 4.7.1 later' } },
+  });
   const first = await relay.startDelivery();
   await relay.send({ from: home, to: 'bob@dest.test' });
   await relay.until((r) => r.type === 'TransientFailure');

@@ -162,7 +162,10 @@ test('an original is kept until its report is made, however long there is no bou
   await relay.send({ from: home, to: 'bob@dest.test', text: 'kept words' });
   const [bounce] = await relay.until((r) => r.type === 'Bounce');
   const entry = relay.observer.redis.key(`spool:${bounce?.id}`);
-  assert.deepEqual((await relay.observer.redis.client.hkeys(entry)).filter((field) => field.startsWith('h:')), [`h:bounces/${bounce?.event_id}`]);
+  assert.deepEqual(
+    (await relay.observer.redis.client.hkeys(entry)).filter((field) => field.startsWith('h:')),
+    [`h:bounces/${bounce?.event_id}`],
+  );
   await relay.startBounce();
   const report = await relay.sink.next((m) => m.sender === '');
   assert.match(report.bytes.toString(), /kept words/);
