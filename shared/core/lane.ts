@@ -16,6 +16,9 @@ export function parseLaneName(lane: string): { source: string; site: string } | 
   return arrow < 0 ? undefined : { source: lane.slice(0, arrow), site: lane.slice(arrow + 2).replaceAll(';', ':') };
 }
 
+/** The egress path of a lane, `source->site`, as people and records name it. */
+export const egressPath = (lane: string): string => lane.replaceAll(';', ':');
+
 /** The job id of the n-th connection permit of a lane. */
 export const sessionId = (lane: string, index: number): string => `${lane.replaceAll(':', ';')}/${index}`;
 

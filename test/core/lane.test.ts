@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { laneName, parseLaneName, sessionId, wakeAt } from '../../shared/core/lane.ts';
+import { egressPath, laneName, parseLaneName, sessionId, wakeAt } from '../../shared/core/lane.ts';
 
 test('a lane is named by its egress source and site', () => assert.equal(laneName('default', 'mx.example.com'), 'default->mx.example.com'));
 
@@ -40,3 +40,5 @@ for (const [at, rounded] of wakes) {
   test(`a retry due at ${at} wakes its lane at ${rounded}`, () =>
     assert.deepEqual(wakeAt('a->b', at), { id: `a->b/due-${rounded}`, at: rounded }));
 }
+
+test('people see the egress path as it is', () => assert.equal(egressPath(laneName('default', '[2001:db8::1]')), 'default->[2001:db8::1]'));

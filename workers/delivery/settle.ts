@@ -1,5 +1,6 @@
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { formatResponse, timeFields, type DispositionRecord } from '../../shared/core/disposition.ts';
+import { egressPath } from '../../shared/core/lane.ts';
 import { classifyBounce } from '../../shared/core/bounce-class.ts';
 import type { Judgement, Verdict } from '../../shared/core/judge.ts';
 import type { Peer } from '../../shared/core/outcome.ts';
@@ -58,8 +59,10 @@ export async function move(held: HeldJob, job: DeliveryJob, lane: string, fetchN
     ...recordBase({ id: job.message, ...job }, instance),
     recipient: recipientField(job.envelope.recipients),
     queue: job.queue,
-    site: held.queue,
-    response: formatResponse(localReply(400, '4.4.4', `Context: the mail exchangers of ${job.domain} changed. Next due now in ${lane}`)),
+    site: egressPath(held.queue),
+    response: formatResponse(
+      localReply(400, '4.4.4', `Context: the mail exchangers of ${job.domain} changed. Next due now in ${egressPath(lane)}`),
+    ),
     peer_address: null,
     ...timeFields(now),
     num_attempts: job.attempts,
@@ -149,7 +152,7 @@ function record({ held, job, verdict, peer, tls }: Attempted, judgement: Judgeme
     ...recordBase({ id: job.message, ...job }, world.context.instance),
     recipient: recipientField(recipients),
     queue: job.queue,
-    site: held.queue,
+    site: egressPath(held.queue),
     response: formatResponse(reply),
     peer_address: judgement.isEarlier ? (job.last?.peer ?? null) : peer,
     ...timeFields(now),

@@ -75,7 +75,7 @@ function laneRow(lane: LaneDepth, deepest: number): Html {
   const part = (n: number): string => ((n / deepest) * 100).toFixed(2);
   return html`<tr>
     <th scope="row">
-      <a href="/queues/queue/${encodeURIComponent(lane.lane)}">${lane.site.replaceAll(';', ':')}</a
+      <a href="/queues/queue/${encodeURIComponent(lane.lane)}">${lane.site}</a
       >${lane.paused && html` <span class="badge wait">paused</span>`}${
         lane.heldMs > 0 && html` <span class="badge wait">held ${Math.ceil(lane.heldMs / 1000)} s</span>`
       }
