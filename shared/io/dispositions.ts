@@ -1,8 +1,7 @@
 import type { DispositionRecord } from '../core/disposition.ts';
 import { subscriptions } from '../core/subscriptions.ts';
-import type { Metrics } from './metrics.ts';
+import type { Context } from './context.ts';
 import type { Transaction } from './queues.ts';
-import type { RedisLink } from './redis.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 /** The job of a subscriber: the record, and whose original it may read. */
@@ -26,8 +25,9 @@ const subscriberOptions = {
   removeOnComplete: { count: 1000 },
 } as const;
 
-export function openDispositions(redis: RedisLink, spool: SpoolStore, metrics: Metrics, keepRecords: number): Dispositions {
+export function openDispositions({ redis, metrics, log, config }: Context, spool: SpoolStore): Dispositions {
   const logKey = redis.key('log');
+  const { keepRecords } = config.log;
   return {
     logKey,
     publish: (tx, record) => {
@@ -39,9 +39,24 @@ export function openDispositions(redis: RedisLink, spool: SpoolStore, metrics: M
         tx.add(subscription.queue, { id: record.event_id, name: record.type, data, opts: subscriberOptions });
         if (subscription.needsOriginal) spool.hold(tx, record.id, holderOf(subscription.queue, record.event_id));
       }
+      tx.whenDone(() => Promise.resolve(log[levelOf(record)](logged(record))));
     },
   };
 }
 
 /** The name under which a subscriber's job holds the original. */
 export const holderOf = (queue: string, eventId: string): string => `${queue}/${eventId}`;
+
+/** What went well is told on request; the rest is what people look into a log for. */
+const levelOf = ({ type }: DispositionRecord): 'debug' | 'info' => (type === 'Reception' || type === 'Delivery' ? 'debug' : 'info');
+
+const logged = ({ type, id, sender, recipient, site, response, num_attempts }: DispositionRecord): Record<string, unknown> => ({
+  event: 'disposition',
+  type,
+  ...(id && { messageId: id }),
+  sender,
+  recipient,
+  ...(site && { site, attempt: num_attempts }),
+  code: response.code,
+  reply: response.content.slice(0, 300),
+});

@@ -19,11 +19,11 @@ export interface Pipeline {
 }
 
 export function openPipeline(context: Context): Pipeline {
-  const { config, redis, log, metrics } = context;
+  const { config, redis, log } = context;
   const queues = openQueues(redis);
   const spool = openSpool(redis, config, log);
   const lanes = openLanes(redis, queues, config.delivery);
-  const dispositions = openDispositions(redis, spool, metrics, config.log.keepRecords);
+  const dispositions = openDispositions(context, spool);
   const router = openRouter(config);
   const intake = openIntake({ context, queues, spool, lanes, dispositions, router });
   return { queues, spool, lanes, dispositions, router, intake, close: () => spool.close() };

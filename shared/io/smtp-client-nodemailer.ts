@@ -41,13 +41,8 @@ async function connect(target: Target, options: ConnectOptions): Promise<Connect
 }
 
 async function open(target: Target, options: ConnectOptions, tlsPolicy: Target['tls']): Promise<ConnectResult | 'tls-failed'> {
-  const { timeouts, localAddress } = options;
-  const socket = await dial({
-    address: target.address,
-    port: target.port,
-    timeoutMs: timeouts.connect,
-    ...(localAddress && { localAddress }),
-  });
+  const { timeouts } = options;
+  const socket = await dial(target, options);
   if (!('write' in socket)) return { ok: false, reply: socket, peer: null };
   const peer: Peer = { name: target.name, address: target.address, port: target.port };
   const isChecked = tlsPolicy === 'required' || tlsPolicy === 'implicit';

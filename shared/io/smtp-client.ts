@@ -31,13 +31,8 @@ interface Session {
 type Opened = ConnectResult | 'tls-failed';
 
 async function open(target: Target, options: ConnectOptions, tlsPolicy: Target['tls']): Promise<Opened> {
-  const { timeouts, localAddress } = options;
-  const socket = await dial({
-    address: target.address,
-    port: target.port,
-    timeoutMs: timeouts.connect,
-    ...(localAddress && { localAddress }),
-  });
+  const { timeouts } = options;
+  const socket = await dial(target, options);
   if (!('write' in socket)) return { ok: false, reply: socket, peer: null };
   const peer: Peer = { name: target.name, address: target.address, port: target.port };
   const session: Session = { wire: new SmtpWire(socket), target, options, peer, offered: noExtensions };

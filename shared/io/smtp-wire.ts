@@ -2,6 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { isLastReplyLine, localReply, parseReply, type Reply } from '../core/reply.ts';
 import { stuffDots } from './dot-stuffing.ts';
+import type { Target } from './outbound.ts';
 
 // What a server may say at most: RFC 5321 §4.5.3.1.5 knows 512 octets a line, real servers send a few lines more.
 const maxLineOctets = 8192;
@@ -23,15 +24,12 @@ interface End {
   why: string;
 }
 
-export interface DialOptions {
-  address: string;
-  port: number;
-  localAddress?: string;
-  timeoutMs: number;
-}
-
 /** Opens a TCP connection, Nagle's algorithm off; a local reply when there is none. */
-export function dial({ address, port, localAddress, timeoutMs }: DialOptions): Promise<net.Socket | Reply> {
+export function dial(
+  { address, port }: Pick<Target, 'address' | 'port'>,
+  { localAddress, timeouts }: { localAddress?: string; timeouts: { connect: number } },
+): Promise<net.Socket | Reply> {
+  const timeoutMs = timeouts.connect;
   return new Promise((resolve) => {
     const failed = (why: string) => resolve(localReply(421, '4.4.1', why, 'connect'));
     let socket: net.Socket;

@@ -56,7 +56,7 @@ async function startAdmin(t: TestContext, admin: ConfigInput['admin'] = {}): Pro
   const queues = openQueues(context.redis);
   const spool = openSpool(context.redis, config, context.log);
   t.after(() => spool.close());
-  const dispositions = openDispositions(context.redis, spool, context.metrics, 1000);
+  const dispositions = openDispositions(context, spool);
   const lanes = openLanes(context.redis, queues, config.delivery);
   const ask = (path: string, options: Ask = {}): Promise<Answer> => send(worker.port, path, options);
   return {

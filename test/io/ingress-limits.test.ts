@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
-import { certificateFiles, freePort, startTestIngress } from '../support/ingress.ts';
+import { certificateFiles, startTestIngress } from '../support/ingress.ts';
+import { freePort } from '../support/ports.ts';
 import type { Step } from '../support/smtp-dialogue.ts';
 
 const stranger = { from: '127.0.0.7' };

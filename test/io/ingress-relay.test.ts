@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { hashPassword } from '../../shared/io/password.ts';
-import { certificateFiles, freePort, startTestIngress } from '../support/ingress.ts';
+import { certificateFiles, startTestIngress } from '../support/ingress.ts';
+import { freePort } from '../support/ports.ts';
 import type { Step } from '../support/smtp-dialogue.ts';
 
 const tls = await certificateFiles({ after });

@@ -8,6 +8,7 @@ import type { Envelope, Recipient } from '../../shared/core/envelope.ts';
 import type { Outcome } from '../../shared/core/outcome.ts';
 import { replyOnOneLine, replyText, type Reply } from '../../shared/core/reply.ts';
 import type { ConnectOptions, ConnectResult, Outbound, OutboundConnection, Target, Transaction } from '../../shared/io/outbound.ts';
+import { freePort } from '../support/ports.ts';
 import { startSink, type Sink, type SinkOptions } from '../../shared/io/sink-server.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { cases, type Case, type Deviation } from './outbound.cases.ts';
@@ -475,11 +476,3 @@ function showReply(reply: Reply): string {
 }
 
 const outcomeOfConnect = (result: ConnectResult): string => (result.ok ? 'connected' : `no connection: ${showReply(result.reply)}`);
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => void server.close(resolve));
-  return port;
-}

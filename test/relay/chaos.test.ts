@@ -76,7 +76,14 @@ function reportsById(contents: Buffer[]): Map<string, string> {
 }
 
 async function sendAll(port: number, accepted: string[]): Promise<void> {
-  const transport = nodemailer.createTransport({ host: '127.0.0.1', port, ignoreTLS: true, pool: true, maxConnections: 5, maxMessages: 1000 });
+  const transport = nodemailer.createTransport({
+    host: '127.0.0.1',
+    port,
+    ignoreTLS: true,
+    pool: true,
+    maxConnections: 5,
+    maxMessages: 1000,
+  });
   const kinds = ['bob', 'later', 'nobody', 'eve'];
   for (let n = 0; n < messages; n++) {
     const to = `${kinds[n % kinds.length]}-${n}@dest.test`;

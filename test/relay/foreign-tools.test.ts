@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findTool } from '../support/foreign-tools.ts';
+import { freePort } from '../support/ports.ts';
 import { startRebound } from '../support/relay.ts';
 
 const count = 10_000;
@@ -87,15 +88,6 @@ test('swaks sends to several recipients with pipelining, and sees who is refused
     .catch((error: { stdout: string }) => error);
   assert.match(refused.stdout, /452 4\.5\.3/);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function untilListens(port: number): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {

@@ -1,5 +1,4 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configSchema, type ConfigInput } from '../../shared/core/config.ts';
@@ -127,15 +126,6 @@ export async function certificateFiles(t: Scope): Promise<{ key: string; cert: s
   const { key, cert } = selfSigned('relay.test');
   await Promise.all([writeFile(files.key, key), writeFile(files.cert, cert)]);
   return files;
-}
-
-/** A port that is free now. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function readAll(content: Buffer | AsyncIterable<Buffer> | undefined): Promise<string> {

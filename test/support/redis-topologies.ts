@@ -1,22 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { cleanUp } from './cleanup.ts';
+import { freePort } from './ports.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  // A cluster node also listens on its port plus 10000.
-  return port > 55_000 ? freePort() : port;
+/** A cluster node also listens on its port plus 10000. */
+async function clusterPort(): Promise<number> {
+  const port = await freePort();
+  return port > 55_000 ? clusterPort() : port;
 }
 
 async function launch(t: TestContext, dir: string, ...args: string[]): Promise<void> {
@@ -44,7 +40,7 @@ async function folder(t: TestContext): Promise<string> {
 
 /** Three masters that share the slots; the URL names one of them. */
 export async function startCluster(t: TestContext): Promise<string> {
-  const ports = [await freePort(), await freePort(), await freePort()];
+  const ports = [await clusterPort(), await clusterPort(), await clusterPort()];
   const ranges = [
     [0, 5460],
     [5461, 10_922],
