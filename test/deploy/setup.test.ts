@@ -111,7 +111,7 @@ test('without npm and a new Node the message says where Node is to be had', asyn
   const { run } = await machine(t, { node: 'old' });
   const { status, stderr } = run('infra/setup.sh');
   assert.equal(status, 1);
-  assert.match(stderr, /Node\.js 22\.18 or newer is needed.*https:\/\/nodejs\.org/);
+  assert.match(stderr, /Node\.js 22\.19 or newer is needed.*https:\/\/nodejs\.org/);
 });
 
 test('when npm fails set-up fails, and tries again the next time', async (t) => {
@@ -150,13 +150,13 @@ test('the launcher refuses an old Node in one line', async (t) => {
   await mkdir(join(checkout, 'node_modules', 'bullmq'), { recursive: true });
   const { status, stderr } = run('infra/rebound');
   assert.equal(status, 1);
-  assert.match(stderr, /^rebound: Node\.js 22\.18 or newer is needed: run "npm run setup".*\n$/);
+  assert.match(stderr, /^rebound: Node\.js 22\.19 or newer is needed: run "npm run setup".*\n$/);
 });
 
 const oldAndNew: [version: string, isEnough: boolean][] = [
   ['20.20.2', false],
   ['22.17.9', false],
-  ['22.18.0', true],
+  ['22.19.0', true],
   ['23.0.0', true],
   ['24.1.0', true],
 ];
