@@ -32,7 +32,7 @@ export class EmbeddedRedisError extends Error {
  * uses the folder, or when Redis refuses its data.
  */
 export async function startEmbeddedRedis({ dataDir, log }: { dataDir: string; log: Logger }): Promise<EmbeddedRedis> {
-  const program = findProgram();
+  const program = findServerProgram();
   const folder = join(resolve(dataDir), 'redis');
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: Error) => {
     throw new EmbeddedRedisError(`the data folder ${resolve(dataDir)} cannot be made: ${error.message}`);
@@ -115,7 +115,8 @@ function realPath(folder: string): string {
   }
 }
 
-function findProgram(): string {
+/** The server program of this machine, Redis or Valkey. Throws EmbeddedRedisError when there is none. */
+export function findServerProgram(): string {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter(Boolean);
   for (const name of ['redis-server', 'valkey-server']) {
     const found = folders.map((folder) => join(folder, name)).find(isExecutable);

@@ -55,6 +55,8 @@ export interface SinkMessage {
   isTls: boolean;
   /** The name of EHLO, HELO or LHLO. */
   clientName: string;
+  /** The address it connected from. */
+  clientAddress: string;
   /** Login name, where one was used. */
   user: string;
 }

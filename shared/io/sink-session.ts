@@ -44,6 +44,7 @@ export class SinkSession {
   #isGone = false;
   #timer: NodeJS.Timeout | undefined;
   #clientName = '';
+  readonly #clientAddress: string;
   #user = '';
   #transactions = 0;
   #transaction: Transaction | undefined;
@@ -57,6 +58,7 @@ export class SinkSession {
     this.id = hooks.id;
     this.#socket = socket;
     this.#hooks = hooks;
+    this.#clientAddress = socket.remoteAddress ?? '';
   }
 
   start(): void {
@@ -268,6 +270,7 @@ export class SinkSession {
       connectionId: this.id,
       isTls: this.#isTls,
       clientName: this.#clientName,
+      clientAddress: this.#clientAddress,
       user: this.#user,
     };
     // RFC 2033 §4.2: LMTP answers once for each recipient.

@@ -110,3 +110,22 @@ test('addresses of this machine and of private networks are refused when DNS giv
   assert.equal(record.response.code, 550);
   assert.equal(relay.sink.counts.connections.total, 0);
 });
+
+test('messages leave by the egress sources in turn, each with its address and its name', async (t) => {
+  const relay = await startRebound(t, {
+    config: {
+      outbound: {
+        ehloName: 'relay.test',
+        sources: [
+          { name: 'one', address: '127.0.0.11', ehloName: 'one.relay.test' },
+          { name: 'two', address: '127.0.0.12' },
+        ],
+      },
+    },
+  });
+  for (let n = 0; n < 4; n++) await relay.send({ from: home, to: `r${n}@dest.test` });
+  const deliveries = await relay.until((r) => r.type === 'Delivery', 4);
+  assert.deepEqual(deliveries.map((r) => r.egress_source).sort(), ['one', 'one', 'two', 'two']);
+  const seen = relay.sink.messages.map((m) => `${m.clientName} ${m.clientAddress}`);
+  assert.deepEqual(new Set(seen), new Set(['one.relay.test 127.0.0.11', 'relay.test 127.0.0.12']));
+});

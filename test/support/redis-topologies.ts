@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { findServerProgram } from '../../shared/io/embedded-redis.ts';
 import { cleanUp } from './cleanup.ts';
 import { freePort } from './ports.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,7 +17,7 @@ async function clusterPort(): Promise<number> {
 }
 
 async function launch(t: TestContext, dir: string, ...args: string[]): Promise<void> {
-  const child = spawn('redis-server', [...args, '--dir', dir, '--loglevel', 'warning'], { stdio: 'ignore' });
+  const child = spawn(findServerProgram(), [...args, '--dir', dir, '--loglevel', 'warning'], { stdio: 'ignore' });
   cleanUp(t, async () => {
     if (child.exitCode !== null) return;
     child.kill('SIGKILL');

@@ -8,6 +8,7 @@ import { cleanUp } from './cleanup.ts';
 import { pino } from 'pino';
 import { Redis } from 'ioredis';
 import { configSchema } from '../../shared/core/config.ts';
+import { findServerProgram } from '../../shared/io/embedded-redis.ts';
 import { openRedis, type RedisLink, type RedisUse } from '../../shared/io/redis.ts';
 
 export const silent = pino({ level: 'silent' });
