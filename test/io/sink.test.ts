@@ -46,6 +46,7 @@ test('a whole dialogue in one piece', async (t) => {
     connectionId: 1,
     isTls: false,
     clientName: 'me.test',
+    clientAddress: '127.0.0.1',
     user: '',
   });
 });

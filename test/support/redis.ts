@@ -29,7 +29,7 @@ export async function startRedis(t: TestContext, ...args: string[]): Promise<Tes
   const socket = join(dir, 'redis.sock');
   const launch = async () => {
     const child = spawn(
-      'redis-server',
+      findServerProgram(),
       ['--port', '0', '--unixsocket', socket, '--dir', dir, '--save', '', '--loglevel', 'warning', ...args],
       {
         stdio: 'ignore',

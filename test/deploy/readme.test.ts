@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+test('the tables of settings and metrics in the README are those of the program', async () => {
+  await run(process.execPath, ['infra/settings-table.ts', '--check'], { cwd: root });
+});
+
+test('every file and command that the documents name exists', async () => {
+  const missing: string[] = [];
+  for (const document of ['README.md', 'ARCHITECTURE.md']) {
+    const text = await readFile(root + document, 'utf8');
+    for (const [, path] of text.matchAll(/`((?:workers|shared|infra|test)\/[\w./-]+\.\w+)`/g)) {
+      await readFile(root + path).catch(() => missing.push(`${document}: ${path}`));
+    }
+    const scripts = Object.keys((JSON.parse(await readFile(`${root}package.json`, 'utf8')) as { scripts: object }).scripts);
+    for (const [, script] of text.matchAll(/npm run (?:-s )?([a-z]+)/g))
+      if (!scripts.includes(script ?? '')) missing.push(`${document}: npm run ${script}`);
+  }
+  assert.deepEqual(missing, []);
+});
