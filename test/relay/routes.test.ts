@@ -125,7 +125,7 @@ test('messages leave by the egress sources in turn, each with its address and it
   });
   for (let n = 0; n < 4; n++) await relay.send({ from: home, to: `r${n}@dest.test` });
   const deliveries = await relay.until((r) => r.type === 'Delivery', 4);
-  assert.deepEqual(deliveries.map((r) => r.egress_source).sort(), ['one', 'one', 'two', 'two']);
+  assert.deepEqual(deliveries.map((r) => String(r.egress_source)).sort(), ['one', 'one', 'two', 'two']);
   const seen = relay.sink.messages.map((m) => `${m.clientName} ${m.clientAddress}`);
   assert.deepEqual(new Set(seen), new Set(['one.relay.test 127.0.0.11', 'relay.test 127.0.0.12']));
 });
