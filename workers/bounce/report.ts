@@ -87,7 +87,7 @@ const headerOf = (original: Uint8Array): string => {
 };
 
 /** RFC 3464 §2.2.2: a name that is no host name of the DNS is not called one. */
-function paramsOf({ bounce, hostname }: Config): ReportParams {
+export function paramsOf({ bounce, hostname }: Config): ReportParams {
   return {
     include_original_message: bounce.includeOriginal,
     enable_bounce: true,

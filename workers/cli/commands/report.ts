@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import type { DispositionRecord } from '../../../shared/core/disposition.ts';
+import { whyNoReport } from '../../../shared/core/dsn/eligible.ts';
+import { generateRfc3464Message, type Report, type ReportParams } from '../../../shared/core/dsn/generate.ts';
+import { headerOf } from '../../../shared/core/dsn/original.ts';
+import { checkParams } from '../../../shared/core/dsn/params.ts';
+import { parseRfc3464 } from '../../../shared/core/dsn/parse.ts';
+import { loadConfig } from '../../../shared/io/config-load.ts';
+import { newMessageId } from '../../../shared/io/ids.ts';
+import { Failure, UsageError, type Help } from '../command.ts';
+import { parseJson, parseRecord } from '../report/record.ts';
+import { reportAsJson, tellReport } from '../report/tell.ts';
+
+export const help: Help = {
+  usage: 'preview --record <file> [--original <file>] [--params <file>] [--json] | parse <file> [--json]',
+  summary: 'show the report that a disposition gives, or what a report says',
+  options: [
+    ['preview', 'print the report, octet for octet; nothing is sent. Exit code 1 when none is due'],
+    ['--record <file>', 'the disposition (JSON)'],
+    ['--original <file>', 'the message that failed'],
+    ['--params <file>', 'parameters of the report (JSON); else those that the settings give'],
+    ['--config <file>', 'settings (JSON or TypeScript)'],
+    ['parse <file>', 'print the fields of a report of any system. Exit code 1 when it is none'],
+    ['--json', 'print JSON'],
+  ],
+  notes:
+    'A file "-" is standard input. An original whose lines end with LF alone gets CRLF, as it would have come by SMTP.\n' +
+    'The parameters and the form of a report are described in docs/reports.md.',
+};
+
+export async function run(args: string[]): Promise<number> {
+  const text = { type: 'string' } as const;
+  const options = { record: text, original: text, params: text, config: text, json: { type: 'boolean', default: false } } as const;
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+  const { json, ...files } = values;
+  const [verb, ...operands] = positionals;
+  if (verb === 'preview' && operands.length === 0) {
+    if (files.record === undefined) throw new UsageError('"report preview" needs --record <file>');
+    if (Object.values(files).filter((file) => file === '-').length > 1) throw new UsageError('standard input can be read only once');
+    return preview({ ...files, record: files.record }, json);
+  }
+  const [file, ...others] = operands;
+  if (verb === 'parse' && file !== undefined && others.length === 0 && Object.keys(files).length === 0) return parse(file, json);
+  throw new UsageError('expected "report preview --record <file>" or "report parse <file>"');
+}
+
+interface PreviewFiles {
+  record: string;
+  original?: string;
+  params?: string;
+  config?: string;
+}
+
+async function preview(files: PreviewFiles, json: boolean): Promise<number> {
+  const record = parseRecord((await read(files.record)).toString('utf8'), files.record);
+  const original = files.original === undefined ? undefined : withCrlf(await read(files.original));
+  const params = files.params === undefined ? await configuredParams(files.config) : await readParams(files.params);
+  const report = generateRfc3464Message(params, original, record, {
+    // Constant content has a constant date.
+    now: params.stable_content ? record.timestamp * 1000 : Date.now(),
+    messageId: newMessageId(),
+    boundary: randomBytes(16).toString('hex'),
+  });
+  if (!report) {
+    const reason = whyNot(record, original);
+    if (json) process.stdout.write(`${JSON.stringify({ report: null, reason })}\n`);
+    else process.stderr.write(`rebound: no report is due: ${reason}\n`);
+    return 1;
+  }
+  process.stdout.write(json ? `${JSON.stringify({ report: asJson(report) }, null, 2)}\n` : report.content);
+  return 0;
+}
+
+async function parse(file: string, json: boolean): Promise<number> {
+  const report = parseRfc3464(await read(file));
+  if (!report) throw new Failure(`${file} is not a delivery report (multipart/report with message/delivery-status)`);
+  process.stdout.write(json ? reportAsJson(report) : tellReport(report));
+  return 0;
+}
+
+async function read(file: string): Promise<Buffer> {
+  try {
+    return file === '-' ? await buffer(process.stdin) : await readFile(file);
+  } catch (error) {
+    throw new Failure(`${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function readParams(file: string): Promise<ReportParams> {
+  const params = parseJson((await read(file)).toString('utf8'), file);
+  if (typeof params !== 'object' || params === null || Array.isArray(params)) throw new Failure(`${file}: expected a JSON object`);
+  try {
+    checkParams(params as ReportParams);
+  } catch (error) {
+    if (error instanceof TypeError) throw new Failure(`${file}: ${error.message}`, { cause: error });
+    throw error;
+  }
+  return params as ReportParams;
+}
+
+/** What the bounce role would use. It is loaded when it is needed: with it comes BullMQ. */
+async function configuredParams(file: string | undefined): Promise<ReportParams> {
+  const config = await loadConfig({ ...(file !== undefined && { file }), env: process.env });
+  const { paramsOf } = await import('../../bounce/report.ts');
+  return paramsOf(config);
+}
+
+function whyNot(record: DispositionRecord, original: Uint8Array | undefined): string {
+  const header = original && Buffer.from(headerOf(original)).toString('latin1');
+  return whyNoReport(record, header) ?? 'not-enabled';
+}
+
+/** A message with any CR in it is taken as it is. */
+function withCrlf(content: Buffer): Buffer {
+  return content.includes('\r') ? content : Buffer.from(content.toString('latin1').replaceAll('\n', '\r\n'), 'latin1');
+}
+
+/** The content as text where it is UTF-8 (or ASCII), else in base64. */
+function asJson({ content, ...envelope }: Report) {
+  try {
+    return { ...envelope, encoding: 'utf-8', content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content) };
+  } catch {
+    return { ...envelope, encoding: 'base64', content: Buffer.from(content).toString('base64') };
+  }
+}
