@@ -228,13 +228,17 @@ export const configSchema = z.strictObject({
     .describe('Schedules of single queues, by queue name (campaign:tenant@domain), tenant (tenant@) or domain'),
   bounce: z
     .strictObject({
-      enabled: flag(true).describe('Make reports of failed messages'),
+      enabled: flag(true).describe('Make reports'),
       concurrency: count(50).describe('Reports made at once by one bounce process'),
       originalLimit: bytes('50KB').describe('A larger original is returned as its header only'),
       includeOriginal: z
         .enum(['FullContent', 'HeadersOnly', 'No'])
         .default('FullContent')
         .describe('What a report returns of the message, unless its sender asked (RET)'),
+      delayWarning: duration('4h').describe(
+        'Age at which the sender of a message that still waits is warned, at its next failed attempt, and the time between two warnings; 0: never',
+      ),
+      delayWarnings: count(1).describe('Warnings of delay for one recipient at most'),
       from: z.string().default('').describe('Address of reports; empty: mailer-daemon@hostname'),
     })
     .prefault({}),
@@ -265,3 +269,4 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>;
 export type ConfigInput = z.input<typeof configSchema>;
 export type RetrySchedule = Config['retry'];
+export type BounceConfig = Config['bounce'];

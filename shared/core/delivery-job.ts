@@ -19,6 +19,8 @@ export interface DeliveryJob {
   attempts: number;
   /** Times it changed lanes because its domain's mail exchangers did; bounded, so that flapping DNS does not keep it moving. */
   moves?: number;
+  /** Warnings of delay so far, and when the last was given (epoch ms). Recipients stay together, so it holds for each of them. */
+  warned?: { times: number; at: number };
   /** The last answer or failure, so that an expiration can tell it. */
   last?: { reply: Reply; peer: DispositionRecord['peer_address'] };
   reception: Pick<DispositionRecord, 'reception_protocol' | 'session_id' | 'meta'>;

@@ -82,8 +82,10 @@ export interface DispositionRecord {
   };
   /** Epoch ms of the next attempt, for TransientFailure and Delayed. */
   next_attempt?: number;
-  /** Epoch ms when the message expires. */
+  /** Epoch ms when the message expires, for TransientFailure. */
   expires?: number;
+  /** A TransientFailure of a message so late that senders who want to hear of it are warned. */
+  delay_warning?: boolean;
 }
 
 /** The part of a record that tells a reply (a local one too). */

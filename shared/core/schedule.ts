@@ -1,4 +1,5 @@
-import type { RetrySchedule } from './config.ts';
+import type { BounceConfig, RetrySchedule } from './config.ts';
+import type { DeliveryJob } from './delivery-job.ts';
 import { parseQueueName } from './queue-name.ts';
 
 /** When to try again, or that the message has had its time (RFC 5321 §4.5.4.1). */
@@ -15,6 +16,15 @@ export function nextStep(schedule: RetrySchedule, message: { created: number; at
   const doubled = schedule.interval * 2 ** Math.min(Math.max(message.attempts - 1, 0), 40);
   const wait = Math.min(doubled, Math.max(schedule.maxInterval, schedule.interval)) * (1 + schedule.jitter * jitter);
   return { kind: 'retry', at: Math.min(Math.round(now + wait), expiresAt) };
+}
+
+/** Is a message that has to wait again at `now` so late that its sender is warned (RFC 3461 §5.2.5)? Not more often than configured. */
+export function isWarningDue(
+  { delayWarning, delayWarnings }: Pick<BounceConfig, 'delayWarning' | 'delayWarnings'>,
+  { created, warned = { times: 0, at: created } }: Pick<DeliveryJob, 'created' | 'warned'>,
+  now: number,
+): boolean {
+  return delayWarning > 0 && warned.times < delayWarnings && now - warned.at >= delayWarning;
 }
 
 /** The schedule of a queue: what is set for the queue itself, else for its tenant (`tenant@`), else for its domain. */

@@ -1,19 +1,26 @@
-import type { RecordType } from './disposition.ts';
+import type { DispositionRecord, RecordType } from './disposition.ts';
+import { mayBeReported } from './dsn/action.ts';
 
-/** A consumer of dispositions: its own BullMQ queue, hearing only the types it names. */
+/** A consumer of dispositions: its own BullMQ queue, hearing only the records it names. */
 export interface Subscription {
   /** The name of its queue. */
   queue: string;
   types: readonly RecordType[];
+  /** Of these types, which records; all when there is none. Asked for every record: cheap, and the same whenever asked. */
+  hears?: (record: DispositionRecord) => boolean;
   /** The consumer reads the message itself: its spool entry waits until the consumer is done. */
   needsOriginal: boolean;
 }
 
-/** The bounce worker's subscription; a type that nobody hears costs no job. */
+/** The bounce worker's subscription. A record that nobody hears costs no job: an ordinary delivery or deferral is none. */
 export const bounceSubscription: Subscription = {
   queue: 'bounces',
-  types: ['Bounce', 'Expiration', 'AdminBounce'],
+  types: ['Bounce', 'Expiration', 'AdminBounce', 'TransientFailure', 'Delivery'],
+  hears: mayBeReported,
   needsOriginal: true,
 };
 
 export const subscriptions: readonly Subscription[] = [bounceSubscription];
+
+export const isHeard = ({ types, hears }: Subscription, record: DispositionRecord): boolean =>
+  types.includes(record.type) && (hears?.(record) ?? true);

@@ -1,5 +1,5 @@
 import type { DispositionRecord } from '../core/disposition.ts';
-import { subscriptions } from '../core/subscriptions.ts';
+import { isHeard, subscriptions } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import type { Transaction } from './queues.ts';
 import type { SpoolStore } from './spool-store.ts';
@@ -10,8 +10,7 @@ export interface SubscriberJob {
 }
 
 /**
- * Publishes a disposition inside a transaction: one entry of the log, and one job for each subscriber that hears its
- * type. A subscriber that needs the original holds it until it is done.
+ * Publishes a disposition inside a transaction: one entry of the log, and one job for each subscriber that hears it. A subscriber that needs the original holds it until it is done.
  */
 export interface Dispositions {
   publish(tx: Transaction, record: DispositionRecord): void;
@@ -34,7 +33,7 @@ export function openDispositions({ redis, metrics, log, config }: Context, spool
       metrics.dispositions.inc({ type: record.type });
       tx.redis.xadd(logKey, 'MAXLEN', '~', keepRecords, '*', 'r', JSON.stringify(record));
       for (const subscription of subscriptions) {
-        if (!subscription.types.includes(record.type)) continue;
+        if (!isHeard(subscription, record)) continue;
         const data: SubscriberJob = { record };
         tx.add(subscription.queue, { id: record.event_id, name: record.type, data, opts: subscriberOptions });
         if (subscription.needsOriginal) spool.hold(tx, record.id, holderOf(subscription.queue, record.event_id));

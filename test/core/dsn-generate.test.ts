@@ -175,7 +175,9 @@ test('22: a request for a receipt is not taken over', () => {
 
 test('an unknown, missing or wrong parameter is named', () => {
   const wrong: [given: object, want: RegExp][] = [
-    [{ ...params, enable_delay: true }, /unknown parameter enable_delay/],
+    [{ ...params, enable_delays: true }, /unknown parameter enable_delays/],
+    [{ ...params, enable_delay: 1 }, /enable_delay/],
+    [{ ...params, enable_success: 'yes' }, /enable_success/],
     [{ ...params, toString: true }, /unknown parameter toString/],
     [{ ...params, reporting_mta: { mta_type: 'dns', name: 'x', port: 1 } }, /unknown parameter reporting_mta\.port/],
     [{ ...params, reporting_mta: undefined }, /reporting_mta/],

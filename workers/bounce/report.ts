@@ -92,6 +92,8 @@ export function paramsOf({ bounce, hostname }: Config): ReportParams {
     include_original_message: bounce.includeOriginal,
     enable_bounce: true,
     enable_expiration: true,
+    enable_delay: true,
+    enable_success: true,
     reporting_mta: { mta_type: hostname.includes('.') ? 'dns' : 'x-local-hostname', name: hostname },
     original_limit: bounce.originalLimit,
     ...(bounce.from && { from: bounce.from }),

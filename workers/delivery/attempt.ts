@@ -7,9 +7,12 @@ import type { Transaction } from '../../shared/io/outbound.ts';
 import type { HostsRoute, SiteLink } from './site-link.ts';
 import type { World } from './world.ts';
 
+/** As records name it. */
+export type DeliveryProtocol = 'ESMTP' | 'LMTP';
+
 /** What one attempt came to; `moved`: the domain belongs to another lane by now. */
 export type AttemptResult =
-  | { kind: 'outcomes'; outcomes: Outcome[]; peer: DispositionRecord['peer_address']; tls?: Peer['tls'] }
+  | { kind: 'outcomes'; outcomes: Outcome[]; peer: DispositionRecord['peer_address']; protocol?: DeliveryProtocol; tls?: Peer['tls'] }
   | { kind: 'moved'; lane: string };
 
 /** After this many moves a job is delivered from the lane it is in. */
@@ -45,6 +48,8 @@ async function deliver(
   { link, world, failureTtl }: Session,
 ): Promise<AttemptResult> {
   const { recipients } = job.envelope;
+  // A static route has one host; mail exchangers speak SMTP.
+  const protocol = route.hosts[0]?.protocol === 'lmtp' ? 'LMTP' : 'ESMTP';
   const outcomes: Outcome[] = recipients.map(() => notReached);
   let pending = recipients.map((_, i) => i);
   let peer: Peer | undefined;
@@ -55,7 +60,7 @@ async function deliver(
       // What a server says to a connection is never the last word; our own verdict that no address may be used is.
       const kind = opened.reply.local && isPermanent(opened.reply) ? 'refused' : 'failed';
       for (const i of pending) outcomes[i] = { kind, reply: opened.reply };
-      return { kind: 'outcomes', outcomes, peer: peer ? formatPeer(peer) : opened.peer };
+      return { kind: 'outcomes', outcomes, peer: peer ? formatPeer(peer) : opened.peer, protocol };
     }
     peer = opened.connection.peer;
     const envelope = { ...job.envelope, recipients: pending.map((i) => recipients[i] ?? { address: '' }) };
@@ -74,7 +79,7 @@ async function deliver(
     }
     content = again;
   }
-  return { kind: 'outcomes', outcomes, peer: peer ? formatPeer(peer) : null, ...(peer?.tls && { tls: peer.tls }) };
+  return { kind: 'outcomes', outcomes, peer: peer ? formatPeer(peer) : null, protocol, ...(peer?.tls && { tls: peer.tls }) };
 }
 
 const notReached: Outcome = { kind: 'failed', reply: localReply(421, '4.4.2', 'The connection ended before this recipient was tried') };

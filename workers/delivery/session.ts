@@ -99,8 +99,9 @@ async function deliverOne(held: HeldJob, job: DeliveryJob, link: SiteLink, fetch
           Math.random() * 2 - 1,
         )
       : adminBounce(job);
-    const { peer, tls } = result ?? { peer: null };
-    return await settle({ held, job, verdict, peer, ...(tls && { tls }) }, fetchNext, world);
+    const { peer, protocol, tls } = result ?? { peer: null };
+    const expires = job.created + schedule.maxAge;
+    return await settle({ held, job, verdict, expires, peer, ...(protocol && { protocol }), ...(tls && { tls }) }, fetchNext, world);
   } finally {
     world.held.delete(held);
   }

@@ -6,7 +6,9 @@ import type { Judgement, Verdict } from '../../shared/core/judge.ts';
 import type { Peer } from '../../shared/core/outcome.ts';
 import { localReply } from '../../shared/core/reply.ts';
 import { recipientField, recordBase } from '../../shared/core/reception.ts';
+import { isWarningDue } from '../../shared/core/schedule.ts';
 import { parseNext, type HeldJob, type Taken, type Transaction } from '../../shared/io/queues.ts';
+import type { DeliveryProtocol } from './attempt.ts';
 import type { World } from './world.ts';
 
 /** The answer to settling: the next job of the lane if one was asked for and is there, and how many wait behind it. */
@@ -19,7 +21,10 @@ export interface Attempted {
   held: HeldJob;
   job: DeliveryJob;
   verdict: Verdict;
+  /** Epoch ms when the message has had its time. */
+  expires: number;
   peer: DispositionRecord['peer_address'];
+  protocol?: DeliveryProtocol;
   tls?: Peer['tls'];
 }
 
@@ -33,14 +38,18 @@ const settleRetryDelay = 1000;
 export async function settle(attempted: Attempted, fetchNext: boolean, world: World): Promise<Settled> {
   const { held, job, verdict, peer } = attempted;
   const { remaining } = verdict;
+  const now = Date.now();
+  const warns = remaining !== undefined && isWarningDue(world.context.config.bounce, job, now);
   return transact(held, fetchNext, world, (tx) => {
-    for (const [n, judgement] of verdict.judgements.entries()) world.dispositions.publish(tx, record(attempted, judgement, n, world));
+    for (const [n, judgement] of verdict.judgements.entries())
+      world.dispositions.publish(tx, record(attempted, { ...judgement, n, warns }, world));
     if (!remaining) return undefined;
     const reply = verdict.judgements.find(({ type }) => type === 'TransientFailure')?.reply;
     const data: DeliveryJob = {
       ...job,
       envelope: { ...job.envelope, recipients: remaining.recipients },
       attempts: job.attempts + 1,
+      ...(warns && { warned: { times: (job.warned?.times ?? 0) + 1, at: now } }),
       ...(reply && (!reply.local || !job.last) && { last: { reply, peer } }),
     };
     world.lanes.wakeLater(tx, held.queue, remaining.retryAt);
@@ -141,8 +150,9 @@ function read(results: unknown[], finishedAt: number, world: World, held: HeldJo
 
 const letters: Record<Judgement['type'], string> = { Delivery: 'd', Bounce: 'b', TransientFailure: 't', Expiration: 'x', AdminBounce: 'a' };
 
-function record({ held, job, verdict, peer, tls }: Attempted, judgement: Judgement, n: number, world: World): DispositionRecord {
-  const { type, recipients, reply } = judgement;
+function record(attempted: Attempted, judgement: Judgement & { n: number; warns: boolean }, world: World): DispositionRecord {
+  const { held, job, verdict, expires, peer, protocol, tls } = attempted;
+  const { type, recipients, reply, n, warns } = judgement;
   const now = Date.now();
   const { envelope } = job;
   if (type === 'Delivery') world.context.metrics.deliverySeconds.observe((now - job.created) / 1000);
@@ -159,7 +169,7 @@ function record({ held, job, verdict, peer, tls }: Attempted, judgement: Judgeme
     num_attempts: job.attempts + 1,
     bounce_classification: type === 'Delivery' ? 'Uncategorized' : classifyBounce(reply),
     egress_source: job.source,
-    delivery_protocol: peer ? 'ESMTP' : null,
+    delivery_protocol: peer ? (protocol ?? null) : null,
     ...(tls && { tls_protocol_version: tls.protocol, tls_cipher: tls.cipher }),
     dsn: {
       recipients,
@@ -169,6 +179,7 @@ function record({ held, job, verdict, peer, tls }: Attempted, judgement: Judgeme
       ...(envelope.eightBit && { eight_bit: true }),
       ...(judgement.relayedDsn && { relayed: true }),
     },
-    ...(verdict.remaining && type === 'TransientFailure' && { next_attempt: verdict.remaining.retryAt }),
+    ...(verdict.remaining &&
+      type === 'TransientFailure' && { next_attempt: verdict.remaining.retryAt, expires, ...(warns && { delay_warning: true }) }),
   };
 }

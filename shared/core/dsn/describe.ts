@@ -2,12 +2,23 @@ import { isFormattableDate } from '../date.ts';
 import { parseIp } from '../cidr.ts';
 import { parseResponse, type DispositionRecord } from '../disposition.ts';
 import { replyOnOneLine, replyText, replyWireLines } from '../reply.ts';
+import type { Recipient } from '../envelope.ts';
+import { unreachable } from '../unreachable.ts';
 import { decodeXtext } from '../xtext.ts';
+import type { ReportedAction } from './action.ts';
 import { reportedRecipients } from './eligible.ts';
 import { fieldText } from './field.ts';
 import { finalRecipient, originalRecipient, withoutSourceRoute } from './recipient.ts';
 import type { PerMessage, PerRecipient, Typed } from './report.ts';
-import { explain } from './text.ts';
+import { explain, type Explanation } from './text.ts';
+
+/** RFC 3834 §3.1.5: what it is, at a glance. */
+export const subjects: Readonly<Record<ReportedAction, string>> = {
+  failed: 'Returned mail',
+  delayed: 'Warning: mail is delayed',
+  delivered: 'Mail was delivered',
+  relayed: 'Mail was passed on',
+};
 
 /** The per-message group. `now`: epoch ms of the report. */
 export function describeMessage(reportingMta: { mta_type: string; name: string }, record: DispositionRecord, now: number): PerMessage {
@@ -23,8 +34,9 @@ export function describeMessage(reportingMta: { mta_type: string; name: string }
   };
 }
 
-/** The group of one recipient. `orcpt` as received. */
-export function describeRecipient(record: DispositionRecord, address: string, orcpt: string | undefined, now: number): PerRecipient {
+/** The group of one recipient. */
+export function describeRecipient(record: DispositionRecord, action: ReportedAction, recipient: Recipient, now: number): PerRecipient {
+  const { address, orcpt } = recipient;
   const original = orcpt === undefined ? undefined : originalRecipient(orcpt);
   const reply = parseResponse(record.response);
   const remoteMta = isRemote(record) && record.peer_address ? mtaName(record.peer_address) : undefined;
@@ -34,18 +46,26 @@ export function describeRecipient(record: DispositionRecord, address: string, or
   return {
     ...(original && { originalRecipient: original }),
     finalRecipient: finalRecipient(address),
-    action: 'failed',
-    status: statusOf(record),
+    action,
+    status: statusOf(record, action),
     ...(remoteMta && { remoteMta }),
     // RFC 3461 §9.2: `smtp` is for what a server said, to the letter; our own reasons have a type of their own.
     ...(isRemote(record) && { diagnostic: { type: 'smtp', lines: replyWireLines(reply) } }),
     ...(!isRemote(record) && ownWords && { diagnostic: { type: 'x-rebound', lines: [ownWords] } }),
     ...(lastAttemptDate !== undefined && { lastAttemptDate }),
+    // RFC 3464 §2.3.9: only where there will be a further attempt.
+    ...(action === 'delayed' && record.expires !== undefined && { willRetryUntil: record.expires }),
   };
 }
 
 /** The human-readable part; `note` is a further sentence. */
-export function explainRecord(host: string, record: DispositionRecord, note: string | undefined, now: number): string {
+export function explainRecord(
+  host: string,
+  record: DispositionRecord,
+  action: ReportedAction,
+  note: string | undefined,
+  now: number,
+): string {
   const receivedAt = epochMs(record.created, now);
   const reply = parseResponse(record.response);
   const peer = record.peer_address && { name: record.peer_address.name.replace(/\.$/, ''), address: record.peer_address.addr };
@@ -55,26 +75,47 @@ export function explainRecord(host: string, record: DispositionRecord, note: str
     recipients: reportedRecipients(record).map((r) => r.address),
     cause: isRemote(record)
       ? { kind: 'remote', ...(peer && { peer }), response: fieldText(replyOnOneLine(reply), 8192) }
-      : { kind: 'local', status: fieldText(`${statusOf(record)} ${replyText(reply)}`) },
-    isExpired: record.type === 'Expiration',
+      : { kind: 'local', status: fieldText(`${statusOf(record, action)} ${replyText(reply)}`) },
+    outcome: outcomeOf(record, action),
     notes: note ? [note] : [],
     contact: `postmaster@${host}`,
   });
+}
+
+function outcomeOf({ type, expires }: DispositionRecord, action: ReportedAction): Explanation['outcome'] {
+  if (action === 'failed') return { action, isExpired: type === 'Expiration' };
+  return action === 'delayed' ? { action, ...(isFormattableDate(expires ?? Number.NaN) && { until: expires }) } : { action };
 }
 
 /**
  * RFC 3464 §2.3.4, RFC 2034 §4: the enhanced code if it is of the class of the code, else that class alone. An
  * expiration keeps the 4.x.x of the last real problem; 4.4.7 says that none is known (RFC 3464 §2.3.3, NOTE).
  */
-function statusOf(record: DispositionRecord): string {
+function statusOf(record: DispositionRecord, action: ReportedAction): string {
   const { code, enhanced_code: enhanced, local } = record.response;
   const isExpired = record.type === 'Expiration';
   const isTemporary = code >= 400 && code < 500;
   if (isExpired && !isTemporary) return '4.4.7';
+  const statusClass = classOf(action, isTemporary);
   const digits = enhanced ? [enhanced.class, enhanced.subject, enhanced.detail] : [];
-  const isWellFormed = digits[0] === (isTemporary ? 4 : 5) && digits.every((n) => Number.isInteger(n) && n >= 0 && n <= 999);
+  const isWellFormed = digits[0] === statusClass && digits.every((n) => Number.isInteger(n) && n >= 0 && n <= 999);
   if (isWellFormed) return digits.join('.');
-  return isExpired && local ? '4.4.7' : `${isTemporary ? 4 : 5}.0.0`;
+  return isExpired && local ? '4.4.7' : `${statusClass}.0.0`;
+}
+
+/** RFC 3464 §2.3.3 and §2.3.4: the class of Status goes with the action, whatever the server said. */
+function classOf(action: ReportedAction, isTemporary: boolean): 2 | 4 | 5 {
+  switch (action) {
+    case 'failed':
+      return isTemporary ? 4 : 5;
+    case 'delayed':
+      return 4;
+    case 'delivered':
+    case 'relayed':
+      return 2;
+    default:
+      return unreachable(action);
+  }
 }
 
 /** Did a server say it? An expiration with a permanent code is a relay's own words (the original's 551 5.4.7). */

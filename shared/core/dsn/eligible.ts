@@ -1,12 +1,13 @@
 import { recipientsOf, type DispositionRecord } from '../disposition.ts';
 import type { Recipient } from '../envelope.ts';
+import { actionOf, isWanted } from './action.ts';
 import { parseContentType } from './content-type.ts';
 import { readFields, valuesOf } from './field.ts';
 import { withoutSourceRoute } from './recipient.ts';
 
 /**
  * Why no report may be made of a record.
- * `not-a-failure`: nothing has finally failed. `protocol`: it was not mail that failed. `null-sender`: there is nobody
+ * `not-a-failure`: nothing has finally failed, and there is neither a delay nor a success to tell (`actionOf`). `protocol`: it was not mail that failed. `null-sender`: there is nobody
  * to tell. `mailer-daemon`: another system's daemon. `notify`: the sender wants to hear of no recipient.
  * `delivery-report`: the message is a report itself. `suppressed`: its sender asked for none in its header.
  */
@@ -17,7 +18,7 @@ const protocols: readonly (string | null)[] = ['ESMTP', 'LMTP', null];
 
 /** May the sender be told? `originalHeader`: the header of the message, each octet or character as it is, if it is there. */
 export function whyNoReport(record: DispositionRecord, originalHeader: string | undefined): WhyNoReport | undefined {
-  if (record.type !== 'Bounce' && record.type !== 'AdminBounce' && record.type !== 'Expiration') return 'not-a-failure';
+  if (actionOf(record) === undefined) return 'not-a-failure';
   if (record.type === 'Bounce' && !protocols.includes(record.delivery_protocol)) return 'protocol';
   // RFC 5321 §4.5.5, RFC 3461 §5.2: never a report about what has no sender.
   const returnPath = withoutSourceRoute(record.sender).trim();
@@ -27,9 +28,10 @@ export function whyNoReport(record: DispositionRecord, originalHeader: string | 
   return originalHeader === undefined ? undefined : whyNoReportByHeader(originalHeader);
 }
 
-/** The recipients that the sender wants to hear of (RFC 3461 §5.2.6): those without NOTIFY, or with FAILURE in it. */
+/** The recipients that the sender wants to hear of (RFC 3461 §5.2.8); none of a record that is not reported. */
 export function reportedRecipients(record: DispositionRecord): Recipient[] {
-  return withRequests(record).filter(({ notify }) => notify === undefined || notify.length === 0 || notify.includes('FAILURE'));
+  const action = actionOf(record);
+  return action ? withRequests(record).filter(({ notify }) => isWanted(notify, action)) : [];
 }
 
 function withRequests(record: DispositionRecord): Recipient[] {

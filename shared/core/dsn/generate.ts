@@ -1,10 +1,12 @@
 import type { DispositionRecord } from '../disposition.ts';
+import { unreachable } from '../unreachable.ts';
+import { actionOf, type ReportedAction } from './action.ts';
 import { composeReport } from './compose.ts';
-import { describeMessage, describeRecipient, explainRecord } from './describe.ts';
+import { describeMessage, describeRecipient, explainRecord, subjects } from './describe.ts';
 import { reportedRecipients, whyNoReport } from './eligible.ts';
 import { composeLikeKumo } from './kumomta.ts';
 import { latin1 } from './octets.ts';
-import { chooseReturned, headerFields, headerOf, messageIdOf, type ReturnChoice } from './original.ts';
+import { chooseReturned, headerFields, headerOf, messageIdOf, type IncludeOriginal, type ReturnChoice } from './original.ts';
 import { checkParams, type ReportParams } from './params.ts';
 import { withoutSourceRoute } from './recipient.ts';
 
@@ -42,10 +44,13 @@ export function generateRfc3464Message(
 ): Report | undefined {
   checkParams(params);
   const header = original && headerOf(original);
-  if (!isEnabled(params, record) || whyNoReport(record, header && latin1(header.subarray(0, 65_536))) !== undefined) return undefined;
+  const action = actionOf(record);
+  if (!action || !isEnabled(params, record, action)) return undefined;
+  if (whyNoReport(record, header && latin1(header.subarray(0, 65_536))) !== undefined) return undefined;
   const recipient = withoutSourceRoute(record.sender);
-  const include = record.dsn?.ret === undefined ? params.include_original_message : includeByRet[record.dsn.ret];
-  const choice = original ? chooseReturned(include, original, Math.max(original.length, record.size), params.original_limit) : {};
+  const choice = original
+    ? chooseReturned(includeOf(params, record, action), original, Math.max(original.length, record.size), params.original_limit)
+    : {};
   const inReplyTo = header && messageIdOf(headerFields(header));
   const composed =
     params.compatibility === 'kumomta'
@@ -54,12 +59,12 @@ export function generateRfc3464Message(
           date: world.now,
           from: author(params, '"Mail Delivery Subsystem"'),
           to: recipient,
-          subject: 'Returned mail',
+          subject: subjects[action],
           messageId: messageId(params, world),
           ...(inReplyTo && { inReplyTo }),
-          text: explainRecord(params.reporting_mta.name, record, choice.note, world.now),
+          text: explainRecord(params.reporting_mta.name, record, action, choice.note, world.now),
           message: describeMessage(params.reporting_mta, record, world.now),
-          recipients: reportedRecipients(record).map(({ address, orcpt }) => describeRecipient(record, address, orcpt, world.now)),
+          recipients: reportedRecipients(record).map((recipient) => describeRecipient(record, action, recipient, world.now)),
           ...(choice.returned && { returned: choice.returned }),
           boundary: boundary(params, world),
         });
@@ -68,8 +73,25 @@ export function generateRfc3464Message(
 
 const includeByRet = { FULL: 'FullContent', HDRS: 'HeadersOnly' } as const;
 
-function isEnabled(params: ReportParams, record: DispositionRecord): boolean {
-  return (record.type === 'Expiration' ? params.enable_expiration : params.enable_bounce) ?? false;
+function isEnabled(params: ReportParams, { type }: DispositionRecord, action: ReportedAction): boolean {
+  if (action !== 'failed' && params.compatibility === 'kumomta') return false;
+  switch (action) {
+    case 'failed':
+      return (type === 'Expiration' ? params.enable_expiration : params.enable_bounce) ?? false;
+    case 'delayed':
+      return params.enable_delay ?? false;
+    case 'delivered':
+    case 'relayed':
+      return params.enable_success ?? false;
+    default:
+      return unreachable(action);
+  }
+}
+
+/** RFC 3461 §4.3: RET is about failures; where nothing has failed the header is enough. */
+function includeOf(params: ReportParams, { dsn }: DispositionRecord, action: ReportedAction): IncludeOriginal {
+  const asked = dsn?.ret === undefined ? params.include_original_message : includeByRet[dsn.ret];
+  return action === 'failed' || asked === 'No' ? asked : 'HeadersOnly';
 }
 
 function composeCompatible(params: ReportParams, record: DispositionRecord, choice: ReturnChoice, world: ReportWorld) {

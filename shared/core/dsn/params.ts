@@ -1,15 +1,19 @@
 import type { IncludeOriginal } from './original.ts';
 
-/** The parameters of the original's function, and four of our own. */
+/** The parameters of the original's function, and six of our own. */
 export interface ReportParams {
   /** What is returned of the message, unless its sender asked (RET). */
   include_original_message: IncludeOriginal;
   enable_expiration?: boolean;
   enable_bounce?: boolean;
+  /** Warnings of messages that are late (Action delayed). */
+  enable_delay?: boolean;
+  /** What was asked for with NOTIFY=SUCCESS (Action relayed or delivered). */
+  enable_success?: boolean;
   reporting_mta: { mta_type: string; name: string };
   /** A constant boundary and Message-ID, for tests. */
   stable_content?: boolean;
-  /** `kumomta`: to the octet what the original writes, with its faults. */
+  /** `kumomta`: to the octet what the original writes, with its faults; of failures only, as it knows no other report. */
   compatibility?: 'kumomta';
   /** Address of the report's author; none or empty: mailer-daemon at the reporting MTA. */
   from?: string;
@@ -34,6 +38,8 @@ const isString = (value: unknown): boolean => typeof value === 'string';
 const optionalKeys: Record<string, (value: unknown) => boolean> = {
   enable_expiration: isBoolean,
   enable_bounce: isBoolean,
+  enable_delay: isBoolean,
+  enable_success: isBoolean,
   stable_content: isBoolean,
   compatibility: (value) => value === 'kumomta',
   from: isString,

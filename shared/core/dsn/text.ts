@@ -1,4 +1,5 @@
 import { formatDate } from '../date.ts';
+import { unreachable } from '../unreachable.ts';
 import { fieldTextUtf8 } from './field.ts';
 
 /** What the human-readable part tells. Strings may be hostile. */
@@ -9,7 +10,12 @@ export interface Explanation {
   recipients: readonly string[];
   /** The words of the server that refused it, in one line; or our own when no server did. */
   cause: { kind: 'remote'; peer?: { name: string; address: string }; response: string } | { kind: 'local'; status: string };
-  isExpired: boolean;
+  /** `until`: epoch ms of the last attempt. */
+  outcome:
+    | { action: 'failed'; isExpired: boolean }
+    | { action: 'delayed'; until?: number | undefined }
+    | { action: 'delivered' }
+    | { action: 'relayed' };
   /** Further sentences, each a line. */
   notes: readonly string[];
   /** Address of a person who can help. */
@@ -24,9 +30,7 @@ export function explain(explanation: Explanation): string {
     ...opening(explanation),
     ...causeLines(explanation.cause),
     '',
-    ...(explanation.isExpired ? ['The message could not be delivered in the time it may stay in the queue.'] : []),
-    'The message will be deleted from the queue.',
-    'No further attempts will be made to deliver it.',
+    ...outcomeLines(explanation.outcome),
     ...(explanation.notes.length > 0 ? ['', ...explanation.notes] : []),
     '',
     `For help, write to ${fieldTextUtf8(explanation.contact)}.`,
@@ -50,6 +54,34 @@ function causeLines(cause: Explanation['cause']): string[] {
     ...(peer ? [`While communicating with ${fieldTextUtf8(peer.name)} (${fieldTextUtf8(peer.address)}):`] : []),
     `Response: ${fieldTextUtf8(response, 8192)}`,
   ];
+}
+
+/** What happens next, and what the reader has to do (RFC 3464 §1.2 a). */
+function outcomeLines(outcome: Explanation['outcome']): string[] {
+  switch (outcome.action) {
+    case 'failed':
+      return [
+        ...(outcome.isExpired ? ['The message could not be delivered in the time it may stay in the queue.'] : []),
+        'The message will be deleted from the queue.',
+        'No further attempts will be made to deliver it.',
+      ];
+    case 'delayed':
+      return [
+        'The message could not be delivered yet. It stays in the queue.',
+        outcome.until === undefined ? 'It will be tried again.' : `It will be tried again until ${formatDate(outcome.until)}.`,
+        'This is only a warning: nothing need be done.',
+        'The message need not be sent again.',
+      ];
+    case 'delivered':
+      return ['The message was delivered. You are told because you asked for it.'];
+    case 'relayed':
+      return [
+        'The message was passed on to this server, which reports no success itself.',
+        'You are told because you asked for it. No further success report will follow.',
+      ];
+    default:
+      return unreachable(outcome);
+  }
 }
 
 /** A long line as several, broken at blanks; the further ones begin with two blanks. */
