@@ -77,7 +77,8 @@ function unwrap(schema: z.core.$ZodType, value: unknown): { inner: z.core.$ZodTy
 function readsOf(inner: z.core.$ZodType): Setting['reads'] {
   if (inner instanceof z.ZodBoolean) return 'boolean';
   if (inner instanceof z.ZodNumber) return 'number';
-  if (inner instanceof z.ZodArray) return inner.def.element instanceof z.ZodString ? 'list' : 'json';
+  if (inner instanceof z.ZodArray)
+    return inner.def.element instanceof z.ZodString || inner.def.element instanceof z.ZodEnum ? 'list' : 'json';
   if (inner instanceof z.ZodRecord) return 'json';
   return 'text';
 }

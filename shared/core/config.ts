@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseDuration } from './duration.ts';
 import { parseByteSize } from './byte-size.ts';
 import { parseCidr } from './cidr.ts';
+import { optionalRules } from './dsn/report-policy.ts';
 
 /**
  * Every setting of every role: one schema gives validation, defaults and the table in the README. A file (JSON or
@@ -240,6 +241,18 @@ export const configSchema = z.strictObject({
       ),
       delayWarnings: count(1).describe('Warnings of delay for one recipient at most'),
       from: z.string().default('').describe('Address of reports; empty: mailer-daemon@hostname'),
+      suppress: z
+        .array(z.enum(optionalRules, { error: `expected one of ${optionalRules.map((rule) => `"${rule}"`).join(', ')}` }))
+        .default([...optionalRules])
+        .describe('Whom to send no report although the RFCs allow it; see docs/reporting-policy.md'),
+      maxHops: count(100).describe('No report about a message with more Received fields than this: it goes round in a loop'),
+      maxPerSender: z
+        .int()
+        .min(0)
+        .default(20_000)
+        .describe('Reports to one address within bounce.limitWindow, over all bounce processes; 0: no limit'),
+      maxPerDomain: z.int().min(0).default(100_000).describe('The same for all addresses of one domain'),
+      limitWindow: duration('1h').describe('Time for which reports are counted; it begins with the first one'),
     })
     .prefault({}),
   log: z

@@ -49,7 +49,7 @@ export function openMetrics(instance: string) {
     }),
     reports: new Counter({
       name: 'rebound_reports_total',
-      help: 'Reports by outcome: sent, or why there is none',
+      help: 'Reports by outcome: sent, or why there is none (docs/reporting-policy.md)',
       labelNames: ['outcome'],
       registers,
     }),

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { suppressionWords } from '../../shared/core/dsn/report-policy.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -24,4 +25,10 @@ test('every file and command that the documents name exists', async () => {
       if (!scripts.includes(script ?? '')) missing.push(`${document}: npm run ${script}`);
   }
   assert.deepEqual(missing, []);
+});
+
+test('every reason to send no report has its row in the table of the reporting policy', async () => {
+  const text = await readFile(`${root}docs/reporting-policy.md`, 'utf8');
+  const rows = [...text.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, reason]) => String(reason));
+  assert.deepEqual(rows.sort(), Object.keys(suppressionWords).sort());
 });

@@ -341,6 +341,35 @@ test('a message is told with its records and what is still to do', async (t) => 
   }
 });
 
+test('of each failure it is told whether its sender has a report, or why not', async (t) => {
+  const { ask, json: get, publish, context } = await startAdmin(t);
+  const id = newMessageId();
+  const report = newMessageId();
+  const marks = {
+    sent: `sent:${report}`,
+    old: report,
+    none: 'suppressed:untrusted',
+    newer: 'suppressed:<b>moon</b>',
+    later: undefined,
+  };
+  for (const [event, mark] of Object.entries(marks)) {
+    await publish(bounce({ id, event_id: event }));
+    if (mark !== undefined) await context.redis.client.set(context.redis.key(`report:${event}`), mark);
+  }
+  const { reports } = (await get(`/api/messages/${id}`)) as { reports: unknown };
+  assert.deepEqual(reports, [
+    { event_id: 'sent', outcome: 'sent', message: report },
+    { event_id: 'old', outcome: 'sent', message: report },
+    { event_id: 'none', outcome: 'suppressed', reason: 'untrusted' },
+    { event_id: 'newer', outcome: 'suppressed', reason: '<b>moon</b>' },
+  ]);
+  const { body } = await ask(`/messages/${id}`);
+  assert.equal(body.split(`href="/messages/${report}"`).length - 1, 2);
+  assert.match(body, /no report: it came from a stranger, whose sender address may be forged <span class="dim">\(untrusted\)/);
+  assert.match(body, /no report: &#60;b&#62;moon/);
+  assert.equal(body.split('class="report"').length - 1, 4);
+});
+
 test('ending a message marks its waiting jobs and wakes them, whatever they waited for', async (t) => {
   const { ask, queue, queues, context } = await startAdmin(t);
   for (const delay of [0, 3_600_000]) {

@@ -2,6 +2,7 @@ import { Worker, type Job } from 'bullmq';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import type { Context } from '../../shared/io/context.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
+import { ownDomains } from '../../shared/io/own-domains.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { reportOn, type ReportOutcome } from './report.ts';
 
@@ -9,14 +10,22 @@ import { reportOn, type ReportOutcome } from './report.ts';
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
   const pipeline = openPipeline(context);
+  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains) };
 
   const worker = new Worker<SubscriberJob, ReportOutcome>(
     bounceSubscription.queue,
     async (job: Job<SubscriberJob, ReportOutcome>) => {
       const { record } = job.data;
-      const outcome = await reportOn(record, { ...pipeline, context });
+      const outcome = await reportOn(record, world);
       metrics.reports.inc({ outcome });
-      log.info({ event: 'report', outcome, dispositionId: record.event_id, messageId: record.id, type: record.type });
+      log.info({
+        event: 'report',
+        outcome,
+        dispositionId: record.event_id,
+        messageId: record.id,
+        type: record.type,
+        sender: record.sender,
+      });
       return outcome;
     },
     {

@@ -6,24 +6,37 @@ import { readFields, valuesOf } from './field.ts';
 import { withoutSourceRoute } from './recipient.ts';
 
 /**
- * Why no report may be made of a record.
- * `not-a-failure`: nothing has finally failed, and there is neither a delay nor a success to tell (`actionOf`). `protocol`: it was not mail that failed. `null-sender`: there is nobody
- * to tell. `mailer-daemon`: another system's daemon. `notify`: the sender wants to hear of no recipient.
- * `delivery-report`: the message is a report itself. `suppressed`: its sender asked for none in its header.
+ * Why no report may be made of a record, whatever the settings are; what they may add is in `report-policy.ts`.
+ * `not-a-failure`: nothing has finally failed, and there is neither a delay nor a success to tell (`actionOf`). `protocol`: it was not mail that failed. `own-report`: it is a report of
+ * ours. `null-sender`: there is nobody to tell. `mailer-daemon`: another system's daemon. `notify`: the sender wants to
+ * hear of no recipient. `delivery-report`: the message is a report itself. `auto-response-suppress`: its sender asked
+ * for none in its header.
  */
-export type WhyNoReport = 'not-a-failure' | 'protocol' | 'null-sender' | 'mailer-daemon' | 'notify' | 'delivery-report' | 'suppressed';
+export type WhyNoReport =
+  | 'not-a-failure'
+  | 'protocol'
+  | 'own-report'
+  | 'null-sender'
+  | 'mailer-daemon'
+  | 'notify'
+  | 'delivery-report'
+  | 'auto-response-suppress';
 
 /** A null protocol is a refusal of our own before any connection (a null MX): the sender hears of it too. */
 const protocols: readonly (string | null)[] = ['ESMTP', 'LMTP', null];
+
+/** Names under which mail systems send to each other; `postmaster` is a person (RFC 5321 §4.5.1) and hears of its failures. */
+const daemon = /^"?(?:mailer[-_.]?daemon|mail[-_.]?daemon|double-bounce)(?:\+[^@]*)?"?(?:@|$)/i;
 
 /** May the sender be told? `originalHeader`: the header of the message, each octet or character as it is, if it is there. */
 export function whyNoReport(record: DispositionRecord, originalHeader: string | undefined): WhyNoReport | undefined {
   if (actionOf(record) === undefined) return 'not-a-failure';
   if (record.type === 'Bounce' && !protocols.includes(record.delivery_protocol)) return 'protocol';
+  if (record.reception_protocol === 'Report') return 'own-report';
   // RFC 5321 §4.5.5, RFC 3461 §5.2: never a report about what has no sender.
   const returnPath = withoutSourceRoute(record.sender).trim();
   if (returnPath === '') return 'null-sender';
-  if (/^mailer-daemon(?:@|$)/i.test(returnPath)) return 'mailer-daemon';
+  if (daemon.test(returnPath)) return 'mailer-daemon';
   if (reportedRecipients(record).length === 0) return 'notify';
   return originalHeader === undefined ? undefined : whyNoReportByHeader(originalHeader);
 }
@@ -44,12 +57,11 @@ function withRequests(record: DispositionRecord): Recipient[] {
   });
 }
 
-// An auto-replied message with a return path is still reported (RFC 3834 §3.2.1 speaks of replies, not of reports).
 function whyNoReportByHeader(header: string): WhyNoReport | undefined {
   const fields = readFields(header, 2000);
   const { type, parameters } = parseContentType(valuesOf(fields, 'Content-Type')[0] ?? '');
   const reportType = parameters.get('report-type') ?? 'delivery-status';
   if (type === 'multipart/report' && reportType.toLowerCase() === 'delivery-status') return 'delivery-report';
   const suppressed = valuesOf(fields, 'X-Auto-Response-Suppress').flatMap((value) => value.toLowerCase().split(/[\s,;]+/));
-  return suppressed.includes('all') || suppressed.includes('ndr') ? 'suppressed' : undefined;
+  return suppressed.includes('all') || suppressed.includes('ndr') ? 'auto-response-suppress' : undefined;
 }

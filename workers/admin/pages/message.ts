@@ -1,5 +1,7 @@
 import { parseResponse, recipientsOf, type DispositionRecord } from '../../../shared/core/disposition.ts';
+import { suppressionWords } from '../../../shared/core/dsn/report-policy.ts';
 import { replyWireLines } from '../../../shared/core/reply.ts';
+import type { ReportMark } from '../../../shared/io/report-marks.ts';
 import { html, type Html } from '../html.ts';
 import type { Holders, MessageJob } from '../message-jobs.ts';
 import { circumstances, count, layout, time, typeBadge, wordsOf } from './layout.ts';
@@ -9,12 +11,14 @@ export interface MessageView {
   id: string;
   /** Oldest first. */
   records: readonly DispositionRecord[];
+  /** What became of the reports of these records, by event id. */
+  reports: ReadonlyMap<string, ReportMark>;
   isComplete: boolean;
   holders: Holders | undefined;
 }
 
 /** What became of one message, in the order in which it happened. */
-export function messagePage({ hostname, id, records, isComplete, holders }: MessageView): Html {
+export function messagePage({ hostname, id, records, reports, isComplete, holders }: MessageView): Html {
   const body = html`<section id="message" data-live>
     <h1>Message</h1>
     <p class="note mono">${id}</p>
@@ -22,7 +26,7 @@ export function messagePage({ hostname, id, records, isComplete, holders }: Mess
     <h2>What happened</h2>
     ${records.length === 0 && html`<p class="empty">Its records are not in the log any more.</p>`}
     <ol class="line">
-      ${records.map(event)}
+      ${records.map((record) => event(record, reports.get(record.event_id)))}
     </ol>
     ${!isComplete && html`<p class="note">The log is long: there may be records of this message that were not looked at.</p>`}
   </section>`;
@@ -66,7 +70,7 @@ function job({ state, lane, data, nextAttempt }: MessageJob): Html {
   </li>`;
 }
 
-function event(record: DispositionRecord): Html {
+function event(record: DispositionRecord, mark: ReportMark | undefined): Html {
   const { response, peer_address: peer } = record;
   const lines = response.content || response.lines ? replyWireLines(parseResponse(response)) : [];
   return html`<li class="${wordsOf(record.type).tone}">
@@ -79,9 +83,17 @@ function event(record: DispositionRecord): Html {
     <p class="dim">
       ${[peer && `${peer.name} [${peer.addr}]`, circumstances(record)].filter(Boolean).join(' · ')}${record.next_attempt !== undefined && html` · next attempt ${time(record.next_attempt)}`}
     </p>
+    ${mark && html`<p class="report">${report(mark)}</p>`}
     <details>
       <summary>Record</summary>
       <pre>${JSON.stringify(record, null, 2)}</pre>
     </details>
   </li>`;
+}
+
+/** A reason of a newer version is told by its own name. */
+function report(mark: ReportMark): Html {
+  if (mark.kind === 'sent') return html`its sender was told: <a class="mono" href="/messages/${mark.message}">${mark.message}</a>`;
+  const words = new Map(Object.entries(suppressionWords)).get(mark.reason);
+  return html`no report: ${words ?? mark.reason}${words !== undefined && html` <span class="dim">(${mark.reason})</span>`}`;
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { recordTypes } from '../../../shared/core/disposition.ts';
+import { readReportMarks, type ReportMark } from '../../../shared/io/report-marks.ts';
 import { bounceMessage } from '../admin-bounce.ts';
 import { holdersOf, type MessageJob } from '../message-jobs.ts';
 import { Problem } from '../problem.ts';
@@ -59,7 +60,16 @@ export function registerApi(app: FastifyInstance, world: World): void {
     const id = messageId(params);
     const [{ records, isComplete }, holders] = await Promise.all([log.ofMessage(id), holdersOf(id, redis, queues, lanes)]);
     if (records.length === 0 && !holders) throw new Problem(404, `nothing is known of a message ${id}`);
-    return { id, records, complete: isComplete, jobs: (holders?.jobs ?? []).map(describeJob), held_by: holders?.subscribers ?? [] };
+    const eventIds = records.map((record) => record.event_id);
+    const reports = [...(await readReportMarks(redis, eventIds))].map(([eventId, mark]) => describeReport(eventId, mark));
+    return {
+      id,
+      records,
+      reports,
+      complete: isComplete,
+      jobs: (holders?.jobs ?? []).map(describeJob),
+      held_by: holders?.subscribers ?? [],
+    };
   });
 
   app.post('/api/messages/:id/bounce', async ({ params, body }, reply) => {
@@ -82,6 +92,11 @@ const describeJob = ({ id, lane, state, data, nextAttempt }: MessageJob) => ({
   attempts: data.attempts,
   ...(nextAttempt !== undefined && { next_attempt: new Date(nextAttempt).toISOString() }),
 });
+
+const describeReport = (eventId: string, mark: ReportMark) =>
+  mark.kind === 'sent'
+    ? { event_id: eventId, outcome: mark.kind, message: mark.message }
+    : { event_id: eventId, outcome: mark.kind, reason: mark.reason };
 
 /** The reports to be made. */
 async function bouncesDepth({ queues }: World): Promise<{ waiting: number; delayed: number; active: number }> {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
+import { readReportMarks } from '../../../shared/io/report-marks.ts';
 import { holdersOf } from '../message-jobs.ts';
 import { messagePage } from '../pages/message.ts';
 import { overviewPage } from '../pages/overview.ts';
@@ -25,7 +26,9 @@ export async function registerPages(app: FastifyInstance, world: World): Promise
     const id = messageId(params);
     const [{ records, isComplete }, holders] = await Promise.all([log.ofMessage(id), holdersOf(id, context.redis, queues, lanes)]);
     if (records.length === 0 && !holders) throw new Problem(404, `nothing is known of a message ${id}`);
-    const view = { hostname: context.config.hostname, id, records, isComplete, holders };
+    const eventIds = records.map((record) => record.event_id);
+    const reports = await readReportMarks(context.redis, eventIds);
+    const view = { hostname: context.config.hostname, id, records, reports, isComplete, holders };
     return reply.type(page).send(messagePage(view).text);
   });
   for (const [path, type] of Object.entries(files)) {
