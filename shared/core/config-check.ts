@@ -1,5 +1,6 @@
-import { isInNetworks, parseCidr } from './cidr.ts';
+import { isInNetworks, parseCidr, parseIp } from './cidr.ts';
 import type { Config } from './config.ts';
+import { parseHostPort, parseStaticRoutes } from './static-route.ts';
 
 /** Settings that are right one by one and wrong together. `keys`: those involved, the one to change first. */
 export interface Contradiction {
@@ -10,7 +11,7 @@ export interface Contradiction {
 
 /** Everything about a valid configuration that cannot work, or that nobody means. */
 export function checkConfig(config: Config): Contradiction[] {
-  return [...checkRedis(config), ...checkTls(config), ...checkAdmin(config), ...checkSchedules(config), ...checkMinima(config)];
+  return [checkRedis, checkTls, checkAdmin, checkSchedules, checkOutbound, checkNames, checkMinima].flatMap((check) => check(config));
 }
 
 // A URL may hold a password: the message does not repeat it.
@@ -69,6 +70,39 @@ function checkSchedules(config: Config): Contradiction[] {
       });
     }
   }
+  return found;
+}
+
+function checkOutbound({ outbound, delivery }: Config): Contradiction[] {
+  const found: Contradiction[] = [];
+  try {
+    parseStaticRoutes(outbound.routes, outbound.tls);
+  } catch (error) {
+    found.push({ keys: ['outbound.routes'], message: (error as Error).message.replace(/^outbound\.routes: /, '') });
+  }
+  for (const server of outbound.dnsServers) {
+    const name = parseHostPort(server)?.name ?? server;
+    if (!parseIp(name))
+      found.push({ keys: ['outbound.dnsServers'], message: `"${server}" is no address such as 192.0.2.53 or 192.0.2.53:5353` });
+  }
+  for (const { name, address } of outbound.sources) {
+    if (address && !parseIp(address)) found.push({ keys: ['outbound.sources'], message: `"${address}" of "${name}" is no address` });
+  }
+  for (const [site, { rate }] of Object.entries(delivery.sites)) {
+    if (rate?.startsWith('0/')) found.push({ keys: [`delivery.sites.${site}.rate`], message: 'must be more than 0' });
+  }
+  return found;
+}
+
+function checkNames({ outbound, ingress, admin }: Config): Contradiction[] {
+  const found: Contradiction[] = [];
+  const repeated = (names: string[]): string | undefined => names.find((name, i) => names.indexOf(name) !== i);
+  const source = repeated(outbound.sources.map(({ name }) => name));
+  if (source) found.push({ keys: ['outbound.sources'], message: `"${source}" stands there twice` });
+  const user = repeated(ingress.users.map(({ name }) => name));
+  if (user) found.push({ keys: ['ingress.users'], message: `"${user}" stands there twice` });
+  if (admin.port > 0 && admin.port === ingress.port)
+    found.push({ keys: ['admin.port', 'ingress.port'], message: 'must be another port than ingress.port' });
   return found;
 }
 

@@ -35,7 +35,7 @@ export const isSecretName = (name: string): boolean => /^(?:pass(?:word)?|secret
 
 /** A copy for people to see: passwords, and the credentials inside URLs, are replaced by `[hidden]`. */
 export function hideSecrets(value: unknown): unknown {
-  if (typeof value === 'string') return value.replace(/(:\/\/)[^@/\s]*@/g, '$1[hidden]@');
+  if (typeof value === 'string') return value.replace(/(:\/\/)\S*@/g, '$1[hidden]@');
   if (Array.isArray(value)) return value.map(hideSecrets);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, isSecretName(name) && item ? hidden : hideSecrets(item)]));

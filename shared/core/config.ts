@@ -192,8 +192,8 @@ export const configSchema = z.strictObject({
               protocol: z.enum(['smtp', 'lmtp']).default('smtp').describe('Protocol'),
               tls: z
                 .enum(['opportunistic', 'required', 'disabled', 'implicit'])
-                .default('opportunistic')
-                .describe('TLS; implicit: from the first octet, certificate checked'),
+                .optional()
+                .describe('TLS; implicit: from the first octet, certificate checked; absent: outbound.tls'),
               user: z.string().default('').describe('Login at the host'),
               password: z.string().default('').describe('Its password'),
             }),
@@ -259,7 +259,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       level: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info').describe('Least level that is logged'),
       format: z.enum(['auto', 'json', 'text']).default('auto').describe('text on a terminal, else JSON lines'),
-      keepRecords: count(1_000_000).describe('Dispositions kept in Redis'),
+      keepRecords: count(250_000).describe('Dispositions kept in Redis, about 1 KB each; fewer when its memory runs short'),
     })
     .prefault({}),
   admin: z

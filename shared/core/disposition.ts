@@ -45,6 +45,8 @@ export interface DispositionRecord {
     command: string | null;
     /** Every line of a reply of several lines, in their order. */
     lines?: string[];
+    /** The lines as they came, codes included, where those are not the same on each. */
+    wire?: string[];
     /** True when no remote server said this. */
     local?: boolean;
   };
@@ -96,6 +98,7 @@ export function formatResponse(reply: Reply): DispositionRecord['response'] {
     content: replyText(reply),
     command: reply.command ?? null,
     ...(reply.lines.length > 1 && { lines: reply.lines }),
+    ...(reply.wire && { wire: reply.wire }),
     ...(reply.local && { local: true }),
   };
 }
@@ -107,6 +110,7 @@ export function parseResponse(response: DispositionRecord['response']): Reply {
     code: response.code,
     ...(e && { enhanced: `${e.class}.${e.subject}.${e.detail}` }),
     lines: response.lines ?? [response.content],
+    ...(response.wire && { wire: response.wire }),
     ...(response.command && { command: response.command }),
     ...(response.local && { local: true }),
   };

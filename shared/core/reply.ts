@@ -13,6 +13,8 @@ export interface Reply {
   command?: string;
   /** Made by us: no remote server said this. */
   local?: boolean;
+  /** The lines as they came, where code and enhanced code do not stand on each in the ordinary way. */
+  wire?: string[];
 }
 
 // RFC 5321 §4.5.3.1.5 allows 512 octets a line; hostile servers send more. Both caps keep a record and a report small.
@@ -53,7 +55,9 @@ export function parseReply(rawLines: readonly string[], command?: string): Reply
     lines[0] = `${enhanced} ${lines[0]}`;
     enhanced = undefined;
   }
-  return { code, ...(enhanced && { enhanced }), lines, ...(command && { command }) };
+  const reply: Reply = { code, ...(enhanced && { enhanced }), lines, ...(command && { command }) };
+  const wire = rawLines.slice(0, maxLines).map((line) => line.slice(0, maxLineLength).trimEnd());
+  return replyWireLines(reply).every((line, i) => line === wire[i]) ? reply : { ...reply, wire };
 }
 
 /** A reply of our own making, for conditions without a remote answer. */
@@ -76,6 +80,7 @@ export function replyText(reply: Reply): string {
 
 /** The wire form of each line again: `550-5.1.1 first`, `550 5.1.1 last` (for an exact Diagnostic-Code, RFC 3461 §9.2 b). */
 export function replyWireLines(reply: Reply): string[] {
+  if (reply.wire) return reply.wire;
   const prefix = reply.enhanced ? `${reply.enhanced} ` : '';
   return reply.lines.map((line, i) => `${reply.code}${i < reply.lines.length - 1 ? '-' : ' '}${prefix}${line}`.trimEnd());
 }

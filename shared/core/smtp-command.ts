@@ -10,7 +10,8 @@ export function refuseMessage(envelope: Envelope, size: number, offered: Extensi
   if (offered.size && size > offered.size) {
     return localReply(552, '5.3.4', `message of ${size} octets is larger than the ${offered.size} the server takes`, 'MAIL');
   }
-  if (envelope.eightBit && !offered.eightBitMime)
+  // A report would be lost for its label alone (RFC 5321 §4.5.5: nobody hears of it); servers without 8BITMIME are 8-bit clean all the same.
+  if (envelope.eightBit && !offered.eightBitMime && envelope.sender !== '')
     return localReply(554, '5.6.3', 'message has 8-bit content and the server does not offer 8BITMIME', 'MAIL');
   if (needsSmtpUtf8(envelope) && !offered.smtpUtf8) {
     return hasUtf8Address(envelope)
@@ -33,7 +34,7 @@ export function refuseRecipient(recipient: Recipient): Reply | undefined {
 export function mailCommand(envelope: Envelope, size: number, offered: Extensions): string {
   let line = `MAIL FROM:<${envelope.sender}>`;
   if (offered.size !== undefined) line += ` SIZE=${size}`;
-  if (envelope.eightBit) line += ' BODY=8BITMIME';
+  if (envelope.eightBit && offered.eightBitMime) line += ' BODY=8BITMIME';
   if (needsSmtpUtf8(envelope)) line += ' SMTPUTF8';
   if (!offered.dsn) return line;
   if (envelope.ret === 'FULL' || envelope.ret === 'HDRS') line += ` RET=${envelope.ret}`;

@@ -14,7 +14,7 @@ export interface StaticRoute {
 
 type Routes = Config['outbound']['routes'];
 
-/** Reads every static route, keys in lower case. `tls`: for a route that says none. Throws an Error that names the first bad one. */
+/** Reads every static route, keys in lower case. `tls`: for a route that says nothing of it. Throws an Error that names the first bad one. */
 export function parseStaticRoutes(routes: Routes, tls: StaticRoute['tls']): Map<string, StaticRoute> {
   return new Map(Object.entries(routes).map(([domain, value]) => [domain.toLowerCase(), parseRoute(domain, value, tls)]));
 }
@@ -25,11 +25,15 @@ export const matchStaticRoute = (routes: ReadonlyMap<string, StaticRoute>, domai
 
 /**
  * The site of a static route: `host:port`, and a mark for what must not share a connection with a plain route to the
- * same port: another protocol, TLS from the first octet, a login.
+ * same port: another protocol, another demand on TLS, a login.
  */
 export function staticSite(route: StaticRoute): string {
   const host = route.name.includes(':') ? `[${route.name}]` : route.name;
-  const marks = [route.protocol === 'lmtp' && 'lmtp', route.tls === 'implicit' && 'tls', route.login && `login-${fnv1a(route.login.user)}`];
+  const marks = [
+    route.protocol === 'lmtp' && 'lmtp',
+    route.tls !== 'opportunistic' && `tls-${route.tls}`,
+    route.login && `login-${fnv1a(`${route.login.user}\0${route.login.password}`)}`,
+  ];
   return [`${host}:${route.port}`, ...marks.filter(Boolean)].join('+');
 }
 
@@ -48,7 +52,7 @@ function parseRoute(domain: string, value: Routes[string], tls: StaticRoute['tls
   if (!at) throw new Error(`outbound.routes: "${domain}" leads to "${text}"; expected a host such as "mx.example.com:25" or "[::1]:2525"`);
   if (typeof value === 'string') return { ...at, protocol: 'smtp', tls };
   const login = value.user && { login: { user: value.user, password: value.password } };
-  return { ...at, protocol: value.protocol, tls: value.tls, ...login };
+  return { ...at, protocol: value.protocol, tls: value.tls ?? tls, ...login };
 }
 
 const hostText = (host: string, port: number): string => `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;

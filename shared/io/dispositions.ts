@@ -2,6 +2,7 @@ import type { DispositionRecord } from '../core/disposition.ts';
 import { isHeard, subscriptions } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import type { Transaction } from './queues.ts';
+import { readMemory } from './redis.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 /** The job of a subscriber: the record, and whose original it may read. */
@@ -14,8 +15,13 @@ export interface SubscriberJob {
  */
 export interface Dispositions {
   publish(tx: Transaction, record: DispositionRecord): void;
+  /** Drops the older half of the log when Redis runs short of memory: what has happened gives way to mail. */
+  makeRoom(): Promise<void>;
   readonly logKey: string;
 }
+
+/** The log gives way at this part of the memory at which new mail is refused. */
+const logShare = 0.9;
 
 /** A subscriber tries until it succeeds; a person sees in the board what does not, and the latest that did. */
 const subscriberOptions = {
@@ -27,10 +33,17 @@ const subscriberOptions = {
 export function openDispositions({ redis, metrics, log, config }: Context, spool: SpoolStore): Dispositions {
   const logKey = redis.key('log');
   const { keepRecords } = config.log;
+  const limit = config.spool.maxRedisMemory * logShare;
   return {
     logKey,
+    makeRoom: async () => {
+      const { used, max } = await readMemory(redis);
+      if (max === 0 || used <= max * limit) return;
+      const length = await redis.client.xlen(logKey);
+      await redis.client.xtrim(logKey, 'MAXLEN', Math.ceil(length / 2));
+      log.warn({ event: 'log_trimmed', usedBytes: used, maxBytes: max, dropped: Math.floor(length / 2) }, 'Redis runs short of memory');
+    },
     publish: (tx, record) => {
-      metrics.dispositions.inc({ type: record.type });
       tx.redis.xadd(logKey, 'MAXLEN', '~', keepRecords, '*', 'r', JSON.stringify(record));
       for (const subscription of subscriptions) {
         if (!isHeard(subscription, record)) continue;
@@ -38,7 +51,12 @@ export function openDispositions({ redis, metrics, log, config }: Context, spool
         tx.add(subscription.queue, { id: record.event_id, name: record.type, data, opts: subscriberOptions });
         if (subscription.needsOriginal) spool.hold(tx, record.id, holderOf(subscription.queue, record.event_id));
       }
-      tx.whenDone(() => Promise.resolve(log[levelOf(record)](logged(record))));
+      tx.whenDone(() => {
+        metrics.dispositions.inc({ type: record.type });
+        if (record.type === 'Delivery') metrics.deliverySeconds.observe(record.timestamp - record.created);
+        log[levelOf(record)](logged(record));
+        return Promise.resolve();
+      });
     },
   };
 }

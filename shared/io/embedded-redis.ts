@@ -34,10 +34,12 @@ export class EmbeddedRedisError extends Error {
 export async function startEmbeddedRedis({ dataDir, log }: { dataDir: string; log: Logger }): Promise<EmbeddedRedis> {
   const program = findServerProgram();
   const folder = join(resolve(dataDir), 'redis');
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: Error) => {
-    throw new EmbeddedRedisError(`the data folder ${resolve(dataDir)} cannot be made: ${error.message}`);
-  });
-  await chmod(folder, 0o700);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+  } catch (error) {
+    throw new EmbeddedRedisError(`the data folder ${resolve(dataDir)} cannot be used: ${(error as Error).message}`);
+  }
   const socket = socketPath(dataDir);
   await makePrivate(dirname(socket));
   const unlock = await lockStart(folder);

@@ -65,9 +65,13 @@ export interface IntakeDeps {
   router: Router;
 }
 
+/** Rejection records on their way to Redis at once; further ones are only counted. */
+const mostRecording = 64;
+
 export function openIntake(deps: IntakeDeps): Intake {
   const { context, queues, spool, lanes, dispositions, router } = deps;
   const { config, metrics, redis, instance, log } = context;
+  let recording = 0;
   const nextSource = roundRobin(config.outbound.sources.map((source) => source.name));
 
   /** The lane of each domain: its site's, or one of its own name when the look-up takes too long or failed. */
@@ -127,10 +131,14 @@ export function openIntake(deps: IntakeDeps): Intake {
       metrics.receivedBytes.inc(content.size);
     },
     reject: (rejection) => {
-      if (!redis.isReady) return; // the client has its reply; there is nowhere to write the record
+      // The client has its reply; a flood of refusals must not stand in front of the mail that waits for Redis.
+      if (!redis.isReady || recording >= mostRecording) return;
+      recording++;
       const tx = queues.begin();
       dispositions.publish(tx, rejectionRecord(rejection, instance));
-      tx.exec().catch((error: unknown) => log.debug({ event: 'rejection_not_recorded', error: String(error) }));
+      tx.exec()
+        .catch((error: unknown) => log.debug({ event: 'rejection_not_recorded', error: String(error) }))
+        .finally(() => recording--);
     },
   };
 }

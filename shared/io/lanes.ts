@@ -56,12 +56,19 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
     const now = Date.now();
     if ((registered.get(lane) ?? 0) > now) return;
     if (registered.size > 10_000) registered.clear();
-    registered.set(lane, now + registrationTtl);
+    tx.whenDone(() => Promise.resolve(void registered.set(lane, now + registrationTtl)));
     tx.redis.zadd(registryKey, now, lane);
     // Nobody reads the event streams of lanes.
-    tx.redis.hset(queues.backend(lane).keys['meta'] ?? '', 'opts.maxLenEvents', '1', ...limitFields(lane));
+    const meta = queues.backend(lane).keys['meta'] ?? '';
+    if (siteLimits(lane)?.concurrency === undefined) tx.redis.hdel(meta, 'concurrency');
+    tx.redis.hset(meta, 'opts.maxLenEvents', '0', ...limitFields(lane));
   };
-  const siteLimits = (lane: string) => config.sites[parseLaneName(lane)?.site ?? ''];
+  const sites = new Map(Object.entries(config.sites).map(([site, limits]) => [site.toLowerCase(), limits]));
+  // The marks of a static route (TLS, login) are no part of its name.
+  const siteLimits = (lane: string) => {
+    const site = parseLaneName(lane)?.site.toLowerCase() ?? '';
+    return sites.get(site) ?? sites.get(site.replace(/\+.*$/, ''));
+  };
   // The names of BullMQ's global concurrency and rate limit in a queue's meta.
   const limitFields = (lane: string): string[] => {
     const limits = siteLimits(lane);
@@ -124,7 +131,7 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
           idle.push(lane);
         }
       }
-      await forget(redis, registryKey, idle);
+      await forget(redis, queues, registryKey, idle);
       return woken;
     },
   };
@@ -169,10 +176,35 @@ async function inspect(redis: RedisLink, queues: Queues, lane: string): Promise<
   };
 }
 
-/** Takes lanes that were empty for long out of the registry. */
-async function forget(redis: RedisLink, registryKey: string, lanes: string[]): Promise<void> {
-  if (lanes.length === 0) return;
-  const stale = new Set(await redis.client.zrangebyscore(registryKey, 0, Date.now() - idleLaneTtl));
-  const gone = lanes.filter((lane) => stale.has(lane));
-  if (gone.length > 0) await redis.client.zrem(registryKey, ...gone);
+/** Removes what an empty lane leaves: its place in the registry, and the keys that BullMQ keeps of an empty queue. */
+const forgetScript = `
+local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not score or tonumber(score) > tonumber(ARGV[2]) then return 0 end
+if redis.call('EXISTS', KEYS[2], KEYS[3], KEYS[4], KEYS[5]) > 0 then return 0 end
+if redis.call('HEXISTS', KEYS[6], 'paused') == 1 then return 0 end
+redis.call('ZREM', KEYS[1], ARGV[1])
+for i = 6, #KEYS do redis.call('UNLINK', KEYS[i]) end
+return 1`;
+
+/** Takes lanes that were empty for long out of Redis; one that has got work meanwhile stays. */
+async function forget(redis: RedisLink, queues: Queues, registryKey: string, lanes: string[]): Promise<void> {
+  for (const lane of lanes) {
+    const { keys } = queues.backend(lane);
+    const named = [
+      'wait',
+      'active',
+      'delayed',
+      'prioritized',
+      'meta',
+      'events',
+      'marker',
+      'id',
+      'stalled',
+      'stalled-check',
+      'limiter',
+      'pc',
+    ];
+    const all = [registryKey, ...named.map((name) => keys[name] ?? '')];
+    await redis.client.eval(forgetScript, all.length, ...all, lane, Date.now() - idleLaneTtl);
+  }
 }

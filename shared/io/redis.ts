@@ -50,7 +50,14 @@ export class RedisUnavailable extends Error {
  * `requireDurable` is set; warns in the log otherwise.
  */
 export async function openRedis(url: string, config: Config['redis'], log: Logger, use: RedisUse = {}): Promise<RedisLink> {
-  const client = connect(url, use.failFast === true);
+  let client: Redis;
+  try {
+    client = connect(url, use.failFast === true);
+  } catch (error) {
+    throw new RedisUnavailable(`${hideSecrets(url)} is no URL of a Redis; "/", "@" and ":" in a password are written %2F, %40 and %3A`, {
+      cause: error,
+    });
+  }
   let lastError: Error | undefined;
   let isOpen = false;
   client.on('error', (error: Error) => {
@@ -211,9 +218,22 @@ function complainOf({ aof, evicts }: Durability): string | undefined {
   return undefined;
 }
 
+/** Octets; `max` 0 for no limit. */
+export interface RedisMemory {
+  used: number;
+  max: number;
+}
+
+/** What the server uses and may use. */
+export async function readMemory(redis: RedisLink): Promise<RedisMemory> {
+  const info = await redis.client.info('memory');
+  const field = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  return { used: field('used_memory'), max: field('maxmemory') };
+}
+
 /** The URL without its password, for messages. */
 export function hideSecrets(url: string): string {
-  return url.replace(/:\/\/[^@/]*@/, '://[hidden]@');
+  return url.replace(/:\/\/.*@/, '://[hidden]@');
 }
 
 /** Rejects after `ms`; the work goes on, its late rejection is nobody's business. */

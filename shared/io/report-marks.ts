@@ -4,7 +4,7 @@ import type { RedisLink } from './redis.ts';
 export type ReportMark = { kind: 'sent'; message: string } | { kind: 'suppressed'; reason: string };
 
 /** How long it is remembered. Seconds. */
-export const markLifetime = 30 * 86_400;
+export const markLifetime = 7 * 86_400;
 
 /** A string `sent:<message id>` or `suppressed:<reason>`. */
 export const reportMarkKey = (redis: RedisLink, eventId: string): string => redis.key(`report:${eventId}`);

@@ -320,12 +320,16 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     const parsed = parseRcpt(line, envelope.smtpUtf8);
     const named = parsed.ok ? parsed.value.mailbox.address : parsed.address;
     this.about = { sender: envelope.sender, recipients: named ? [named] : [] };
-    if (parsed.ok && this.#addresses.has(named)) return rcptOk; // delivered once, as first asked for
+    // One mailbox, however its domain is written (RFC 5321 §2.4), is delivered to once, as first asked for.
+    const mailboxKey = parsed.ok
+      ? `${parsed.value.mailbox.localPart}@${(parsed.value.mailbox.domain || postmasterDomain).toLowerCase()}`
+      : '';
+    if (parsed.ok && this.#addresses.has(mailboxKey)) return rcptOk;
     if (parsed.ok && envelope.recipients.length >= ingress.maxRecipients) return localReply(452, '4.5.3', 'Too many recipients');
     const refusal = this.#judge(parsed, (command) => handlers.rcpt(this, command));
     if (refusal || !parsed.ok) return refusal ?? rcptOk;
     const { mailbox, notify, orcpt } = parsed.value;
-    this.#addresses.add(named);
+    this.#addresses.add(mailboxKey);
     const address = mailbox.domain === '' ? `${mailbox.address}@${postmasterDomain}` : mailbox.address;
     envelope.recipients.push({ address, ...(notify && { notify }), ...(orcpt !== undefined && { orcpt }) });
     return rcptOk;

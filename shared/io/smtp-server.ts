@@ -151,6 +151,18 @@ class Listener extends SMTPServer {
     );
   }
 
+  /** Before the TLS handshake nobody counts the connections of an address. */
+  override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
+    const address = socket.remoteAddress ?? '';
+    const isLimited = handshake && !this.#settings.isTrusted(address) && !this._expectsProxyHeader(socket);
+    const pending = isLimited ? [...this._pendingSockets.keys()].filter((other) => other.remoteAddress === address).length : 0;
+    if (pending >= this.#settings.ingress.maxConnectionsPerAddress) {
+      socket.on('error', () => undefined).destroy();
+      return false;
+    }
+    return super._acceptSocket(socket, handshake);
+  }
+
   override _expectsProxyHeader(socket: Socket): boolean {
     return isInNetworks(socket.remoteAddress ?? '', this.#proxies);
   }

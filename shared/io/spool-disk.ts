@@ -15,7 +15,10 @@ export function diskTier(dir: string, minFreeBytes: number): SpoolTier {
   return {
     name: 'disk',
     open: (id) => openWriter(dir, id),
-    read: (id) => createReadStream(pathOf(dir, id), { highWaterMark: 256 * 1024 }),
+    // Opened by the first read: most refusals come before any content is asked for.
+    read: async function* (id) {
+      yield* createReadStream(pathOf(dir, id), { highWaterMark: 256 * 1024 });
+    },
     remove: (id) => unlinkIfThere(pathOf(dir, id)),
     full: async () => {
       await mkdir(dir, { recursive: true });

@@ -1,4 +1,4 @@
-import type { RedisLink } from './redis.ts';
+import { withTimeout, type RedisLink } from './redis.ts';
 import type { SpoolTier, TierWriter } from './spool-tier.ts';
 
 const chunkBytes = 256 * 1024;
@@ -6,10 +6,10 @@ const chunkBytes = 256 * 1024;
 const draftTtl = 3600;
 
 /** Large messages in Redis: a list of chunks, written while the content arrives. */
-export function redisTier(redis: RedisLink): SpoolTier {
+export function redisTier(redis: RedisLink, timeoutMs: number): SpoolTier {
   return {
     name: 'redis',
-    open: (id) => openWriter(redis, chunksKey(redis, id)),
+    open: (id) => openWriter(redis, chunksKey(redis, id), timeoutMs),
     read: async function* (id) {
       const key = chunksKey(redis, id);
       for (let index = 0; ; index++) {
@@ -30,19 +30,20 @@ export function redisTier(redis: RedisLink): SpoolTier {
 /** The list of a large message's chunks. */
 export const chunksKey = (redis: RedisLink, id: string): string => redis.key(`spool:${id}:chunks`);
 
-function openWriter(redis: RedisLink, key: string): TierWriter {
+function openWriter(redis: RedisLink, key: string, timeoutMs: number): TierWriter {
   let parts: Buffer[] = [];
   let size = 0;
-  let isFirst = true;
   const flush = async (): Promise<void> => {
     if (size === 0) return;
     const chunk = Buffer.concat(parts);
     parts = [];
     size = 0;
-    const tx = redis.client.multi().rpush(key, chunk);
-    if (isFirst) tx.expire(key, draftTtl);
-    isFirst = false;
-    const results = await tx.exec();
+    // Each time anew: a chunk that lands late, after the draft was given up, must go too.
+    const tx = redis.client.multi().rpush(key, chunk).expire(key, draftTtl);
+    const results = await withTimeout(tx.exec(), timeoutMs).catch((error: unknown) => {
+      redis.suspect();
+      throw error;
+    });
     const error = results ? results[0]?.[0] : new Error('transaction was discarded');
     if (error) throw error;
   };
@@ -50,11 +51,12 @@ function openWriter(redis: RedisLink, key: string): TierWriter {
     write: async (chunk) => {
       parts.push(chunk);
       size += chunk.length;
+      if (parts.length === 64) parts = [Buffer.concat(parts)];
       if (size >= chunkBytes) await flush();
     },
     seal: flush,
     discard: async () => {
-      await redis.client.unlink(key);
+      await withTimeout(redis.client.unlink(key), timeoutMs);
     },
   };
 }

@@ -3,7 +3,7 @@ import type { Config } from '../core/config.ts';
 import { queueUnavailable, SmtpRefusal, spoolFull } from '../core/refusal.ts';
 import type { Logger } from './log.ts';
 import type { Transaction, HeldJob } from './queues.ts';
-import type { RedisLink } from './redis.ts';
+import { readMemory, type RedisLink, type RedisMemory } from './redis.ts';
 import { diskTier } from './spool-disk.ts';
 import { chunksKey, redisTier } from './spool-redis.ts';
 import type { SpoolTier, TierWriter } from './spool-tier.ts';
@@ -46,8 +46,8 @@ const sweepInterval = 3_600_000;
 
 export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolStore {
   const tiers: Record<SpoolTier['name'], SpoolTier> = {
-    redis: redisTier(redis),
-    disk: diskTier(join(config.dataDir, 'spool'), config.spool.minFreeDisk),
+    redis: redisTier(redis, config.redis.timeout),
+    disk: diskTier(join(config.dataDir, 'spool', config.redis.prefix), config.spool.minFreeDisk),
   };
   const tier = tiers[config.spool.driver];
   const entryKey = (id: string): string => redis.key(`spool:${id}`);
@@ -124,18 +124,6 @@ async function* headThen(head: Buffer, content: AsyncIterable<Buffer>): AsyncIte
   yield* content;
 }
 
-/** Octets; `max` 0 for no limit. */
-interface RedisMemory {
-  used: number;
-  max: number;
-}
-
-async function readMemory(redis: RedisLink): Promise<RedisMemory> {
-  const info = await redis.client.info('memory');
-  const field = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-  return { used: field('used_memory'), max: field('maxmemory') };
-}
-
 /** The reply for a failed write to Redis or disk: no room, or not now. */
 export function refusalOf(error: unknown): SmtpRefusal {
   if (error instanceof SmtpRefusal) return error;
@@ -148,6 +136,9 @@ function hasOom(error: unknown): boolean {
   const previous = (error as { previousErrors?: Error[] } | undefined)?.previousErrors;
   return Array.isArray(previous) && previous.some((e) => /OOM/.test(e.message));
 }
+
+/** A buffer takes 300 octets however little it holds: those of a client that sends octet by octet are joined. */
+const mostParts = 64;
 
 /** Content in memory up to the threshold, then in a tier. */
 class Draft implements SpoolDraft {
@@ -181,6 +172,7 @@ class Draft implements SpoolDraft {
     this.size += chunk.length;
     if (!this.writer && this.size <= this.threshold) {
       this.parts.push(chunk);
+      if (this.parts.length === mostParts) this.parts = [Buffer.concat(this.parts)];
       return;
     }
     try {

@@ -101,7 +101,8 @@ async function end(child: ChildProcess, killAfter: number): Promise<boolean> {
   const timer = setTimeout(() => child.kill('SIGKILL'), killAfter);
   await exitOf(child);
   clearTimeout(timer);
-  return child.signalCode === null;
+  // One that had no time yet to listen for SIGTERM was ended by it all the same.
+  return child.signalCode !== 'SIGKILL';
 }
 
 async function exitOf(child: ChildProcess): Promise<void> {

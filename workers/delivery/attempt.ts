@@ -12,7 +12,15 @@ export type DeliveryProtocol = 'ESMTP' | 'LMTP';
 
 /** What one attempt came to; `moved`: the domain belongs to another lane by now. */
 export type AttemptResult =
-  | { kind: 'outcomes'; outcomes: Outcome[]; peer: DispositionRecord['peer_address']; protocol?: DeliveryProtocol; tls?: Peer['tls'] }
+  | {
+      kind: 'outcomes';
+      outcomes: Outcome[];
+      peer: DispositionRecord['peer_address'];
+      protocol?: DeliveryProtocol;
+      tls?: Peer['tls'];
+      /** No connection was to be had; no server has seen the message. */
+      isUnconnected?: boolean;
+    }
   | { kind: 'moved'; lane: string };
 
 /** After this many moves a job is delivered from the lane it is in. */
@@ -60,7 +68,13 @@ async function deliver(
       // What a server says to a connection is never the last word; our own verdict that no address may be used is.
       const kind = opened.reply.local && isPermanent(opened.reply) ? 'refused' : 'failed';
       for (const i of pending) outcomes[i] = { kind, reply: opened.reply };
-      return { kind: 'outcomes', outcomes, peer: peer ? formatPeer(peer) : opened.peer, protocol };
+      return {
+        kind: 'outcomes',
+        outcomes,
+        peer: peer ? formatPeer(peer) : opened.peer,
+        protocol,
+        isUnconnected: !peer && kind === 'failed',
+      };
     }
     peer = opened.connection.peer;
     const envelope = { ...job.envelope, recipients: pending.map((i) => recipients[i] ?? { address: '' }) };

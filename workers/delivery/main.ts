@@ -8,7 +8,7 @@ import { nodemailerClient } from '../../shared/io/smtp-client-nodemailer.ts';
 import type { Config } from '../../shared/core/config.ts';
 import { openHeldJobs } from './held-jobs.ts';
 import { runSession, type SessionEnd } from './session.ts';
-import { openSiteFailures } from './site-failures.ts';
+import { openSiteHealth } from './site-health.ts';
 import type { World } from './world.ts';
 
 const clients: Record<Config['delivery']['client'], Outbound> = { rebound: smtpClient, nodemailer: nodemailerClient };
@@ -25,12 +25,12 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
     context,
     outbound: clients[config.delivery.client],
     held: openHeldJobs(pipeline.queues, lockDuration, log),
-    failures: openSiteFailures(),
+    health: openSiteHealth(),
     closing: closing.signal,
     cut: cut.signal,
   };
 
-  const worker = new Worker<SessionJob, SessionEnd>(sessionsQueue, (job) => open(job, world), {
+  const worker = new Worker<SessionJob, SessionEnd>(sessionsQueue, (job, _token, signal) => open(job, world, signal), {
     connection: redis.duplicate() as never,
     prefix: redis.prefix,
     concurrency: sessions,
@@ -44,6 +44,8 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
     work().catch((error: unknown) => log.warn({ event, error: String(error) }));
   };
   worker.on('error', (error) => log.warn({ event: 'sessions_worker_error', error: error.message }));
+  // A permit that was lost while Redis stood still is someone else's by now.
+  worker.on('lockRenewalFailed', (ids) => ids.forEach((id) => worker.cancelJob(id, 'permit lost')));
   worker.on('failed', (job, error) => log.error({ event: 'session_failed', lane: job?.data.lane, error: String(error) }));
   // Only now is the permit's id free again: what came in while it was still there has woken nobody.
   worker.on('completed', (job, end) => quietly('recheck_failed', () => recheck(job, end, world)));
@@ -63,9 +65,11 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   };
 }
 
-async function open(job: Job<SessionJob, SessionEnd>, world: World): Promise<SessionEnd> {
+async function open(job: Job<SessionJob, SessionEnd>, world: World, signal?: AbortSignal): Promise<SessionEnd> {
   const { lane, index } = job.data;
-  if (index !== undefined) return runSession({ lane, index }, world);
+  // A permit of a time when the site was allowed more connections.
+  if (index !== undefined && index >= world.lanes.limits(lane).connections) return 'waiting';
+  if (index !== undefined) return runSession({ lane, index }, world, signal);
   await wake(lane, world);
   return 'waiting';
 }
@@ -87,6 +91,7 @@ async function sweep(world: World): Promise<void> {
   const { redis, config, instance, metrics, log } = world.context;
   const lease = await redis.client.set(redis.key('sweeper'), instance, 'PX', Math.floor(config.delivery.sweepInterval * 0.9), 'NX');
   if (lease !== 'OK') return;
+  await world.dispositions.makeRoom();
   const woken = await world.lanes.sweep();
   metrics.swept.inc(woken);
   if (woken > 0) log.info({ event: 'lanes_swept', woken });

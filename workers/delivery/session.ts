@@ -27,12 +27,12 @@ const longestFailureTtl = 10_000;
 let tokens = 0;
 
 /** One delivery session: holds a connection permit and drains its lane, one message after another. */
-export async function runSession(permit: Required<SessionJob>, world: World): Promise<SessionEnd> {
+export async function runSession(permit: Required<SessionJob>, world: World, revoked?: AbortSignal): Promise<SessionEnd> {
   const { lane } = permit;
   const token = `${world.context.instance}-${++tokens}`;
   await world.queues.backend(lane).moveStalledJobsToWait();
   const link = openSiteLink(lane, world);
-  const growth = openGrowth(permit, world);
+  const growth = openGrowth(permit, link, world);
   const turn = openTurn(world);
   world.context.metrics.sessions.inc();
   try {
@@ -41,8 +41,9 @@ export async function runSession(permit: Required<SessionJob>, world: World): Pr
       switch (taken.kind) {
         case 'job': {
           const held: HeldJob = { queue: lane, id: taken.id, token };
-          const mayContinue = !world.closing.aborted && !(await turn.isOver());
-          const settled = await deliverOne(held, JSON.parse(taken.data) as DeliveryJob, link, mayContinue, world);
+          const mayContinue = !world.closing.aborted && !revoked?.aborted && !(await turn.isOver());
+          const settled = await deliverOne(held, JSON.parse(taken.data) as DeliveryJob, { permit, link, fetchNext: mayContinue }, world);
+          if (settled === 'given back') return 'waiting';
           if (!mayContinue) return 'yielded';
           if (settled.waiting > 0) await growth.grow();
           // An empty answer may also mean a limit: only taking tells.
@@ -69,8 +70,19 @@ export async function runSession(permit: Required<SessionJob>, world: World): Pr
   }
 }
 
-/** The steps of one job: attempt, judge, settle. */
-async function deliverOne(held: HeldJob, job: DeliveryJob, link: SiteLink, fetchNext: boolean, world: World): Promise<Settled> {
+interface Turn {
+  permit: Required<SessionJob>;
+  link: SiteLink;
+  fetchNext: boolean;
+}
+
+/** The steps of one job: attempt, judge, settle; or it is given back as it was, and the session ends. */
+async function deliverOne(
+  held: HeldJob,
+  job: DeliveryJob,
+  { permit, link, fetchNext }: Turn,
+  world: World,
+): Promise<Settled | 'given back'> {
   const { config } = world.context;
   const schedule = scheduleOf(job.queue, config.retry, config.queues);
   world.held.add(held);
@@ -79,9 +91,9 @@ async function deliverOne(held: HeldJob, job: DeliveryJob, link: SiteLink, fetch
       job.adminBounce === undefined
         ? await attempt(job, { lane: held.queue, link, world, failureTtl: Math.min(longestFailureTtl, schedule.interval / 2) })
         : undefined;
-    if (world.cut.aborted && result?.kind === 'outcomes' && result.outcomes.every(({ kind }) => kind === 'failed' || kind === 'untried')) {
+    if (result?.kind === 'outcomes' && isNoAttempt(result, permit, world)) {
       await giveBack(held, job, world);
-      return { next: { kind: 'empty' }, waiting: 0 };
+      return 'given back';
     }
     if (result?.kind === 'moved') return await move(held, job, result.lane, fetchNext, world);
     if (result) await heed(result, held.queue, world);
@@ -107,6 +119,20 @@ async function deliverOne(held: HeldJob, job: DeliveryJob, link: SiteLink, fetch
   }
 }
 
+/**
+ * Did the attempt say nothing of the message? On shutdown, when we ended it ourselves; and when a site that serves other
+ * connections refused this one: the message waits for those, and is not put off for its whole schedule.
+ */
+function isNoAttempt(
+  { outcomes, isUnconnected }: Extract<AttemptResult, { kind: 'outcomes' }>,
+  { lane, index }: Required<SessionJob>,
+  world: World,
+): boolean {
+  const isUnheard = outcomes.every(({ kind, reply }) => (kind === 'failed' && reply.local === true) || kind === 'untried');
+  if (world.cut.aborted || (world.closing.aborted && isUnconnected)) return isUnheard;
+  return isUnconnected === true && (index > 0 || world.health.isServed(lane));
+}
+
 const adminBounce = (job: DeliveryJob): Verdict => ({
   judgements: [
     {
@@ -122,9 +148,9 @@ const inTransaction = new Set<string | undefined>(['MAIL', 'RCPT', 'DATA', '.'])
 
 /** A 421 means not now (RFC 5321 §3.8): the whole lane waits. A delivery ends the waiting. */
 async function heed(result: Extract<AttemptResult, { kind: 'outcomes' }>, lane: string, world: World): Promise<void> {
-  if (result.outcomes.some(({ kind }) => kind === 'accepted')) world.failures.succeeded(lane);
+  if (result.outcomes.some(({ kind }) => kind === 'accepted')) world.health.succeeded(lane);
   else if (result.outcomes.some(({ reply }) => reply.code === 421 && !reply.local && inTransaction.has(reply.command))) {
-    await world.lanes.hold(lane, world.failures.holdAfter421(lane));
+    await world.lanes.hold(lane, world.health.holdAfter421(lane));
   }
 }
 
@@ -141,14 +167,15 @@ async function linger(lane: string, token: string, link: SiteLink, world: World)
 
 /**
  * Adds permits while messages wait, each session two, so that a burst has all its connections after a few messages. A
- * timer looks too: a server may take minutes for the message in hand.
+ * timer looks too: a server may take minutes for the message in hand. Only a site that has taken our connection gets
+ * more: those that hang would take the places of others.
  */
-function openGrowth({ lane, index }: Required<SessionJob>, world: World): { grow(): Promise<void>; close(): void } {
+function openGrowth({ lane, index }: Required<SessionJob>, link: SiteLink, world: World): { grow(): Promise<void>; close(): void } {
   const children = [2 * index + 1, 2 * index + 2].filter((child) => child < world.lanes.limits(lane).connections);
   if (children.length === 0) return { grow: () => Promise.resolve(), close: () => undefined };
   let next = 0;
   const grow = async (): Promise<void> => {
-    if (Date.now() < next || world.closing.aborted) return;
+    if (Date.now() < next || world.closing.aborted || !link.isProven || world.health.isFull(lane)) return;
     next = Date.now() + growthInterval;
     const tx = world.queues.begin();
     for (const child of children) world.lanes.addSession(tx, lane, child);
@@ -156,7 +183,7 @@ function openGrowth({ lane, index }: Required<SessionJob>, world: World): { grow
   };
   const waitKey = world.queues.backend(lane).keys['wait'] ?? '';
   const look = async (): Promise<void> => {
-    if ((await world.context.redis.client.llen(waitKey)) > 0) await grow();
+    if (link.isProven && (await world.context.redis.client.llen(waitKey)) > 0) await grow();
   };
   const timer = setInterval(() => {
     look().catch((error: unknown) => world.context.log.debug({ event: 'growth_failed', lane, error: String(error) }));

@@ -155,7 +155,6 @@ function record(attempted: Attempted, judgement: Judgement & { n: number; warns:
   const { type, recipients, reply, n, warns } = judgement;
   const now = Date.now();
   const { envelope } = job;
-  if (type === 'Delivery') world.context.metrics.deliverySeconds.observe((now - job.created) / 1000);
   return {
     type,
     event_id: `${held.id}.${job.attempts + 1}.${letters[type]}${n}`,

@@ -1,8 +1,8 @@
 import { formatPeer, type DispositionRecord } from '../../shared/core/disposition.ts';
 import { isPermanent, localReply } from '../../shared/core/reply.ts';
-import type { ConnectOptions, OutboundConnection, Target } from '../../shared/io/outbound.ts';
+import type { ConnectOptions, ConnectResult, OutboundConnection, Target } from '../../shared/io/outbound.ts';
 import type { Route } from '../../shared/io/router.ts';
-import type { SiteFailure } from './site-failures.ts';
+import type { SiteFailure } from './site-health.ts';
 import type { World } from './world.ts';
 
 /** The connection of one session: opened when first needed, reused, replaced when it is used up. */
@@ -10,6 +10,8 @@ export interface SiteLink {
   /** An open connection to the route's site, or why there is none. `isFresh`: nothing was sent on it yet. */
   connection(route: HostsRoute, source: string, failureTtl: number): Promise<Connected | SiteFailure>;
   readonly isOpen: boolean;
+  /** The last try to connect succeeded: the site takes connections, so more of them may help. */
+  readonly isProven: boolean;
   /** QUIT and close. */
   close(): Promise<void>;
 }
@@ -27,11 +29,22 @@ export function openSiteLink(lane: string, world: World): SiteLink {
   let connection: OutboundConnection | undefined;
   let site = '';
   let messages = 0;
+  let isProven = false;
+  let uncount = (): void => undefined;
   const cut = (): void => connection?.destroy();
+  const release = async (): Promise<void> => {
+    await connection?.close();
+    connection = undefined;
+    uncount();
+    uncount = () => undefined;
+  };
   world.cut.addEventListener('abort', cut);
   return {
     get isOpen() {
       return connection?.usable === true;
+    },
+    get isProven() {
+      return isProven;
     },
     connection: async (route, source, failureTtl) => {
       const limit = world.context.config.delivery.messagesPerConnection;
@@ -39,16 +52,17 @@ export function openSiteLink(lane: string, world: World): SiteLink {
         messages += 1;
         return { connection, isFresh: false };
       }
-      await connection?.close();
-      connection = undefined;
-      const failure = world.failures.recent(lane);
+      await release();
+      const failure = world.health.recentFailure(lane);
       if (failure) return failure;
       const opened = await connect(route, source, world);
+      isProven = !('reply' in opened);
       if ('reply' in opened) {
         world.context.metrics.connects.inc({ result: 'failed' });
-        world.failures.failed(lane, opened, failureTtl);
+        world.health.failed(lane, opened, failureTtl);
         return opened;
       }
+      uncount = world.health.opened(lane);
       world.context.metrics.connects.inc({ result: 'opened' });
       connection = opened;
       site = route.site;
@@ -58,8 +72,7 @@ export function openSiteLink(lane: string, world: World): SiteLink {
     },
     close: async () => {
       world.cut.removeEventListener('abort', cut);
-      await connection?.close();
-      connection = undefined;
+      await release();
     },
   };
 }
@@ -77,12 +90,25 @@ async function connect(route: HostsRoute, source: string, world: World): Promise
     }
     for (const target of targets) {
       if (tried++ >= maxTargets || world.closing.aborted) return failure ?? unreached;
-      const result = await world.outbound.connect(target, options);
+      const result = await untilCut(world.outbound.connect(target, options), world.cut);
+      if (!result) return unreached;
       if (result.ok) return result.connection;
       failure = prefer(failure, { reply: result.reply, peer: result.peer ? formatPeer(result.peer) : named(target) });
     }
   }
   return failure ?? unreached;
+}
+
+/** The outcome of connecting, or undefined when the time for work in hand is over first; what is connected later is closed. */
+async function untilCut(connecting: Promise<ConnectResult>, cut: AbortSignal): Promise<ConnectResult | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const end = (): void => resolve(undefined);
+  if (cut.aborted) end();
+  cut.addEventListener('abort', end);
+  const result = await Promise.race([connecting, promise]);
+  cut.removeEventListener('abort', end);
+  if (!result) void connecting.then((late) => late.ok && late.connection.destroy());
+  return result;
 }
 
 const unreached: SiteFailure = { reply: localReply(451, '4.4.4', 'No host of the destination could be tried', 'connect'), peer: null };

@@ -75,7 +75,11 @@ export function receive({ context, spool, intake }: ReceiveDeps, session: SmtpSe
     draft.prepend(Buffer.from(scan.hasHeader ? received : `${received}\r\n`));
     const tenant = session.user?.tenant;
     await intake.receive({
-      envelope: { ...envelope, eightBit: isEightBit, smtpUtf8: isUtf8 && (isEightBit || !isAsciiEnvelope(envelope)) },
+      envelope: {
+        ...envelope,
+        eightBit: isEightBit || !isAsciiText(received),
+        smtpUtf8: isUtf8 && (isEightBit || !isAsciiEnvelope(envelope)),
+      },
       content: draft,
       info: receptionInfo(session),
       ...(tenant && { tenant }),
@@ -98,7 +102,7 @@ export function receive({ context, spool, intake }: ReceiveDeps, session: SmtpSe
     },
     end: async () => {
       const reply = refusal ?? (await commit().catch(failure));
-      if (reply.code >= 400) await discard();
+      if (reply.code >= 400) void discard();
       return reply;
     },
     abort: () => {

@@ -74,8 +74,8 @@ export function explainRecord(
     sender: withoutSourceRoute(record.sender),
     recipients: reportedRecipients(record).map((r) => r.address),
     cause: isRemote(record)
-      ? { kind: 'remote', ...(peer && { peer }), response: fieldText(replyOnOneLine(reply), 8192) }
-      : { kind: 'local', status: fieldText(`${statusOf(record, action)} ${replyText(reply)}`) },
+      ? { kind: 'remote', ...(peer && { peer }), response: replyOnOneLine(reply) }
+      : { kind: 'local', status: `${statusOf(record, action)} ${replyText(reply)}` },
     outcome: outcomeOf(record, action),
     notes: note ? [note] : [],
     contact: `postmaster@${host}`,
