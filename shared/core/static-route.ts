@@ -32,7 +32,7 @@ export function staticSite(route: StaticRoute): string {
   const marks = [
     route.protocol === 'lmtp' && 'lmtp',
     route.tls !== 'opportunistic' && `tls-${route.tls}`,
-    route.login && `login-${fnv1a(`${route.login.user}\0${route.login.password}`)}`,
+    route.login && `login-${fnv1a(route.login.user)}`,
   ];
   return [`${host}:${route.port}`, ...marks.filter(Boolean)].join('+');
 }

@@ -17,7 +17,7 @@ const units: [input: ConfigInput, read: (config: ReturnType<typeof configSchema.
   [
     { outbound: { routes: { '*': { host: 'relay.test' } } } },
     (c) => c.outbound.routes['*'],
-    { host: 'relay.test', port: 25, protocol: 'smtp', tls: 'opportunistic', user: '', password: '' },
+    { host: 'relay.test', port: 25, protocol: 'smtp', user: '', password: '' },
   ],
 ];
 for (const [input, read, want] of units) {

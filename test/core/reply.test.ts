@@ -45,14 +45,14 @@ describe('parseReply', () => {
     [
       'an enhanced code on the last line only',
       ['550-no', '550 5.1.1 such user'],
-      { code: 550, enhanced: '5.1.1', lines: ['no', 'such user'] },
+      { code: 550, enhanced: '5.1.1', lines: ['no', 'such user'], wire: ['550-no', '550 5.1.1 such user'] },
     ],
     [
       'two enhanced codes: the first counts, the second stays text',
       ['550-5.1.1 a', '550 5.7.1 b'],
-      { code: 550, enhanced: '5.1.1', lines: ['a', '5.7.1 b'] },
+      { code: 550, enhanced: '5.1.1', lines: ['a', '5.7.1 b'], wire: ['550-5.1.1 a', '550 5.7.1 b'] },
     ],
-    ['codes that differ: the last counts', ['250-a', '550 b'], { code: 550, lines: ['a', 'b'] }],
+    ['codes that differ: the last counts', ['250-a', '550 b'], { code: 550, lines: ['a', 'b'], wire: ['250-a', '550 b'] }],
     ['an enhanced code of another class is text', ['550 2.1.5 odd'], { code: 550, lines: ['2.1.5 odd'] }],
     ['leading zeros are no enhanced code', ['550 5.01.1 odd'], { code: 550, lines: ['5.01.1 odd'] }],
     ['four digits are no enhanced code', ['550 5.1.1234 odd'], { code: 550, lines: ['5.1.1234 odd'] }],

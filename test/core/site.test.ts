@@ -36,7 +36,7 @@ describe('staticSite', () => {
   test('host and port', () => assert.equal(staticSite(plain), 'mx.test:2526'));
   test('an IPv6 address in brackets', () => assert.equal(staticSite({ ...plain, name: '::1' }), '[::1]:2526'));
   test('another protocol is another site', () => assert.equal(staticSite({ ...plain, protocol: 'lmtp' }), 'mx.test:2526+lmtp'));
-  test('TLS from the first octet is another site', () => assert.equal(staticSite({ ...plain, tls: 'implicit' }), 'mx.test:2526+tls'));
+  test('another demand on TLS is another site', () => assert.equal(staticSite({ ...plain, tls: 'implicit' }), 'mx.test:2526+tls-implicit'));
   test('another login is another site, without naming it', () => {
     const ann = staticSite({ ...plain, login });
     assert.match(ann, /^mx\.test:2526\+login-[0-9a-f]{8}$/);

@@ -141,8 +141,8 @@ describe('static routes', { concurrency: true }, () => {
     ['host.test', 'mx.inside.test:25: mx.inside.test:25'],
     ['xn--bcher-kva.test', 'books.test:25: books.test:25'],
     ['[192.0.2.1]', '127.0.0.1:25: 127.0.0.1:25'],
-    ['lmtp.test', 'mail.inside.test:24+lmtp: mail.inside.test:24'],
-    ['login.test', '[::1]:465+tls+login-682e2aa7: ::1:465'],
+    ['lmtp.test', 'mail.inside.test:24+lmtp+tls-disabled: mail.inside.test:24'],
+    ['login.test', '[::1]:465+tls-implicit+login-682e2aa7: ::1:465'],
     ['bare.test', 'bare.test: bare.test:25'],
   ];
   for (const [domain, want] of cases)

@@ -54,6 +54,21 @@ test('errors of storage become 452 when there is no room, else 451', () => {
   for (const [error, code] of cases) assert.equal(refusalOf(error).reply.code, code, error.message);
 });
 
+test('content that nobody reads keeps no file open', async (t) => {
+  const { spool, queues } = await openWith(t, 'disk');
+  const draft = spool.draft('0123456789abcdef');
+  await draft.write(Buffer.alloc(100_000));
+  await spool.seal(draft);
+  const tx = queues.begin();
+  spool.commit(tx, draft, ['a']);
+  await tx.exec();
+  const open = async (): Promise<number> => (await readdir('/proc/self/fd')).length;
+  const before = await open();
+  for (let n = 0; n < 50; n++) await spool.read(draft.id);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok((await open()) < before + 10);
+});
+
 test('what a crashed writer left on disk is swept, what is held or young stays', async (t) => {
   const { dir } = await startRedis(t);
   const tier = diskTier(join(dir, 'spool'), 0);

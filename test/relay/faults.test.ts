@@ -44,6 +44,49 @@ test('a Redis that stops answering is 451 within the timeout, then at once, and 
   await relay.sink.next((m) => m.recipients.includes('c@dest.test'));
 });
 
+test('a Redis that stands still in the middle of a large message is 451 too, and what lands late is nobody’s', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, config: { redis: { timeout: '500ms' }, spool: { threshold: '1KB' } } });
+  const socket = connect(relay.port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  await once(socket, 'data');
+  let seen = '';
+  socket.on('data', (chunk) => (seen += chunk.toString()));
+  socket.write(`EHLO x\r\nMAIL FROM:<${home}>\r\nRCPT TO:<bob@dest.test>\r\nDATA\r\n`);
+  while (!seen.includes('354')) await sleep(5);
+  process.kill(relay.redis.pid, 'SIGSTOP');
+  try {
+    const started = Date.now();
+    socket.write(`Subject: x\r\n\r\n${`${'y'.repeat(78)}\r\n`.repeat(10_000)}.\r\n`);
+    while (!/^451 /m.test(seen)) await sleep(5);
+    assert.ok(Date.now() - started < 4000, `${Date.now() - started} ms`);
+  } finally {
+    process.kill(relay.redis.pid, 'SIGCONT');
+  }
+  while (!relay.context.redis.isReady) await sleep(5);
+  assert.equal((await relay.records('Reception')).length, 0);
+  const { client, key } = relay.observer.redis;
+  for (const chunks of await client.keys(`${key('spool:')}*`)) assert.ok((await client.ttl(chunks)) > 0, `${chunks} stays for ever`);
+});
+
+test('a log that fills Redis gives way to mail', async (t) => {
+  const relay = await startRebound(t, { redis: ['--maxmemory', '30mb', '--maxmemory-policy', 'noeviction'] });
+  const { client, key } = relay.observer.redis;
+  const entry = 'x'.repeat(5000);
+  for (let full = false; !full;) {
+    const filling = client.pipeline();
+    for (let n = 0; n < 100; n++) filling.xadd(key('log'), '*', 'r', JSON.stringify({ type: 'Reception', filler: entry }));
+    await filling.exec();
+    full = Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1]) > 27_500_000;
+  }
+  while (
+    !(await relay.send({ from: home, to: 'bob@dest.test' }).then(
+      () => true,
+      () => sleep(50).then(() => false),
+    ))
+  );
+  await relay.sink.next((m) => m.recipients.includes('bob@dest.test'));
+});
+
 test('a Redis that dies while delivery works loses nothing and doubles at most what was in hand', async (t) => {
   const relay = await startRebound(t, {
     redis: aof,

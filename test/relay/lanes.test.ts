@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../support/ports.ts';
+import { startSink } from '../../shared/io/sink-server.ts';
+import { cleanUp } from '../support/cleanup.ts';
 import { startRole } from '../support/processes.ts';
 import { startRebound, type Relay } from '../support/relay.ts';
 
@@ -53,10 +56,12 @@ test('a site gets as many connections as it may have, over all workers, and no m
 });
 
 test('the limits of a single site hold: connections, transactions in flight, rate', async (t) => {
-  const relay = await startRebound(t, { deliveries: 0 });
-  const site = `127.0.0.1:${relay.sink.port}`;
-  Object.assign(relay.config.delivery.sites, { [site]: { connections: 6, concurrency: 2, rate: '20/s' } });
-  relay.sink.rules = { message: { delayMs: 30 } };
+  const port = await freePort();
+  const relay = await startRebound(t, {
+    deliveries: 0,
+    sink: { port, rules: { message: { delayMs: 30 } } },
+    config: { delivery: { sites: { [`127.0.0.1:${port}`]: { connections: 6, concurrency: 2, rate: '20/s' } } } },
+  });
   await sendMany(relay, 50, 0);
   const started = Date.now();
   await relay.startDelivery();
@@ -171,6 +176,43 @@ test('a site that is down is tried once for all that waits, and each message kee
   assert.ok(relay.sink.counts.connections.total <= 20, `${relay.sink.counts.connections.total} connections`);
   relay.sink.rules = {};
   await relay.until((r) => r.type === 'Delivery', 40);
+});
+
+test('a site that takes a few connections and refuses more is full, not down: nothing is put off', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, config: { retry: { interval: '10m' }, delivery: { connectionsPerSite: 20 } } });
+  relay.sink.rules = {
+    connect: () => (relay.sink.counts.connections.open > 3 ? '421 4.7.0 too many connections' : undefined),
+    message: { delayMs: 5 },
+  };
+  await sendMany(relay, 200, 0);
+  await relay.startDelivery();
+  await relay.until((r) => r.type === 'Delivery', 200);
+  assert.deepEqual(await relay.records('TransientFailure'), []);
+});
+
+test('sites that hang take one place each, and mail for others goes by', async (t) => {
+  const hanging = await startSink({ rules: { connect: 'hang' } });
+  cleanUp(t, () => hanging.close());
+  const relay = await startRebound(t, {
+    config: { delivery: { sessions: 8 }, outbound: { routes: { 'stuck.test': `127.0.0.1:${hanging.port}` } } },
+  });
+  for (let n = 0; n < 40; n++) await relay.send({ from: home, to: `r${n}@stuck.test` });
+  await hanging.until(() => hanging.counts.connections.open === 1);
+  for (let n = 0; n < 10; n++) await relay.send({ from: home, to: `r${n}@dest.test` });
+  await relay.until((r) => r.type === 'Delivery', 10);
+  assert.equal(hanging.counts.connections.maxOpen, 1);
+});
+
+test('a lane that was empty for long leaves nothing in Redis', async (t) => {
+  const relay = await startRebound(t);
+  await relay.send({ from: home, to: 'bob@dest.test' });
+  await relay.until((r) => r.type === 'Delivery');
+  const { client, prefix, key } = relay.observer.redis;
+  const [lane = ''] = await client.zrange(key('lanes'), '0', '-1');
+  await client.zadd(key('lanes'), Date.now() - 2 * 3_600_000, lane);
+  while ((await client.keys(`${prefix}:${lane}:*`)).length > 0) await sleep(20);
+  await relay.send({ from: home, to: 'bob@dest.test' });
+  await relay.until((r) => r.type === 'Delivery', 2);
 });
 
 test('connections are reused, and closed when there is nothing to send', async (t) => {
