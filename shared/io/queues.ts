@@ -43,7 +43,7 @@ export interface Transaction {
   postpone(job: HeldJob, at: number, data: unknown, fetchNext: boolean): void;
   /** Has `work` done with the results once it was run; what it throws is lost. */
   whenDone(work: (results: unknown[]) => Promise<void>): void;
-  /** Runs it. Rejects when it was refused as a whole or any command failed (all others are done then). */
+  /** Runs it. Rejects with a ReplyError when it was refused as a whole, with another Error when a command failed and the others are done. */
   exec(): Promise<unknown[]>;
   /** Number of commands so far: the index of the next one's result. */
   readonly length: number;
@@ -122,7 +122,8 @@ function begin(redis: RedisLink, backend: Queues['backend']): Transaction {
       const answers = await multi.exec();
       if (!answers) throw new Error('transaction was discarded');
       const results = answers.map(([error, value]) => {
-        if (error) throw error;
+        // Not the server's ReplyError for the whole: the other commands are done, and nobody may take this for a refusal.
+        if (error) throw new Error(`a command of a transaction failed: ${error.message}`, { cause: error });
         return value;
       });
       for (const work of afterwards) work(results).catch(() => undefined);

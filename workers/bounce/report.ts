@@ -25,7 +25,7 @@ export type ReportOutcome = 'sent' | 'repeated' | Suppression;
 const longestHeader = 256 * 1024;
 
 /**
- * Makes the report of one disposition and reinjects it, at most once whatever crashes or repeats: the mark that it was
+ * Makes the report of one disposition and reinjects it, once under crashes and repeats: the mark that it was
  * sent is written in the transaction that queues it. With it the original is let go of. A report that is not made leaves
  * its reason as the mark; replayed, such a disposition is judged anew.
  */
