@@ -1,6 +1,7 @@
 import type { Envelope, Notify, Recipient } from './envelope.ts';
 import { localReply, type Reply } from './reply.ts';
 import type { Extensions } from './smtp-extensions.ts';
+import { asciiOrcpt } from './utf8-address.ts';
 
 /**
  * Why a message cannot be given to a server with these extensions at all, as the reply of each recipient; undefined
@@ -42,12 +43,12 @@ export function mailCommand(envelope: Envelope, size: number, offered: Extension
   return line;
 }
 
-/** `RCPT TO:<...>` with its DSN parameters when the server offers DSN, without CRLF. */
-export function rcptCommand(recipient: Recipient, offered: Extensions): string {
+/** `RCPT TO:<...>` with its DSN parameters when the server offers DSN, without CRLF. `isUtf8`: MAIL said SMTPUTF8. */
+export function rcptCommand(recipient: Recipient, offered: Extensions, isUtf8: boolean): string {
   const line = `RCPT TO:<${recipient.address}>`;
   if (!offered.dsn) return line;
   const notify = notifyParameter(recipient);
-  const orcpt = orcptParameter(recipient, offered);
+  const orcpt = orcptParameter(recipient, isUtf8);
   return `${line}${notify && ` NOTIFY=${notify}`}${orcpt && ` ORCPT=${orcpt}`}`;
 }
 
@@ -74,10 +75,15 @@ const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text);
 /** Characters that need no `xtext` and end no parameter. */
 const isPrintable = (text: string): boolean => /^[!-~]+$/.test(text);
 
-// UTF-8 in ORCPT is for servers that take SMTPUTF8 (RFC 6533 §3).
-function orcptParameter({ orcpt }: Recipient, offered: Extensions): string {
+// RFC 3461 §5.4: a longer one need not be taken, and would cost the recipient its mail.
+const longestOrcpt = 500;
+
+// RFC 6533 §3: UTF-8 in it is for transactions with SMTPUTF8; in others the same address is written in ASCII.
+function orcptParameter({ orcpt }: Recipient, isUtf8: boolean): string {
   if (!orcpt) return '';
-  return isPrintable(orcpt) || (offered.smtpUtf8 && /^[!-~\u{a1}-\u{10ffff}]+$/u.test(orcpt)) ? orcpt : '';
+  if (isUtf8 && /^[!-~\u{a1}-\u{10ffff}]+$/u.test(orcpt)) return orcpt;
+  const ascii = asciiOrcpt(orcpt);
+  return isPrintable(ascii) && ascii.length <= longestOrcpt ? ascii : '';
 }
 
 /**

@@ -5,6 +5,7 @@ import { composeReport } from './compose.ts';
 import { describeMessage, describeRecipient, explainRecord, subjects } from './describe.ts';
 import { reportedRecipients, whyNoReport } from './eligible.ts';
 import { composeLikeKumo } from './kumomta.ts';
+import { mayBeGlobal, returnGlobal } from './international.ts';
 import { latin1 } from './octets.ts';
 import { chooseReturned, headerFields, headerOf, messageIdOf, type IncludeOriginal, type ReturnChoice } from './original.ts';
 import { checkParams, type ReportParams } from './params.ts';
@@ -48,9 +49,10 @@ export function generateRfc3464Message(
   if (!action || !isEnabled(params, record, action)) return undefined;
   if (whyNoReport(record, header && latin1(header.subarray(0, 65_536))) !== undefined) return undefined;
   const recipient = withoutSourceRoute(record.sender);
-  const choice = original
+  const choice: ReturnChoice = original
     ? chooseReturned(includeOf(params, record, action), original, Math.max(original.length, record.size), params.original_limit)
     : {};
+  const returned = choice.returned && record.dsn?.smtp_utf8 ? returnGlobal(choice.returned, recipient) : choice.returned;
   const inReplyTo = header && messageIdOf(headerFields(header));
   const composed =
     params.compatibility === 'kumomta'
@@ -65,7 +67,8 @@ export function generateRfc3464Message(
           text: explainRecord(params.reporting_mta.name, record, action, choice.note, world.now),
           message: describeMessage(params.reporting_mta, record, world.now),
           recipients: reportedRecipients(record).map((recipient) => describeRecipient(record, action, recipient, world.now)),
-          ...(choice.returned && { returned: choice.returned }),
+          mayBeGlobal: mayBeGlobal(recipient, reportedRecipients(record), record, params.global_status ?? false),
+          ...(returned && { returned }),
           boundary: boundary(params, world),
         });
   return { sender: '', recipient, ...composed };
