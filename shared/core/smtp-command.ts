@@ -11,14 +11,15 @@ export function refuseMessage(envelope: Envelope, size: number, offered: Extensi
   if (offered.size && size > offered.size) {
     return localReply(552, '5.3.4', `message of ${size} octets is larger than the ${offered.size} the server takes`, 'MAIL');
   }
-  // A report would be lost for its label alone (RFC 5321 §4.5.5: nobody hears of it); servers without 8BITMIME are 8-bit clean all the same.
-  if (envelope.eightBit && !offered.eightBitMime && envelope.sender !== '')
-    return localReply(554, '5.6.3', 'message has 8-bit content and the server does not offer 8BITMIME', 'MAIL');
+  // RFC 6531 §3.2, §3.5: what needs both extensions and gets neither is told what it needs first.
   if (needsSmtpUtf8(envelope) && !offered.smtpUtf8) {
     return hasUtf8Address(envelope)
       ? localReply(553, '5.6.7', 'an address is not ASCII and the server does not offer SMTPUTF8', 'MAIL')
       : localReply(554, '5.6.9', 'message has UTF-8 header fields and the server does not offer SMTPUTF8', 'MAIL');
   }
+  // A report would be lost for its label alone (RFC 5321 §4.5.5: nobody hears of it); servers without 8BITMIME are 8-bit clean all the same.
+  if (envelope.eightBit && !offered.eightBitMime && envelope.sender !== '')
+    return localReply(554, '5.6.3', 'message has 8-bit content and the server does not offer 8BITMIME', 'MAIL');
   return envelope.sender !== '' && !isSafeAddress(envelope.sender)
     ? localReply(553, '5.1.7', 'sender address cannot be written in an SMTP command', 'MAIL')
     : undefined;

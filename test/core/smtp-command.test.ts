@@ -82,6 +82,7 @@ describe('refusals', () => {
     ['a UTF-8 sender', envelope({ sender: 'ä@x.test' }), 9, noExtensions, '553 5.6.7'],
     ['a UTF-8 recipient', envelope({ recipients: [{ address: 'ä@y.test' }] }), 9, noExtensions, '553 5.6.7'],
     ['a UTF-8 header', envelope({ smtpUtf8: true }), 9, noExtensions, '554 5.6.9'],
+    ['a UTF-8 header, labelled 8-bit too (rule 109)', envelope({ smtpUtf8: true, eightBit: true }), 9, noExtensions, '554 5.6.9'],
     ['an impossible sender', envelope({ sender: 'a@x.test>\r\nRSET' }), 9, everything, '553 5.1.7'],
   ];
   for (const [name, of, size, offered, want] of cases) {
