@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { readFields, valuesOf } from '../../shared/core/dsn/field.ts';
-import type { ReportParams } from '../../shared/core/dsn/generate.ts';
+import { generateRfc3464Message, type ReportParams } from '../../shared/core/dsn/generate.ts';
 import { parseRfc3464 } from '../../shared/core/dsn/parse.ts';
-import { bounce, characters, octets, original, reportOf, takeApart } from '../support/dsn-record.ts';
+import { bounce, characters, octets, original, params, reportOf, takeApart, world } from '../support/dsn-record.ts';
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 const japanese = '件名の\r\n'.repeat(100);
@@ -71,6 +71,27 @@ test('every form of a report is read back as the same record (rule 103)', () => 
     assert.equal(characters(parsed.returned?.content ?? octets('')), characters(message));
     assert.equal(parsed.returned?.messageId, '<1@x>');
     assert.match(parsed.text ?? '', /addressed to δοκιμή\+a@παράδειγμα\.example\./);
+  }
+});
+
+test('one report of several outcomes is global as soon as one recipient is not ASCII, and our own words keep their letters (rules 104, 105)', () => {
+  const own = { code: 550, enhanced_code: null, content: 'Grund: Müll', command: null, local: true };
+  const records = [bounce(), failure({ type: 'AdminBounce', response: own })];
+  const changes = { ...params, global_status: true };
+  for (const sender of ['jürgen@bücher.example', 'ann@x.example']) {
+    const report = generateRfc3464Message(
+      changes,
+      message,
+      records.map((record) => ({ ...record, sender, dsn: { smtp_utf8: true, recipients: [] } })),
+      world,
+    );
+    assert.ok(report);
+    assert.match(takeApart(report).parts[1]?.header ?? '', /^Content-Type: message\/global-delivery-status\r\n/);
+    const recipients = parseRfc3464(report.content)?.recipients.map((r) => [r.finalRecipient?.type, r.diagnostic?.value]);
+    assert.deepEqual(recipients, [
+      ['rfc822', '550 5.7.1 no thanks'],
+      ['utf-8', 'Grund: Müll'],
+    ]);
   }
 });
 

@@ -1,8 +1,8 @@
-import type { DispositionRecord } from '../disposition.ts';
+import type { Recipient } from '../envelope.ts';
 import { isAscii } from './field.ts';
 import { concatOctets, encodeText, latin1 } from './octets.ts';
 import { encodeQuotedPrintable } from './quoted-printable.ts';
-import type { Recipient } from '../envelope.ts';
+import type { ReportedOutcome } from './outcomes.ts';
 import type { ReturnedContent } from './report.ts';
 
 /**
@@ -10,15 +10,10 @@ import type { ReturnedContent } from './report.ts';
  * reader knows the type. Other readers mostly do not, and have all they need of the classic type, with addresses in their
  * ASCII form; they get the global one only when `isWanted`, and when the message was an internationalised one.
  */
-export function mayBeGlobal(
-  returnPath: string,
-  recipients: readonly Pick<Recipient, 'address' | 'orcpt'>[],
-  record: Pick<DispositionRecord, 'dsn'>,
-  isWanted: boolean,
-): boolean {
+export function mayBeGlobal(returnPath: string, outcomes: readonly ReportedOutcome[], isWanted: boolean): boolean {
   if (!isAscii(returnPath)) return true;
-  const isUtf8 = ({ address, orcpt = '' }: Pick<Recipient, 'address' | 'orcpt'>) => !isAscii(address) || /^utf-8;/i.test(orcpt);
-  return isWanted && (record.dsn?.smtp_utf8 === true || recipients.some(isUtf8));
+  const isUtf8 = ({ address, orcpt = '' }: Recipient) => !isAscii(address) || /^utf-8;/i.test(orcpt);
+  return isWanted && outcomes.some(({ record, recipients }) => record.dsn?.smtp_utf8 === true || recipients.some(isUtf8));
 }
 
 /**
