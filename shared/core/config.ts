@@ -236,6 +236,9 @@ export const configSchema = z.strictObject({
         .enum(['FullContent', 'HeadersOnly', 'No'])
         .default('FullContent')
         .describe('What a report returns of the message, unless its sender asked (RET)'),
+      globalStatus: flag(false).describe(
+        'Report on internationalised mail in message/global-delivery-status (RFC 6533) to ASCII return paths too; see docs/reports.md',
+      ),
       delayWarning: duration('4h').describe(
         'Age at which the sender of a message that still waits is warned, at its next failed attempt, and the time between two warnings; 0: never',
       ),

@@ -185,6 +185,7 @@ export function paramsOf({ bounce, hostname }: Config): ReportParams {
     enable_success: true,
     reporting_mta: { mta_type: hostname.includes('.') ? 'dns' : 'x-local-hostname', name: hostname },
     original_limit: bounce.originalLimit,
+    global_status: bounce.globalStatus,
     ...(bounce.from && { from: bounce.from }),
   };
 }

@@ -6,7 +6,6 @@ import type { Recipient } from '../envelope.ts';
 import { unreachable } from '../unreachable.ts';
 import { decodeXtext } from '../xtext.ts';
 import type { ReportedAction } from './action.ts';
-import { fieldText } from './field.ts';
 import type { ReportedOutcome } from './outcomes.ts';
 import { finalRecipient, originalRecipient, withoutSourceRoute } from './recipient.ts';
 import type { PerMessage, PerRecipient, Typed } from './report.ts';
@@ -42,7 +41,7 @@ export function describeRecipient(record: DispositionRecord, action: ReportedAct
   const remoteMta = isRemote(record) && record.peer_address ? mtaName(record.peer_address) : undefined;
   // An administrator's decision, and a refusal without an attempt, are no attempts (RFC 3464 §2.3.7).
   const lastAttemptDate = record.type === 'AdminBounce' || record.num_attempts === 0 ? undefined : epochMs(record.timestamp, now);
-  const ownWords = fieldText(replyText(reply));
+  const ownWords = replyText(reply);
   return {
     ...(original && { originalRecipient: original }),
     finalRecipient: finalRecipient(address),

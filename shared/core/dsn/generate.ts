@@ -5,6 +5,7 @@ import { composeReport } from './compose.ts';
 import { describeMessage, describeRecipient, explainOutcomes, subjects } from './describe.ts';
 import { whyNoReport } from './eligible.ts';
 import { composeLikeKumo } from './kumomta.ts';
+import { mayBeGlobal, returnGlobal } from './international.ts';
 import { latin1 } from './octets.ts';
 import { chooseReturned, headerFields, headerOf, messageIdOf, type IncludeOriginal, type ReturnChoice } from './original.ts';
 import { tellable, type ReportedOutcome } from './outcomes.ts';
@@ -58,6 +59,7 @@ export function generateRfc3464Message(
   const choice = original
     ? chooseReturned(includeOf(params, first), original, Math.max(original.length, record.size), params.original_limit)
     : {};
+  const returned = choice.returned && record.dsn?.smtp_utf8 ? returnGlobal(choice.returned, recipient) : choice.returned;
   const inReplyTo = header && messageIdOf(headerFields(header));
   const composed =
     params.compatibility === 'kumomta'
@@ -74,7 +76,8 @@ export function generateRfc3464Message(
           recipients: outcomes.flatMap(({ record, action, recipients }) =>
             recipients.map((recipient) => describeRecipient(record, action, recipient, world.now)),
           ),
-          ...(choice.returned && { returned: choice.returned }),
+          mayBeGlobal: mayBeGlobal(recipient, outcomes, params.global_status ?? false),
+          ...(returned && { returned }),
           boundary: boundary(params, world),
         });
   return { sender: '', recipient, ...composed };

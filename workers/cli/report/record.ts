@@ -30,6 +30,7 @@ const schema = z.looseObject({
     .looseObject({
       envid: z.string().optional(),
       ret: z.enum(['FULL', 'HDRS']).optional(),
+      smtp_utf8: z.boolean().optional(),
       recipients: z.array(z.looseObject({ address: z.string(), notify: z.array(z.string()).optional(), orcpt: z.string().optional() })),
     })
     .optional(),
