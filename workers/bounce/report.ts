@@ -4,8 +4,10 @@ import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { whyNoReport } from '../../shared/core/dsn/eligible.ts';
 import { whyAgainstPolicy, type ReportPolicy, type Suppression } from '../../shared/core/dsn/report-policy.ts';
 import { generateRfc3464Message, type Report, type ReportParams } from '../../shared/core/dsn/generate.ts';
+import { minimalReport, readableRecord } from '../../shared/core/dsn/minimal.ts';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import type { Context } from '../../shared/io/context.ts';
+import type { DkimSigner } from '../../shared/io/dkim.ts';
 import { holderOf } from '../../shared/io/dispositions.ts';
 import { newMessageId } from '../../shared/io/ids.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
@@ -16,6 +18,8 @@ import { giveBackToLimits, takeFromLimits } from './report-limits.ts';
 export interface ReportWorld extends Pick<Pipeline, 'queues' | 'spool' | 'intake'> {
   context: Context;
   isOwnDomain: ReportPolicy['isOwnDomain'];
+  /** Absent where reports are not signed. */
+  sign?: DkimSigner;
 }
 
 /** `sent`, `repeated` (it was sent before), or why there is none. */
@@ -44,30 +48,56 @@ async function makeReport(record: DispositionRecord, world: ReportWorld): Promis
     readOriginal(record, spool, config.bounce.originalLimit),
   ]);
   if (marks.get(record.event_id)?.kind === 'sent') return 'repeated';
-  const header = original ? headerOf(original) : undefined;
-  const reason = whyNoReport(record, header) ?? whyAgainstPolicy(record, header, policyOf(world));
-  if (reason) return reason;
-  const report = generateRfc3464Message(paramsOf(config), original, record, {
-    now: Date.now(),
-    messageId: newMessageId(),
-    boundary: randomBytes(16).toString('hex'),
-  });
-  if (!report) return 'none';
-  const limit = await takeFromLimits(record.sender, redis, config.bounce);
+  const report = writeReport(record, original, world);
+  if (typeof report === 'string') return report;
+  const limit = await takeFromLimits(report.recipient, redis, config.bounce);
   if (limit) return limit;
   try {
     await reinject(report, record, world);
   } catch (error) {
     // That this fails too is no news: a count that is one too high ends with its window.
-    await giveBackToLimits(record.sender, redis).catch(() => undefined);
+    await giveBackToLimits(report.recipient, redis).catch(() => undefined);
     throw error;
   }
   return 'sent';
 }
 
-async function reinject(report: Report, record: DispositionRecord, { context, spool, intake }: ReportWorld): Promise<void> {
+/** The report, or why there is none. One that cannot be made in full is made short (RFC 5321 §6.1: it may not be lost). */
+function writeReport(record: DispositionRecord, original: Uint8Array | undefined, world: ReportWorld): Report | Suppression {
+  const { config, log, metrics } = world.context;
+  const params = paramsOf(config);
+  const unstable = { now: Date.now(), messageId: newMessageId(), boundary: randomBytes(16).toString('hex') };
+  const header = original ? headerOf(original) : undefined;
+  const whyNot = (of: DispositionRecord): Suppression | undefined =>
+    whyNoReport(of, header) ?? whyAgainstPolicy(of, header, policyOf(world));
+  try {
+    return whyNot(record) ?? generateRfc3464Message(params, original, record, unstable) ?? 'none';
+  } catch (error) {
+    const readable = readableRecord(record);
+    const report = readable && (whyNot(readable) ?? minimalReport(params, readable, unstable));
+    metrics.reportFaults.inc({ fault: 'minimal' });
+    log.error({ event: 'report_minimal', dispositionId: record.event_id, messageId: record.id, err: error });
+    return report ?? 'none';
+  }
+}
+
+/** The content with its signatures in front; without them when they cannot be made, which is better than no report. */
+async function signed(report: Report, record: DispositionRecord, { context, sign }: ReportWorld): Promise<Buffer> {
+  const content = Buffer.from(report.content);
+  if (!sign) return content;
+  try {
+    return Buffer.concat([Buffer.from(await sign(content, Date.now()), 'latin1'), content]);
+  } catch (error) {
+    context.metrics.reportFaults.inc({ fault: 'unsigned' });
+    context.log.error({ event: 'report_unsigned', dispositionId: record.event_id, messageId: record.id, error: String(error) });
+    return content;
+  }
+}
+
+async function reinject(report: Report, record: DispositionRecord, world: ReportWorld): Promise<void> {
+  const { context, spool, intake } = world;
   const draft = spool.draft(newMessageId());
-  await draft.write(Buffer.from(report.content));
+  await draft.write(await signed(report, record, world));
   await intake.receive(
     { envelope: envelopeOf(report), content: draft, info: { protocol: 'Report', peer: null, isTrusted: true } },
     (tx) => {
@@ -126,6 +156,7 @@ export function paramsOf({ bounce, hostname }: Config): ReportParams {
     enable_success: true,
     reporting_mta: { mta_type: hostname.includes('.') ? 'dns' : 'x-local-hostname', name: hostname },
     original_limit: bounce.originalLimit,
+    disclose_internals: bounce.discloseInternals,
     ...(bounce.from && { from: bounce.from }),
   };
 }

@@ -1,12 +1,14 @@
+import { isFormattableDate } from '../date.ts';
 import type { DispositionRecord } from '../disposition.ts';
 import { unreachable } from '../unreachable.ts';
 import { actionOf, type ReportedAction } from './action.ts';
 import { composeReport } from './compose.ts';
 import { describeMessage, describeRecipient, explainRecord, subjects } from './describe.ts';
 import { reportedRecipients, whyNoReport } from './eligible.ts';
+import { withoutInternals } from './internals.ts';
 import { composeLikeKumo } from './kumomta.ts';
 import { latin1 } from './octets.ts';
-import { chooseReturned, headerFields, headerOf, messageIdOf, type IncludeOriginal, type ReturnChoice } from './original.ts';
+import { chooseReturned, headerFields, headerOf, messageIdOf, referencesOf, type IncludeOriginal, type ReturnChoice } from './original.ts';
 import { checkParams, type ReportParams } from './params.ts';
 import { withoutSourceRoute } from './recipient.ts';
 
@@ -40,9 +42,10 @@ export function generateRfc3464Message(
   params: ReportParams,
   original: Uint8Array | undefined,
   record: DispositionRecord,
-  world: ReportWorld,
+  unstable: ReportWorld,
 ): Report | undefined {
   checkParams(params);
+  const world = params.stable_content ? stableWorld(record) : unstable;
   const header = original && headerOf(original);
   const action = actionOf(record);
   if (!action || !isEnabled(params, record, action)) return undefined;
@@ -51,7 +54,9 @@ export function generateRfc3464Message(
   const choice = original
     ? chooseReturned(includeOf(params, record, action), original, Math.max(original.length, record.size), params.original_limit)
     : {};
-  const inReplyTo = header && messageIdOf(headerFields(header));
+  const fields = header ? headerFields(header) : [];
+  const inReplyTo = messageIdOf(fields);
+  const told = params.disclose_internals === false ? withoutInternals(record) : record;
   const composed =
     params.compatibility === 'kumomta'
       ? composeCompatible(params, record, choice, world)
@@ -61,12 +66,12 @@ export function generateRfc3464Message(
           to: recipient,
           subject: subjects[action],
           messageId: messageId(params, world),
-          ...(inReplyTo && { inReplyTo }),
-          text: explainRecord(params.reporting_mta.name, record, action, choice.note, world.now),
-          message: describeMessage(params.reporting_mta, record, world.now),
-          recipients: reportedRecipients(record).map((recipient) => describeRecipient(record, action, recipient, world.now)),
+          ...(inReplyTo && { inReplyTo, references: [...referencesOf(fields), inReplyTo] }),
+          text: explainRecord(params.reporting_mta.name, told, action, choice.note, world.now),
+          message: describeMessage(params.reporting_mta, told, world.now),
+          recipients: reportedRecipients(record).map((recipient) => describeRecipient(told, action, recipient, world.now)),
           ...(choice.returned && { returned: choice.returned }),
-          boundary: boundary(params, world),
+          boundary: world.boundary,
         });
   return { sender: '', recipient, ...composed };
 }
@@ -103,16 +108,18 @@ function composeCompatible(params: ReportParams, record: DispositionRecord, choi
     from: author(params, 'Mail Delivery Subsystem'),
     messageId: messageId(params, world),
     ...(choice.returned && { returned: choice.returned }),
-    boundary: boundary(params, world),
+    boundary: world.boundary,
   });
 }
 
-const boundary = (params: ReportParams, world: ReportWorld): string => (params.stable_content ? 'report-boundary' : world.boundary);
+/** The same for the same record. */
+function stableWorld({ timestamp }: DispositionRecord): ReportWorld {
+  return { now: isFormattableDate(timestamp * 1000) ? timestamp * 1000 : 0, messageId: 'UUID', boundary: 'report-boundary' };
+}
 
-const messageId = (params: ReportParams, world: ReportWorld): string =>
-  `<${params.stable_content ? 'UUID' : world.messageId}@${params.reporting_mta.name}>`;
+const messageId = (params: ReportParams, world: ReportWorld): string => `<${world.messageId}@${params.reporting_mta.name}>`;
 
-function author(params: ReportParams, displayName: string): string {
+export function author(params: ReportParams, displayName: string): string {
   const from = params.from || `mailer-daemon@${params.reporting_mta.name}`;
   return from.includes('<') ? from : `${displayName} <${from}>`;
 }

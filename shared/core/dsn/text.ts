@@ -23,6 +23,8 @@ export interface Explanation {
 }
 
 const width = 76;
+/** Stands for a blank at which no line is broken; `fieldTextUtf8` lets no control through. */
+const heldBlank = '\u0000';
 
 /** The text as lines ended by CRLF; UTF-8 only where an address is not ASCII. */
 export function explain(explanation: Explanation): string {
@@ -38,13 +40,20 @@ export function explain(explanation: Explanation): string {
   return lines
     .flatMap(wrap)
     .map((line) => `${line}\r\n`)
-    .join('');
+    .join('')
+    .replaceAll(heldBlank, ' ');
 }
 
 function opening({ receivedAt, sender, recipients }: Explanation): string[] {
   const received = receivedAt === undefined ? 'The message was received' : `The message was received at ${formatDate(receivedAt)}`;
-  const addressees = recipients.map((recipient) => fieldTextUtf8(recipient)).join(', ');
-  return [received, `from ${fieldTextUtf8(sender)} and addressed to ${addressees}.`];
+  const addressees = recipients.map(unbroken).join(', ');
+  return [received, `from ${unbroken(sender)} and addressed to ${addressees}.`];
+}
+
+/** An address may have blanks (`"a b"@example.com`); one longer than any real one may be broken. */
+function unbroken(address: string): string {
+  const text = fieldTextUtf8(address);
+  return text.length > 320 ? text : text.replaceAll(' ', heldBlank);
 }
 
 function causeLines(cause: Explanation['cause']): string[] {

@@ -59,8 +59,7 @@ async function preview(files: PreviewFiles, json: boolean): Promise<number> {
   const original = files.original === undefined ? undefined : withCrlf(await read(files.original));
   const params = files.params === undefined ? await configuredParams(files.config) : await readParams(files.params);
   const report = generateRfc3464Message(params, original, record, {
-    // Constant content has a constant date.
-    now: params.stable_content ? record.timestamp * 1000 : Date.now(),
+    now: Date.now(),
     messageId: newMessageId(),
     boundary: randomBytes(16).toString('hex'),
   });
