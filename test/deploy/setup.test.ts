@@ -188,7 +188,7 @@ const calls: [args: string[], status: number, stream: 'stdout' | 'stderr', says:
   [['toString'], 2, 'stderr', /^rebound: unknown command "toString"/],
   [['start', '--fast'], 2, 'stderr', /^rebound: Unknown option '--fast'; see "rebound --help"\n$/],
   [['ingress', 'extra'], 2, 'stderr', /^rebound: Unexpected argument 'extra'[^\n]*\n$/],
-  [['config'], 2, 'stderr', /^rebound: expected "config check" or "config show"; see "rebound --help"\n$/],
+  [['config'], 2, 'stderr', /^rebound: expected "config check", "config show" or "config dkim"; see "rebound --help"\n$/],
   [['config', 'check', '--config', '/nowhere.json'], 1, 'stdout', /^\/nowhere\.json: cannot be read: ENOENT/],
   [['bounce', '--config', '/nowhere.json'], 1, 'stderr', /^rebound: the configuration has a mistake\n {2}\/nowhere\.json: cannot be read/],
 ];

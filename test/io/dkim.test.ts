@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import { dkimRecord, dkimSigner, loadDkimKeys } from '../../shared/io/dkim.ts';
 import { dkimSettings, ed25519Key, pemOf, readRecord, rsaKey, storeFiles } from '../support/dkim-keys.ts';
-import { bounce, characters, octets, original, reportOf } from '../support/dsn-record.ts';
+import { bounce, characters, octets, reportOf } from '../support/dsn-record.ts';
 
 // The other verifier, dkimpy, reads what went through the whole relay: test/relay/dkim.test.ts.
 

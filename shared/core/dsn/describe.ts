@@ -130,8 +130,10 @@ function isRemote({ type, response, peer_address }: DispositionRecord): boolean 
 
 /** RFC 3464 §2.2.4: the name in HELO and the address of the client; undefined where the name is none, or no SMTP client handed it in. */
 function clientOf({ meta }: DispositionRecord): Typed | undefined {
-  const { received_from: address, ehlo_domain: name } = meta;
-  if (typeof address !== 'string' || typeof name !== 'string' || !/^[0-9A-Fa-f:.]+$/.test(address)) return undefined;
+  const { received_from: from, ehlo_domain: name } = meta;
+  if (typeof from !== 'string' || typeof name !== 'string') return undefined;
+  const address = [from, from.replace(/:\d+$/, '')].find((text) => /^[0-9A-Fa-f:.]+$/.test(text) && parseIp(text));
+  if (address === undefined) return undefined;
   if (!isAscii(name) || (!isHostName(name) && !isAddressLiteral(name))) return undefined;
   return { type: 'dns', value: `${name} (${literal(address)})` };
 }
