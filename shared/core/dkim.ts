@@ -83,7 +83,7 @@ function relaxField(field: string): string {
 }
 
 function relaxBody(body: string): string {
-  const text = body.replace(/[ \t]+/g, ' ').replaceAll(' \r\n', '\r\n');
+  const text = body.replace(/[ \t]{2,}|\t/g, ' ').replaceAll(' \r\n', '\r\n');
   let end = text.endsWith(' ') ? text.length - 1 : text.length;
   while (text.endsWith('\r\n', end)) end -= 2;
   return end === 0 ? '' : `${text.slice(0, end)}\r\n`;
