@@ -27,7 +27,7 @@ for (const [name, record, status] of broken) {
     assert.throws(() => generateRfc3464Message(params, original, record, world));
     const readable = readableRecord(record) ?? assert.fail('it cannot be read');
     assert.equal(whyNoReport(readable, undefined), undefined);
-    const report = minimalReport(params, readable, world) ?? assert.fail('there is no report');
+    const report = minimalReport(params, [readable], world) ?? assert.fail('there is no report');
     assert.deepEqual([report.sender, report.recipient], ['', 'sender@sender.example.com']);
     assert.equal(takeApart(report).parts.length, 2);
     const parsed = parseRfc3464(report.content);
@@ -39,6 +39,29 @@ for (const [name, record, status] of broken) {
     assert.match(parsed?.text ?? '', /could not be delivered/);
   });
 }
+
+test('several records of one message are told in one short report (rule 21) (rule 10)', () => {
+  const records = [
+    bounce({ recipient: 'a@t' }),
+    bounce({ type: 'TransientFailure', delay_warning: true, recipient: 'b@t' }),
+    bounce({ recipient: 'c@t' }),
+  ];
+  const report = minimalReport(
+    params,
+    records.flatMap((record) => readableRecord(record) ?? []),
+    world,
+  );
+  const parsed = parseRfc3464(report?.content ?? new Uint8Array());
+  assert.deepEqual(
+    parsed?.recipients.map((r) => [r.finalRecipient?.value, r.action, r.status]),
+    [
+      ['a@t', 'failed', '5.0.0'],
+      ['c@t', 'failed', '5.0.0'],
+      ['b@t', 'delayed', '4.0.0'],
+    ],
+  );
+  for (const address of ['a@t', 'b@t', 'c@t']) assert.ok(parsed.text?.includes(`  ${address}`));
+});
 
 const silent: [name: string, record: DispositionRecord, want: string][] = [
   ['NOTIFY=NEVER as one text', odd({ dsn: { recipients: [{ address: 'recip@target.example.com', notify: 'NEVER' }] } }), 'notify'],
@@ -69,7 +92,7 @@ test('whatever its fields hold, a record with sender and recipient has a short r
   fc.assert(
     fc.property(record, fc.constantFrom('Bounce', 'Expiration', 'AdminBounce'), (changes, type) => {
       const readable = readableRecord(odd({ ...changes, type }));
-      const report = readable && minimalReport(params, readable, world);
+      const report = readable && minimalReport(params, [readable], world);
       assert.equal(parseRfc3464(report?.content ?? new Uint8Array())?.recipients[0]?.action, 'failed');
     }),
     { numRuns: 300 },

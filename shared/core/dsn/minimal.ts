@@ -1,11 +1,12 @@
 import { isFormattableDate } from '../date.ts';
 import { recordTypes, type DispositionRecord } from '../disposition.ts';
 import type { Notify } from '../envelope.ts';
-import { actionOf, type ReportedAction } from './action.ts';
+import type { ReportedAction } from './action.ts';
 import { composeReport } from './compose.ts';
 import { subjects } from './describe.ts';
-import { reportedRecipients } from './eligible.ts';
+import { fieldTextUtf8 } from './field.ts';
 import { author, type Report, type ReportParams, type ReportWorld } from './generate.ts';
+import { tellable } from './outcomes.ts';
 import { finalRecipient, withoutSourceRoute } from './recipient.ts';
 
 // RFC 5321 §6.1: who accepted a message must tell of its failure. When the full report cannot be made, a fault of ours or
@@ -42,22 +43,24 @@ export function readableRecord(record: DispositionRecord): DispositionRecord | u
   };
 }
 
-/** The shortest report that is one (RFC 3464 §2), of a `readableRecord`; undefined when there is nothing to report. */
-export function minimalReport(params: ReportParams, record: DispositionRecord, world: ReportWorld): Report | undefined {
-  const action = actionOf(record);
-  const recipients = reportedRecipients(record);
-  const to = withoutSourceRoute(record.sender);
-  if (!action || recipients.length === 0 || to === '') return undefined;
+/** The shortest report that is one (RFC 3464 §2), of `readableRecord`s of one message; undefined when there is nothing to report. */
+export function minimalReport(params: ReportParams, records: readonly DispositionRecord[], world: ReportWorld): Report | undefined {
+  const outcomes = tellable(records);
+  const [first] = outcomes;
+  const to = withoutSourceRoute(first?.record.sender ?? '');
+  if (!first || to === '') return undefined;
   const { name } = params.reporting_mta;
   const composed = composeReport({
     date: isFormattableDate(world.now) ? world.now : 0,
     from: author(params, '"Mail Delivery Subsystem"'),
     to,
-    subject: subjects[action],
+    subject: subjects[first.action],
     messageId: `<${world.messageId}@${name}>`,
-    text: `${words[action]}\r\nNo more can be said of it here. For help, write to postmaster@${name}.\r\n`,
+    text: `${outcomes.map(({ action, recipients }) => listOf(words[action], recipients)).join('')}No more can be said of it here. For help, write to postmaster@${name}.\r\n`,
     message: { reportingMta: { type: name.includes('.') ? 'dns' : 'x-local-hostname', value: name } },
-    recipients: recipients.map(({ address }) => ({ finalRecipient: finalRecipient(address), action, status: statusOf(record, action) })),
+    recipients: outcomes.flatMap(({ record, action, recipients }) =>
+      recipients.map(({ address }) => ({ finalRecipient: finalRecipient(address), action, status: statusOf(record, action) })),
+    ),
     boundary: world.boundary,
   });
   return { sender: '', recipient: to, ...composed };
@@ -71,9 +74,9 @@ const nothing = {
   site: '',
   size: 0,
   peer_address: null,
-  timestamp: 0,
+  timestamp: Number.NaN,
   event_time: '',
-  created: 0,
+  created: Number.NaN,
   created_time: '',
   num_attempts: 0,
   bounce_classification: '',
@@ -86,11 +89,14 @@ const nothing = {
 };
 
 const words: Readonly<Record<ReportedAction, string>> = {
-  failed: 'Your message could not be delivered to the addresses below.',
-  delayed: 'Your message could not yet be delivered to the addresses below. It will be tried again.',
-  delivered: 'Your message was delivered to the addresses below.',
-  relayed: 'Your message was passed on for the addresses below.',
+  failed: 'Your message could not be delivered to the following addresses:',
+  delayed: 'Your message could not yet be delivered to the following addresses, and will be tried again:',
+  delivered: 'Your message was delivered to the following addresses:',
+  relayed: 'Your message was passed on for the following addresses:',
 };
+
+const listOf = (sentence: string, recipients: readonly { address: string }[]): string =>
+  [sentence, ...recipients.map(({ address }) => `  ${fieldTextUtf8(address)}`), ''].map((line) => `${line}\r\n`).join('');
 
 function statusOf({ type, response }: DispositionRecord, action: ReportedAction): string {
   if (action === 'delivered' || action === 'relayed') return '2.0.0';
