@@ -248,6 +248,24 @@ export const configSchema = z.strictObject({
       ),
       mixed: flag(true).describe('Tell failures, delays and successes of one message in one report; false: a report for each of these'),
       from: z.string().default('').describe('Address of reports; empty: mailer-daemon@hostname'),
+      dkim: z
+        .array(
+          z.strictObject({
+            domain: hostname.describe('Domain of the signature (d=): that of bounce.from or one above it'),
+            selector: z
+              .string()
+              .regex(/^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/, {
+                error: 'expected a selector such as "mail2026"',
+              })
+              .describe('Name of the key in the DNS (s=)'),
+            keyFile: z.string().min(1).describe('PEM file of the private key, RSA or Ed25519'),
+          }),
+        )
+        .default([])
+        .describe('Keys that reports are signed with (DKIM): domain, selector and PEM file of each; see docs/reports.md'),
+      discloseInternals: flag(true).describe(
+        'Tell in reports the client that handed the message in, its id here, and next hops in private networks',
+      ),
       suppress: z
         .array(z.enum(optionalRules, { error: `expected one of ${optionalRules.map((rule) => `"${rule}"`).join(', ')}` }))
         .default([...optionalRules])

@@ -283,7 +283,7 @@ test('quoted-printable gives every octet back, in lines of at most 76', () => {
   );
 });
 
-test('25: dates are read back as they were written', () => {
+test('dates are read back as they were written (rule 25)', () => {
   fc.assert(
     fc.property(fc.integer({ min: Date.UTC(1900, 0, 1) / 1000, max: 253_402_300_799 }), (seconds) =>
       assert.equal(parseDate(formatDate(seconds * 1000)), seconds * 1000),

@@ -1,7 +1,9 @@
 import { DelayedError, Worker, type Job } from 'bullmq';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
-import type { Context } from '../../shared/io/context.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
+import { ConfigError } from '../../shared/io/config-load.ts';
+import type { Context } from '../../shared/io/context.ts';
+import { dkimSigner, loadDkimKeys, type DkimSigner } from '../../shared/io/dkim.ts';
 import { ownDomains } from '../../shared/io/own-domains.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { reportTogether } from './together.ts';
@@ -10,11 +12,15 @@ import type { ReportOutcome } from './report.ts';
 /** When to look again at what another worker is telling. Milliseconds. */
 const claimedElsewhereDelay = 250;
 
-/** The bounce role: one BullMQ worker on its subscription, making reports and putting them back into the queue. */
+/**
+ * The bounce role: one BullMQ worker on its subscription, making reports and putting them back into the queue. Keys are
+ * read once, here; rejects with ConfigError when one cannot be used.
+ */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
+  const sign = await openSigner(context);
   const pipeline = openPipeline(context);
-  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains) };
+  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), ...(sign && { sign }) };
 
   const worker = new Worker<SubscriberJob, ReportOutcome>(
     bounceSubscription.queue,
@@ -57,4 +63,12 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
       await pipeline.close();
     },
   };
+}
+
+/** None without keys. */
+async function openSigner({ config, log }: Context): Promise<DkimSigner | undefined> {
+  const { keys, problems, warnings } = await loadDkimKeys(config.bounce.dkim);
+  if (problems.length > 0) throw new ConfigError(problems);
+  for (const { source, message } of warnings) log.warn({ event: 'dkim_key_weak', setting: source, reason: message });
+  return keys.length > 0 ? dkimSigner(keys) : undefined;
 }

@@ -36,15 +36,14 @@ export function composeReport(report: ReportMessage): ComposedReport {
 }
 
 function header(report: ReportMessage, boundary: string, isBodyEightBit: boolean): string {
-  const references = report.inReplyTo && fieldText(report.inReplyTo);
   return [
     formatField('Date', formatDate(report.date)),
     formatField('From', fieldText(report.from)),
     formatField('To', fieldTextUtf8(report.to)),
     formatField('Subject', fieldText(report.subject)),
     formatField('Message-ID', fieldText(report.messageId)),
-    formatField('In-Reply-To', references),
-    formatField('References', references),
+    formatField('In-Reply-To', report.inReplyTo && fieldText(report.inReplyTo)),
+    formatField('References', report.references?.map((id) => fieldText(id)).join(' ')),
     // RFC 3834 §3.1.7 and §5.2; keeps vacation programs and other robots still.
     formatField('Auto-Submitted', 'auto-replied'),
     formatField('MIME-Version', '1.0'),

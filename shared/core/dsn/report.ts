@@ -60,6 +60,8 @@ export interface ReportMessage {
   messageId: string;
   /** Message-ID of the message that failed, with its angle brackets. */
   inReplyTo?: string;
+  /** Of the messages before it in its thread, and its own: the oldest first. */
+  references?: string[];
   /** The human-readable part: lines ended by CRLF. */
   text: string;
   message: PerMessage;

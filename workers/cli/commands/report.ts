@@ -61,8 +61,7 @@ async function preview(files: PreviewFiles, json: boolean): Promise<number> {
   if (params.compatibility === 'kumomta' && records.length > 1)
     throw new Failure('with compatibility "kumomta" a report is made of one record');
   const report = generateRfc3464Message(params, original, records, {
-    // Constant content has a constant date.
-    now: params.stable_content ? Math.max(...records.map(({ timestamp }) => timestamp)) * 1000 : Date.now(),
+    now: Date.now(),
     messageId: newMessageId(),
     boundary: randomBytes(16).toString('hex'),
   });
