@@ -5,6 +5,7 @@ import { classifyBounce } from '../../shared/core/bounce-class.ts';
 import type { Judgement, Verdict } from '../../shared/core/judge.ts';
 import type { Peer } from '../../shared/core/outcome.ts';
 import { localReply, type Reply } from '../../shared/core/reply.ts';
+import { parseQueueName } from '../../shared/core/queue-name.ts';
 import { recipientField, recordBase } from '../../shared/core/reception.ts';
 import { isWarningDue } from '../../shared/core/schedule.ts';
 import { parseNext, type HeldJob, type Taken, type Transaction } from '../../shared/io/queues.ts';
@@ -149,7 +150,7 @@ function read(results: unknown[], finishedAt: number, world: World, held: HeldJo
 }
 
 function classOf(reply: Reply, { held, job }: Attempted, { rules, context }: World): string {
-  const place = { domain: job.domain, site: parseLaneName(held.queue)?.site ?? '' };
+  const place = { domain: parseQueueName(job.queue).domain, site: parseLaneName(held.queue)?.site ?? '' };
   return classifyBounce(reply, rules.current && { rules: rules.current, place, lineBreaks: context.config.delivery.ruleLineBreaks });
 }
 
