@@ -50,8 +50,6 @@ export function memoize<A extends unknown[], V>(fn: (...args: A) => V | Promise<
       onError?.({ name, error, isStale: result !== undefined });
       if (result) return result.value;
       throw error;
-    } finally {
-      calls.delete(key);
     }
   };
 
@@ -65,7 +63,7 @@ export function memoize<A extends unknown[], V>(fn: (...args: A) => V | Promise<
     }
     const running = calls.get(key);
     if (running) return running;
-    const started = call(key, args);
+    const started = call(key, args).finally(() => calls.delete(key));
     calls.set(key, started);
     return started;
   };

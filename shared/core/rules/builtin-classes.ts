@@ -7,6 +7,8 @@ import type { BounceClass } from '../bounce-class.ts';
  */
 export const builtinClasses: readonly (readonly [pattern: string, label: BounceClass])[] = [
   // Codes that are beyond doubt, whatever the words. 556 is the code of RFC 7505 §3 for a null MX.
+  // Exchange says 5.1.10 of a recipient; for IANA it is the null MX.
+  ['(?i)^5\\d\\d .*(?:RecipientNotFound|recipient .{0,100}not found|mailbox unavailable)', 'InvalidRecipient'],
   ['^(?:451|550|556) [45]\\.1\\.10(?: |$)|^556 ', 'BadDomain'],
   ['^5\\d\\d 5\\.7\\.18(?: |$)', 'BadDomain'],
   ['^5\\d\\d 5\\.7\\.17(?: |$)', 'InvalidRecipient'],
@@ -86,7 +88,7 @@ export const builtinClasses: readonly (readonly [pattern: string, label: BounceC
 
   // Words, where the code says nothing or only that policy forbids.
   [
-    '(?i)(?:user|mail ?box|recipient|address|account|alias)\\b.{0,60}\\b(?:unknown|not found|does(?:n.t| not) exist|not exist|invalid|unavailable|undeliverable|rejected|not (?:listed|known|recogni[sz]ed))|(?:no such|unknown|invalid|non-?existent|bad|unrouteable) (?:local )?(?:user|mail ?box|recipient|address|account|person|destination)|no mailbox (?:here )?by that name|there is no|user doesn.t have',
+    '(?i)(?:user|mail ?box|recipient|address|account|alias)\\b.{0,60}\\b(?:unknown|not found|does(?:n.t| not) exist|not exist|invalid|unavailable|undeliverable|rejected|not (?:listed|known|recogni[sz]ed))|(?:no such|unknown|invalid|non-?existent|bad|unrouteable) (?:local )?(?:user|mail ?box|recipient|address|account|person|destination)|no mailbox (?:here )?by that name|not have an? (?:mailbox|account)|there is no|user doesn.t have',
     'InvalidRecipient',
   ],
   [
