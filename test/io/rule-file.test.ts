@@ -110,6 +110,21 @@ test('of two files one may break while the other changes', async (t) => {
   assert.equal(watched.code('x'), 550);
 });
 
+test('a file that stays broken is told of once', async (t) => {
+  const folder = await tempFolder(t);
+  const [a, b] = [join(folder, 'a.json'), join(folder, 'b.json')];
+  await Promise.all([writeFile(a, '{"x": 550}'), writeFile(b, '{"y": 550}')]);
+  const watched = await watch(t, a, b);
+  await rm(a);
+  // Each change that is seen in the second file is a further look at the first.
+  for (const code of [551, 552, 553]) {
+    await writeFile(`${b}.new`, `{"y": ${code}}`);
+    await rename(`${b}.new`, b);
+    await until('the change', () => watched.code('y') === code);
+  }
+  assert.deepEqual([await watched.loads('failed'), watched.log.filter(({ event }) => event === 'rules_not_loaded').length], [1, 1]);
+});
+
 test('without files there are no rules and nothing to watch', async (t) => {
   assert.equal((await watch(t)).files.current, undefined);
 });

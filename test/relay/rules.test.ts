@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -135,6 +136,14 @@ test('what is said to a connection, and a reply that counts recipients, is not r
   assert.equal(unconnected?.response.rewritten_from, undefined);
 });
 
+test('what we ourselves refuse to send is not rewritten', async (t) => {
+  const file = await ruleFile(t, { '.': 450 });
+  const relay = await startRebound(t, { config: { delivery: { rules: [file] } }, sink: { extensions: ['SIZE 100'] }, bounces: false });
+  await relay.send({ from: home, to: 'bob@dest.test', text: 'x'.repeat(500) });
+  const [bounce] = await relay.until((r) => r.type === 'Bounce');
+  assert.deepEqual([bounce?.response.local, bounce?.response.rewritten_from], [true, undefined]);
+});
+
 test('a class of a rule file is recorded, and counted as "other"', async (t) => {
   const file = await ruleFile(t, { 'over quota': 'FullBox' });
   const relay = await startRebound(t, {
@@ -171,4 +180,14 @@ test('rules are taken up while mail flows, and a broken file leaves them in forc
   await writeFile(file, '{"inactive": 45');
   await relay.send({ from: home, to: 'two@dest.test' });
   await relay.until((r) => r.type === 'Bounce' && r.recipient === 'two@dest.test' && r.response.rewritten_from === 450);
+});
+
+test('a delivery process does not start with a rule file that it cannot use, and says why', async (t) => {
+  const file = await ruleFile(t, { 'a(': 550 });
+  const relay = await startRebound(t, { deliveries: 0, bounces: false });
+  const { delivery } = relay.config;
+  const role = await startRole(t, 'delivery', relay.redis, { ...relay.config, delivery: { ...delivery, rules: [file] } });
+  if (role.child.exitCode === null) await once(role.child, 'exit');
+  assert.equal(role.child.exitCode, 1);
+  assert.match(role.log(), /rules\.json:1: rule 1, "a\(": missing closing/);
 });
