@@ -147,6 +147,7 @@ const minima: readonly (readonly [key: string, least: number, read: (config: Con
   // BullMQ renews a lock at half its life.
   ['delivery.lockDuration', 1000, (c) => c.delivery.lockDuration],
   ['delivery.sweepInterval', 100, (c) => c.delivery.sweepInterval],
+  ['delivery.rulesInterval', 10, (c) => c.delivery.rulesInterval],
   ['bounce.limitWindow', 1000, (c) => c.bounce.limitWindow],
   ['outbound.dnsTimeout', 100, (c) => c.outbound.dnsTimeout],
   ['outbound.timeouts.connect', 100, (c) => c.outbound.timeouts.connect],

@@ -138,6 +138,15 @@ export const configSchema = z.strictObject({
       fairnessInterval: duration('10s').describe('Time after which a session gives way when others wait'),
       lockDuration: duration('30s').describe('Time after which the jobs of a killed worker are taken over'),
       sweepInterval: duration('10s').describe('How often forgotten lanes are looked for'),
+      rules: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Rule files: status and bounce class by what a server said; see docs/rules.md'),
+      rulesInterval: duration('10s').describe('How often the rule files are looked at for changes'),
+      ruleLineBreaks: z
+        .enum(['escaped', 'space'])
+        .default('escaped')
+        .describe('Breaks between the lines of a response, as rules see them: the four characters \\r\\n, or one space'),
       sites: z
         .record(
           z.string(),

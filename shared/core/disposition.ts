@@ -49,6 +49,8 @@ export interface DispositionRecord {
     wire?: string[];
     /** True when no remote server said this. */
     local?: boolean;
+    /** The server's own code, where a rule or policy gave it another; `wire` has what the server said. */
+    rewritten_from?: number;
   };
   peer_address: { name: string; addr: string; is_secure?: boolean } | null;
   /** Seconds since 1970 of the event, and the same in RFC 3339. */
@@ -100,6 +102,7 @@ export function formatResponse(reply: Reply): DispositionRecord['response'] {
     ...(reply.lines.length > 1 && { lines: reply.lines }),
     ...(reply.wire && { wire: reply.wire }),
     ...(reply.local && { local: true }),
+    ...(reply.rewrittenFrom !== undefined && { rewritten_from: reply.rewrittenFrom }),
   };
 }
 
@@ -113,6 +116,7 @@ export function parseResponse(response: DispositionRecord['response']): Reply {
     ...(response.wire && { wire: response.wire }),
     ...(response.command && { command: response.command }),
     ...(response.local && { local: true }),
+    ...(response.rewritten_from !== undefined && { rewrittenFrom: response.rewritten_from }),
   };
 }
 

@@ -1,4 +1,5 @@
-import type { DispositionRecord } from '../core/disposition.ts';
+import { classLabel } from '../core/bounce-class.ts';
+import type { DispositionRecord, RecordType } from '../core/disposition.ts';
 import { isHeard, subscriptions } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import { gather } from './gathered.ts';
@@ -60,6 +61,7 @@ export function openDispositions({ redis, metrics, log, config }: Context, spool
       }
       tx.whenDone(() => {
         metrics.dispositions.inc({ type: record.type });
+        if (isFailure(record)) metrics.classified.inc({ class: classLabel(record.bounce_classification) });
         if (record.type === 'Delivery') metrics.deliverySeconds.observe(record.timestamp - record.created);
         log[levelOf(record)](logged(record));
         return Promise.resolve();
@@ -70,6 +72,9 @@ export function openDispositions({ redis, metrics, log, config }: Context, spool
 
 /** The name under which a subscriber's job holds the original. */
 export const holderOf = (queue: string, eventId: string): string => `${queue}/${eventId}`;
+
+const failures: readonly RecordType[] = ['Bounce', 'Expiration', 'TransientFailure'];
+const isFailure = ({ type }: DispositionRecord): boolean => failures.includes(type);
 
 /** What went well is told on request; the rest is what people look into a log for. */
 const levelOf = ({ type }: DispositionRecord): 'debug' | 'info' => (type === 'Reception' || type === 'Delivery' ? 'debug' : 'info');
