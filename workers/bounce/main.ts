@@ -3,14 +3,17 @@ import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import type { Context } from '../../shared/io/context.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
 import { ownDomains } from '../../shared/io/own-domains.ts';
+import { reportAddresses } from '../../shared/io/report-addresses.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
+import { startInbound } from './inbound.ts';
 import { reportOn, type ReportOutcome } from './report.ts';
 
 /** The bounce role: one BullMQ worker on its subscription, making reports and putting them back into the queue. */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
   const pipeline = openPipeline(context);
-  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains) };
+  const isReadHere = reportAddresses(config.ingress.reports.to);
+  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), isReadHere };
 
   const worker = new Worker<SubscriberJob, ReportOutcome>(
     bounceSubscription.queue,
@@ -41,10 +44,11 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   worker.on('failed', (job, error) =>
     log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) }),
   );
+  const inbound = await startInbound({ ...pipeline, context });
   await worker.waitUntilReady();
   return {
     close: async () => {
-      await worker.close();
+      await Promise.all([worker.close(), inbound.close()]);
       await pipeline.close();
     },
   };

@@ -16,6 +16,7 @@ import { giveBackToLimits, takeFromLimits } from './report-limits.ts';
 export interface ReportWorld extends Pick<Pipeline, 'queues' | 'spool' | 'intake'> {
   context: Context;
   isOwnDomain: ReportPolicy['isOwnDomain'];
+  isReadHere: ReportPolicy['isReadHere'];
 }
 
 /** `sent`, `repeated` (it was sent before), or why there is none. */
@@ -110,10 +111,11 @@ const headerOf = (original: Uint8Array): string => {
   return end < 0 ? text : text.slice(0, end + 2);
 };
 
-const policyOf = ({ context: { config }, isOwnDomain }: ReportWorld): ReportPolicy => ({
+const policyOf = ({ context: { config }, isOwnDomain, isReadHere }: ReportWorld): ReportPolicy => ({
   rules: config.bounce.suppress,
   maxHops: config.bounce.maxHops,
   isOwnDomain,
+  isReadHere,
 });
 
 /** RFC 3464 §2.2.2: a name that is no host name of the DNS is not called one. */
