@@ -124,7 +124,8 @@ export function openIntake(deps: IntakeDeps): Intake {
         const data = inboundJob(message, envelope.recipients.map((r) => r.address).filter(isForReports), info);
         tx.add(inboundQueue, { id: content.id, name: 'message', data, opts: subscriberOptions });
       }
-      if (groups.length > 0 && isForReports(envelope.sender)) {
+      // What a stranger sends under such a return path is not ours, and must not count as sent.
+      if (groups.length > 0 && info.isTrusted && isForReports(envelope.sender)) {
         const recipients = relayed.map((r) => r.address);
         const sent = { id: content.id, sender: envelope.sender, recipients, created, size: content.size };
         sentIndex.add(tx, { ...sent, ...(tenant && { tenant }), ...(campaign && { campaign }) }, envelope);

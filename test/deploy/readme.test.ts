@@ -15,7 +15,7 @@ test('the tables of settings and metrics in the README are those of the program'
 
 test('every file and command that the documents name exists', async () => {
   const missing: string[] = [];
-  for (const document of ['README.md', 'ARCHITECTURE.md', 'docs/reports.md']) {
+  for (const document of ['README.md', 'ARCHITECTURE.md', 'docs/reports.md', 'docs/reading-reports.md']) {
     const text = await readFile(root + document, 'utf8');
     for (const [, path] of text.matchAll(/`((?:workers|shared|infra|test)\/[\w./-]+\.\w+)`/g)) {
       await readFile(root + path).catch(() => missing.push(`${document}: ${path}`));

@@ -13,14 +13,7 @@ export interface Recent {
   failures: readonly DispositionRecord[];
 }
 
-export const failureTypes: ReadonlySet<RecordType> = new Set([
-  'Bounce',
-  'Expiration',
-  'TransientFailure',
-  'AdminBounce',
-  'OOB',
-  'Feedback',
-]);
+export const failureTypes: ReadonlySet<RecordType> = new Set(['Bounce', 'Expiration', 'TransientFailure', 'AdminBounce', 'OOB']);
 
 /** Counted back when the process starts; the same when nobody looked for so long that more came in. */
 const mostAtOnce = 20_000;
