@@ -29,7 +29,8 @@ export async function readReport(content: Uint8Array): Promise<Reading> {
     if (reading.kind !== 'other' || depth === mostDepth) return reading;
     for (const { type, content: inner } of mail.parts) {
       if (!/^message\/(?:rfc822|global)$/.test(type) || opened === mostMessages) continue;
-      const found = await read(inner, depth + 1);
+      // An attached message that cannot be taken apart is none of those that are looked for.
+      const found = await read(inner, depth + 1).catch(() => reading);
       if (found.kind === 'bounce' || found.kind === 'feedback') return { ...found, forwarded: true };
     }
     return reading;
@@ -42,6 +43,7 @@ async function openMail(octets: Uint8Array): Promise<OpenedMail> {
   return {
     fields: headerFields(headerOf(octets)),
     text: text ?? '',
-    parts: attachments.map((part) => ({ type: part.contentType.toLowerCase(), content: part.content })),
+    // A Content-Type without a type is given as `false`, whatever the declarations say.
+    parts: attachments.map(({ contentType, content }) => ({ type: String(contentType).toLowerCase(), content })),
   };
 }

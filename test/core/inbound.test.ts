@@ -48,6 +48,8 @@ const matches: [what: string, found: Partial<FoundMessages>, addresses: string[]
     'verp 1',
   ],
   ['the domain in any case', { verp: [sent('1', bob)] }, ['bob@DEST.test.'], 'verp 1'],
+  ['not a beginning of a name without domain', { verp: [sent('1', 'postmaster')] }, ['postmasters'], 'none verp 1'],
+  ['a name without domain', { verp: [sent('1', 'postmaster')] }, ['postmaster'], 'verp 1'],
   ['not the local part', { verp: [sent('1', bob)] }, ['BOB@dest.test'], 'none verp 1'],
   ['the final recipient, where the original one is another', { verp: [sent('1', bob)] }, ['old@dest.test', bob], 'verp 1'],
   ['an invented recipient', { verp: [sent('1', bob)], envid: [sent('2', bob)] }, ['victim@dest.test'], 'none verp 1'],

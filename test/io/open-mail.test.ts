@@ -237,6 +237,16 @@ const kinds: [what: string, mail: string, kind: Reading['kind']][] = [
   ['a letter', 'Auto-Submitted: no\nSubject: hello\n\nFinal-Recipient: rfc822; bob@dest.test\nAction: failed\n', 'other'],
   ['a letter with a message that is none', attached('Subject: x\n\nhello\n', 2), 'other'],
   ['a report without its part', report(words), 'other'],
+  ['a part of a type that is none', multipart('multipart/mixed', 'Content-Type: ;\n\nx'), 'other'],
+  [
+    'a letter with a message of too many parts',
+    multipart(
+      'multipart/mixed',
+      words,
+      `Content-Type: message/rfc822\n\n${multipart('multipart/mixed', ...Array.from({ length: 1100 }, () => '\nx'))}`,
+    ),
+    'other',
+  ],
   ['nothing', '', 'other'],
 ];
 for (const [what, mail, kind] of kinds) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { Queue } from 'bullmq';
 import type { ConfigInput } from '../../shared/core/config.ts';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { inboundQueue } from '../../shared/core/inbound/job.ts';
@@ -235,6 +236,24 @@ test('a failure here is not reported to a return path that is read here: its rec
   }
   await relay.idle();
   assert.deepEqual(await told(relay), []);
+});
+
+test('a message that took its reader down with it again and again is put aside unread', async (t) => {
+  const relay = await startReading(t);
+  const { redis } = relay.observer;
+  const queue = new Queue(inboundQueue, { connection: redis.duplicate() as never, prefix: redis.prefix });
+  cleanUp(t, () => queue.close());
+  await queue.pause();
+  const reply = await relay.arrive('v1@bounces.test', dsn(failed('bob@dest.test')));
+  const report = /queued as ([0-9a-f]{32})/.exec(reply)?.[1] ?? '';
+  // What BullMQ counts when the process that has the job dies.
+  await redis.client.hset(`${redis.prefix}:${inboundQueue}:${report}`, 'stc', 4);
+  await queue.resume();
+  await relay.until((record) => record.event_id === `${report}.u`);
+  await relay.idle();
+  assert.deepEqual(await relay.counted(), { 'unreadable fault': 1 });
+  assert.deepEqual(await told(relay), []);
+  assert.deepEqual(await relay.leftovers(), []);
 });
 
 test('a report whose job runs again makes no second record', async (t) => {

@@ -51,5 +51,7 @@ function recipientIn({ recipients }: SentMessage, addresses: readonly string[]):
 
 /** RFC 5321 §2.4: only the domain is the same in any case. */
 function isSameMailbox(a: string, b: string): boolean {
-  return domainOf(a) === domainOf(b) && a.slice(0, a.lastIndexOf('@')) === b.slice(0, b.lastIndexOf('@'));
+  return domainOf(a) === domainOf(b) && localPartOf(a) === localPartOf(b);
 }
+
+const localPartOf = (address: string): string => address.replace(/@[^@]*$/, '');
