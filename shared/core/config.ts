@@ -247,10 +247,17 @@ export const configSchema = z.strictObject({
         .enum(['FullContent', 'HeadersOnly', 'No'])
         .default('FullContent')
         .describe('What a report returns of the message, unless its sender asked (RET)'),
+      globalStatus: flag(false).describe(
+        'Report on internationalised mail in message/global-delivery-status (RFC 6533) to ASCII return paths too; see docs/reports.md',
+      ),
       delayWarning: duration('4h').describe(
         'Age at which the sender of a message that still waits is warned, at its next failed attempt, and the time between two warnings; 0: never',
       ),
       delayWarnings: count(1).describe('Warnings of delay for one recipient at most'),
+      hold: duration('5s').describe(
+        'How long outcomes of a message with several recipients are waited for, to tell them in one report; 0: a report for each disposition',
+      ),
+      mixed: flag(true).describe('Tell failures, delays and successes of one message in one report; false: a report for each of these'),
       from: z.string().default('').describe('Address of reports; empty: mailer-daemon@hostname'),
       suppress: z
         .array(z.enum(optionalRules, { error: `expected one of ${optionalRules.map((rule) => `"${rule}"`).join(', ')}` }))

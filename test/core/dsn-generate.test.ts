@@ -335,7 +335,7 @@ const originalRecipients: [name: string, orcpt: string | undefined, want: string
   ['no xtext: as it is (81)', 'rfc822;a+0D+0AX:b', 'rfc822; a+0D+0AX:b'],
   ['bare line ends: neutralised', 'rfc822;a\r\nX-Injected: b', 'rfc822; a?X-Injected: b'],
   ['without a type', 'a@x', undefined],
-  ['utf-8 in its own escapes (103)', 'utf-8;\\x{3B4}+@x', 'utf-8; \\x{3B4}+@x'],
+  ['utf-8 in its own escapes (103)', 'utf-8;\\x{3B4}\\x{2B}@x', 'utf-8; \\x{3B4}\\x{2B}@x'],
   ['utf-8 raw (101)', 'utf-8;δ@x', 'utf-8; \\x{3B4}@x'],
 ];
 for (const [name, orcpt, want] of originalRecipients) {

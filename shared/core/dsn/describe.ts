@@ -6,11 +6,10 @@ import type { Recipient } from '../envelope.ts';
 import { unreachable } from '../unreachable.ts';
 import { decodeXtext } from '../xtext.ts';
 import type { ReportedAction } from './action.ts';
-import { reportedRecipients } from './eligible.ts';
-import { fieldText } from './field.ts';
+import type { ReportedOutcome } from './outcomes.ts';
 import { finalRecipient, originalRecipient, withoutSourceRoute } from './recipient.ts';
 import type { PerMessage, PerRecipient, Typed } from './report.ts';
-import { explain, type Explanation } from './text.ts';
+import { explain, type ExplainedCase } from './text.ts';
 
 /** RFC 3834 §3.1.5: what it is, at a glance. */
 export const subjects: Readonly<Record<ReportedAction, string>> = {
@@ -42,7 +41,7 @@ export function describeRecipient(record: DispositionRecord, action: ReportedAct
   const remoteMta = isRemote(record) && record.peer_address ? mtaName(record.peer_address) : undefined;
   // An administrator's decision, and a refusal without an attempt, are no attempts (RFC 3464 §2.3.7).
   const lastAttemptDate = record.type === 'AdminBounce' || record.num_attempts === 0 ? undefined : epochMs(record.timestamp, now);
-  const ownWords = fieldText(replyText(reply));
+  const ownWords = replyText(reply);
   return {
     ...(original && { originalRecipient: original }),
     finalRecipient: finalRecipient(address),
@@ -58,31 +57,32 @@ export function describeRecipient(record: DispositionRecord, action: ReportedAct
   };
 }
 
-/** The human-readable part; `note` is a further sentence. */
-export function explainRecord(
-  host: string,
-  record: DispositionRecord,
-  action: ReportedAction,
-  note: string | undefined,
-  now: number,
-): string {
-  const receivedAt = epochMs(record.created, now);
-  const reply = parseResponse(record.response);
-  const peer = record.peer_address && { name: record.peer_address.name.replace(/\.$/, ''), address: record.peer_address.addr };
+/** The human-readable part; `note` is a further sentence. All outcomes are of one message. */
+export function explainOutcomes(host: string, outcomes: readonly ReportedOutcome[], note: string | undefined, now: number): string {
+  const record = outcomes[0]?.record;
+  const receivedAt = record && epochMs(record.created, now);
   return explain({
     ...(receivedAt !== undefined && { receivedAt }),
-    sender: withoutSourceRoute(record.sender),
-    recipients: reportedRecipients(record).map((r) => r.address),
-    cause: isRemote(record)
-      ? { kind: 'remote', ...(peer && { peer }), response: replyOnOneLine(reply) }
-      : { kind: 'local', status: `${statusOf(record, action)} ${replyText(reply)}` },
-    outcome: outcomeOf(record, action),
+    sender: withoutSourceRoute(record?.sender ?? ''),
+    cases: outcomes.map(explainOutcome),
     notes: note ? [note] : [],
     contact: `postmaster@${host}`,
   });
 }
 
-function outcomeOf({ type, expires }: DispositionRecord, action: ReportedAction): Explanation['outcome'] {
+function explainOutcome({ record, action, recipients }: ReportedOutcome): ExplainedCase {
+  const reply = parseResponse(record.response);
+  const peer = record.peer_address && { name: record.peer_address.name.replace(/\.$/, ''), address: record.peer_address.addr };
+  return {
+    recipients: recipients.map((r) => r.address),
+    cause: isRemote(record)
+      ? { kind: 'remote', ...(peer && { peer }), response: replyOnOneLine(reply) }
+      : { kind: 'local', status: `${statusOf(record, action)} ${replyText(reply)}` },
+    outcome: outcomeOf(record, action),
+  };
+}
+
+function outcomeOf({ type, expires }: DispositionRecord, action: ReportedAction): ExplainedCase['outcome'] {
   if (action === 'failed') return { action, isExpired: type === 'Expiration' };
   return action === 'delayed' ? { action, ...(isFormattableDate(expires ?? Number.NaN) && { until: expires }) } : { action };
 }

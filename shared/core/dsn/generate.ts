@@ -1,12 +1,14 @@
 import type { DispositionRecord } from '../disposition.ts';
 import { unreachable } from '../unreachable.ts';
-import { actionOf, type ReportedAction } from './action.ts';
+import { actionOf } from './action.ts';
 import { composeReport } from './compose.ts';
-import { describeMessage, describeRecipient, explainRecord, subjects } from './describe.ts';
-import { reportedRecipients, whyNoReport } from './eligible.ts';
+import { describeMessage, describeRecipient, explainOutcomes, subjects } from './describe.ts';
+import { whyNoReport } from './eligible.ts';
 import { composeLikeKumo } from './kumomta.ts';
+import { mayBeGlobal, returnGlobal } from './international.ts';
 import { latin1 } from './octets.ts';
 import { chooseReturned, headerFields, headerOf, messageIdOf, type IncludeOriginal, type ReturnChoice } from './original.ts';
+import { tellable, type ReportedOutcome } from './outcomes.ts';
 import { checkParams, type ReportParams } from './params.ts';
 import { withoutSourceRoute } from './recipient.ts';
 
@@ -32,29 +34,36 @@ export interface Report {
 }
 
 /**
- * The RFC 3464 report of a record, or undefined when none is due: its type is not enabled, or `whyNoReport` has a reason.
+ * The RFC 3464 report of a record, or of several records of one message (RFC 3464 §2: a group per recipient); undefined when
+ * none is due: no record is of an enabled type, or `whyNoReport` has a reason against each.
  * `original`: the message, or the beginning of one that is larger than `original_limit` (its header at least).
- * Throws TypeError for parameters that are not of the form above, never for what a record or a message holds.
+ * Throws TypeError for parameters that are not of the form above and for records of several messages, never for what a
+ * record or a message holds.
  */
 export function generateRfc3464Message(
   params: ReportParams,
   original: Uint8Array | undefined,
-  record: DispositionRecord,
+  records: DispositionRecord | readonly DispositionRecord[],
   world: ReportWorld,
 ): Report | undefined {
   checkParams(params);
   const header = original && headerOf(original);
-  const action = actionOf(record);
-  if (!action || !isEnabled(params, record, action)) return undefined;
-  if (whyNoReport(record, header && latin1(header.subarray(0, 65_536))) !== undefined) return undefined;
+  const headerText = header && latin1(header.subarray(0, 65_536));
+  const enabled = listOf(records).filter((record) => isEnabled(params, record) && whyNoReport(record, headerText) === undefined);
+  const outcomes = tellable(enabled);
+  const [first] = outcomes;
+  if (!first) return undefined;
+  const { record, action } = first;
+  if (outcomes.some((other) => other.record.id !== record.id)) throw new TypeError('a report is about one message (RFC 3464 2)');
   const recipient = withoutSourceRoute(record.sender);
   const choice = original
-    ? chooseReturned(includeOf(params, record, action), original, Math.max(original.length, record.size), params.original_limit)
+    ? chooseReturned(includeOf(params, first), original, Math.max(original.length, record.size), params.original_limit)
     : {};
+  const returned = choice.returned && record.dsn?.smtp_utf8 ? returnGlobal(choice.returned, recipient) : choice.returned;
   const inReplyTo = header && messageIdOf(headerFields(header));
   const composed =
     params.compatibility === 'kumomta'
-      ? composeCompatible(params, record, choice, world)
+      ? composeCompatible(params, outcomes, choice, world)
       : composeReport({
           date: world.now,
           from: author(params, '"Mail Delivery Subsystem"'),
@@ -62,22 +71,29 @@ export function generateRfc3464Message(
           subject: subjects[action],
           messageId: messageId(params, world),
           ...(inReplyTo && { inReplyTo }),
-          text: explainRecord(params.reporting_mta.name, record, action, choice.note, world.now),
+          text: explainOutcomes(params.reporting_mta.name, outcomes, choice.note, world.now),
           message: describeMessage(params.reporting_mta, record, world.now),
-          recipients: reportedRecipients(record).map((recipient) => describeRecipient(record, action, recipient, world.now)),
-          ...(choice.returned && { returned: choice.returned }),
+          recipients: outcomes.flatMap(({ record, action, recipients }) =>
+            recipients.map((recipient) => describeRecipient(record, action, recipient, world.now)),
+          ),
+          mayBeGlobal: mayBeGlobal(recipient, outcomes, params.global_status ?? false),
+          ...(returned && { returned }),
           boundary: boundary(params, world),
         });
   return { sender: '', recipient, ...composed };
 }
 
+const listOf = <T extends object>(one: T | readonly T[]): readonly T[] => (Array.isArray(one) ? one : [one as T]);
+
 const includeByRet = { FULL: 'FullContent', HDRS: 'HeadersOnly' } as const;
 
-function isEnabled(params: ReportParams, { type }: DispositionRecord, action: ReportedAction): boolean {
+function isEnabled(params: ReportParams, record: DispositionRecord): boolean {
+  const action = actionOf(record);
+  if (action === undefined) return false;
   if (action !== 'failed' && params.compatibility === 'kumomta') return false;
   switch (action) {
     case 'failed':
-      return (type === 'Expiration' ? params.enable_expiration : params.enable_bounce) ?? false;
+      return (record.type === 'Expiration' ? params.enable_expiration : params.enable_bounce) ?? false;
     case 'delayed':
       return params.enable_delay ?? false;
     case 'delivered':
@@ -88,16 +104,19 @@ function isEnabled(params: ReportParams, { type }: DispositionRecord, action: Re
   }
 }
 
-/** RFC 3461 §4.3: RET is about failures; where nothing has failed the header is enough. */
-function includeOf(params: ReportParams, { dsn }: DispositionRecord, action: ReportedAction): IncludeOriginal {
+/** RFC 3461 §4.3: RET is about failures; where nothing has failed the header is enough. `first`: a failure if there is one. */
+function includeOf(params: ReportParams, { record: { dsn }, action }: ReportedOutcome): IncludeOriginal {
   const asked = dsn?.ret === undefined ? params.include_original_message : includeByRet[dsn.ret];
   return action === 'failed' || asked === 'No' ? asked : 'HeadersOnly';
 }
 
-function composeCompatible(params: ReportParams, record: DispositionRecord, choice: ReturnChoice, world: ReportWorld) {
+function composeCompatible(params: ReportParams, outcomes: readonly ReportedOutcome[], choice: ReturnChoice, world: ReportWorld) {
+  const [outcome, another] = outcomes;
+  if (!outcome || another) throw new TypeError('with compatibility "kumomta" a report is made of one record');
+  const { record, recipients } = outcome;
   return composeLikeKumo({
     record,
-    recipients: reportedRecipients(record).map((r) => r.address),
+    recipients: recipients.map((r) => r.address),
     returnPath: withoutSourceRoute(record.sender),
     reportingMta: params.reporting_mta,
     from: author(params, 'Mail Delivery Subsystem'),

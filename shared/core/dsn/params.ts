@@ -1,6 +1,6 @@
 import type { IncludeOriginal } from './original.ts';
 
-/** The parameters of the original's function, and six of our own. */
+/** The parameters of the original's function, and seven of our own. */
 export interface ReportParams {
   /** What is returned of the message, unless its sender asked (RET). */
   include_original_message: IncludeOriginal;
@@ -19,6 +19,8 @@ export interface ReportParams {
   from?: string;
   /** Octets; a larger message is returned as its header. None: no limit. */
   original_limit?: number;
+  /** message/global-delivery-status also for an ASCII return path, whose reader may not know it. */
+  global_status?: boolean;
 }
 
 /** Throws TypeError naming the parameter that is unknown, missing or not of its kind. */
@@ -44,6 +46,7 @@ const optionalKeys: Record<string, (value: unknown) => boolean> = {
   compatibility: (value) => value === 'kumomta',
   from: isString,
   original_limit: (value) => typeof value === 'number' && value >= 0,
+  global_status: isBoolean,
 };
 
 function checkKeys(path: string, value: object, checks: Record<string, (value: unknown) => boolean>): void {

@@ -7,6 +7,16 @@ export interface Explanation {
   /** Epoch ms. */
   receivedAt?: number;
   sender: string;
+  /** At least one; a recipient is in one of them only. */
+  cases: readonly ExplainedCase[];
+  /** Further sentences, each a line. */
+  notes: readonly string[];
+  /** Address of a person who can help. */
+  contact: string;
+}
+
+/** What happened to some recipients, and why. */
+export interface ExplainedCase {
   recipients: readonly string[];
   /** The words of the server that refused it, in one line; or our own when no server did. */
   cause: { kind: 'remote'; peer?: { name: string; address: string }; response: string } | { kind: 'local'; status: string };
@@ -16,10 +26,6 @@ export interface Explanation {
     | { action: 'delayed'; until?: number | undefined }
     | { action: 'delivered' }
     | { action: 'relayed' };
-  /** Further sentences, each a line. */
-  notes: readonly string[];
-  /** Address of a person who can help. */
-  contact: string;
 }
 
 const width = 76;
@@ -28,9 +34,7 @@ const width = 76;
 export function explain(explanation: Explanation): string {
   const lines = [
     ...opening(explanation),
-    ...causeLines(explanation.cause),
-    '',
-    ...outcomeLines(explanation.outcome),
+    ...caseLines(explanation.cases),
     ...(explanation.notes.length > 0 ? ['', ...explanation.notes] : []),
     '',
     `For help, write to ${fieldTextUtf8(explanation.contact)}.`,
@@ -41,13 +45,26 @@ export function explain(explanation: Explanation): string {
     .join('');
 }
 
-function opening({ receivedAt, sender, recipients }: Explanation): string[] {
+function opening({ receivedAt, sender, cases }: Explanation): string[] {
   const received = receivedAt === undefined ? 'The message was received' : `The message was received at ${formatDate(receivedAt)}`;
-  const addressees = recipients.map((recipient) => fieldTextUtf8(recipient)).join(', ');
-  return [received, `from ${fieldTextUtf8(sender)} and addressed to ${addressees}.`];
+  return [received, `from ${fieldTextUtf8(sender)} and addressed to ${addressees(cases.flatMap(({ recipients }) => recipients))}.`];
 }
 
-function causeLines(cause: Explanation['cause']): string[] {
+const addressees = (recipients: readonly string[]): string => recipients.map((recipient) => fieldTextUtf8(recipient)).join(', ');
+
+/** Each case with its recipients, where there are several; what happens next is said once where it is the same for all. */
+function caseLines(cases: readonly ExplainedCase[]): string[] {
+  const [first, ...others] = cases.map(({ outcome }) => outcomeLines(outcome));
+  const isSame = others.every((lines) => lines.join() === first?.join());
+  const told = cases.flatMap(({ recipients, cause, outcome }) => [
+    ...(cases.length > 1 ? ['', `To ${addressees(recipients)}:`] : []),
+    ...causeLines(cause),
+    ...(isSame ? [] : ['', ...outcomeLines(outcome)]),
+  ]);
+  return isSame ? [...told, '', ...(first ?? [])] : told;
+}
+
+function causeLines(cause: ExplainedCase['cause']): string[] {
   if (cause.kind === 'local') return [`Status: ${fieldTextUtf8(cause.status)}`];
   const { peer, response } = cause;
   return [
@@ -57,7 +74,7 @@ function causeLines(cause: Explanation['cause']): string[] {
 }
 
 /** What happens next, and what the reader has to do (RFC 3464 §1.2 a). */
-function outcomeLines(outcome: Explanation['outcome']): string[] {
+function outcomeLines(outcome: ExplainedCase['outcome']): string[] {
   switch (outcome.action) {
     case 'failed':
       return [
