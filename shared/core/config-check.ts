@@ -141,6 +141,7 @@ const withoutUndefined = (queue: Config['queues'][string]): Partial<Schedule> =>
 const minima: readonly (readonly [key: string, least: number, read: (config: Config) => number])[] = [
   ['redis.timeout', 100, (c) => c.redis.timeout],
   ['ingress.maxSize', 1, (c) => c.ingress.maxSize],
+  ['ingress.reports.maxSize', 1, (c) => c.ingress.reports.maxSize],
   ['ingress.idleTimeout', 100, (c) => c.ingress.idleTimeout],
   ['ingress.dataDeadline', 100, (c) => c.ingress.dataDeadline],
   ['ingress.sessionDeadline', 100, (c) => c.ingress.sessionDeadline],

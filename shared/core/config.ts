@@ -75,6 +75,17 @@ export const configSchema = z.strictObject({
       trusted: z.array(cidr).default(['127.0.0.0/8', '::1/128']).describe('Networks that may relay anywhere'),
       proxies: z.array(cidr).default([]).describe('Load balancers whose PROXY protocol (v1) header is believed; from them it is required'),
       domains: z.array(z.string()).default([]).describe('Domains anyone may send to through this relay'),
+      reports: z
+        .strictObject({
+          to: z
+            .array(z.string().regex(/^(?:[^\s@]+@)?[^\s@]+$/, { error: 'expected a domain, or an address such as "fbl@example.org"' }))
+            .default([])
+            .describe(
+              'Domains, and single addresses, whose mail is read as reports instead of relayed: late bounces and complaints, from anyone; see docs/reading-reports.md',
+            ),
+          maxSize: bytes('10MB').describe('Largest message to them'),
+        })
+        .prefault({}),
       users: z
         .array(
           z.strictObject({

@@ -1,3 +1,5 @@
+import type { FeedbackReport } from './inbound/feedback.ts';
+import type { MatchedBy } from './inbound/match.ts';
 import type { Peer } from './outcome.ts';
 import { replyText, type Reply } from './reply.ts';
 
@@ -11,6 +13,8 @@ export const recordTypes = [
   'Rejection',
   'AdminBounce',
   'Delayed',
+  'OOB',
+  'Feedback',
 ] as const;
 export type RecordType = (typeof recordTypes)[number];
 
@@ -65,7 +69,8 @@ export interface DispositionRecord {
   egress_pool: string | null;
   egress_source: string | null;
   source_address: { address: string } | null;
-  feedback_report: null;
+  /** What a complaint says, for Feedback. */
+  feedback_report: FeedbackReport | null;
   meta: Record<string, unknown>;
   headers: Record<string, unknown>;
   delivery_protocol: string | null;
@@ -88,6 +93,19 @@ export interface DispositionRecord {
   next_attempt?: number;
   /** Epoch ms when the message expires, for TransientFailure. */
   expires?: number;
+  /** For OOB and Feedback: the report that told it, and how the message that it is about was found. */
+  inbound?: {
+    /** The message id of the report: its Reception has the rest. */
+    id: string;
+    /** `none`: `id`, `sender` and `recipient` are what the report says, which anybody can write. */
+    matched: MatchedBy | 'none';
+    /** A message was found, but it never had this recipient. */
+    mismatch?: { id: string; matched: MatchedBy };
+    /** Of the report; empty for the null reverse-path, which a true one has. */
+    reverse_path: string;
+    /** It was in a message that somebody wrote around it. */
+    forwarded?: true;
+  };
   /** A TransientFailure of a message so late that senders who want to hear of it are warned. */
   delay_warning?: boolean;
 }

@@ -77,6 +77,12 @@ export function openMetrics(instance: string) {
       labelNames: ['fault'],
       registers,
     }),
+    inbound: new Counter({
+      name: 'rebound_inbound_total',
+      help: 'What came to ingress.reports.to, by kind and by what found the original (docs/reading-reports.md)',
+      labelNames: ['kind', 'match'],
+      registers,
+    }),
     queueDepth: new Gauge({
       name: 'rebound_queue_depth',
       help: 'Messages waiting, delayed and in flight over all lanes (admin only)',

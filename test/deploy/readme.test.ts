@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -17,7 +17,8 @@ test('the tables of settings and metrics in the README are those of the program'
 
 test('every file and command that the documents name exists', async () => {
   const missing: string[] = [];
-  for (const document of ['README.md', 'ARCHITECTURE.md', 'docs/reports.md', 'docs/rules.md']) {
+  const guides = (await readdir(`${root}docs`)).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`);
+  for (const document of ['README.md', 'ARCHITECTURE.md', ...guides]) {
     const text = await readFile(root + document, 'utf8');
     for (const [, path] of text.matchAll(/`((?:workers|shared|infra|test)\/[\w./-]+\.\w+)`/g)) {
       await readFile(root + path).catch(() => missing.push(`${document}: ${path}`));

@@ -5,7 +5,9 @@ import { ConfigError } from '../../shared/io/config-load.ts';
 import type { Context } from '../../shared/io/context.ts';
 import { dkimSigner, loadDkimKeys, type DkimSigner } from '../../shared/io/dkim.ts';
 import { ownDomains } from '../../shared/io/own-domains.ts';
+import { reportAddresses } from '../../shared/io/report-addresses.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
+import { startInbound } from './inbound.ts';
 import { reportTogether } from './together.ts';
 import type { ReportOutcome } from './report.ts';
 
@@ -20,7 +22,8 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   const { config, redis, log, metrics } = context;
   const sign = await openSigner(context);
   const pipeline = openPipeline(context);
-  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), ...(sign && { sign }) };
+  const isReadHere = reportAddresses(config.ingress.reports.to);
+  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), isReadHere, ...(sign && { sign }) };
 
   const worker = new Worker<SubscriberJob, ReportOutcome>(
     bounceSubscription.queue,
@@ -56,10 +59,11 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   worker.on('failed', (job, error) =>
     log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) }),
   );
+  const inbound = await startInbound({ ...pipeline, context });
   await worker.waitUntilReady();
   return {
     close: async () => {
-      await worker.close();
+      await Promise.all([worker.close(), inbound.close()]);
       await pipeline.close();
     },
   };

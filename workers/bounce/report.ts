@@ -22,6 +22,7 @@ export interface ReportWorld extends Pick<Pipeline, 'queues' | 'spool' | 'intake
   isOwnDomain: ReportPolicy['isOwnDomain'];
   /** Absent where reports are not signed. */
   sign?: DkimSigner;
+  isReadHere: ReportPolicy['isReadHere'];
 }
 
 /** `sent`, `gathered` (told in the report of another outcome of the message), `repeated` (it was told before), or why there is none. */
@@ -224,10 +225,11 @@ const headerOf = (original: Uint8Array): string => {
   return end < 0 ? text : text.slice(0, end + 2);
 };
 
-const policyOf = ({ context: { config }, isOwnDomain }: ReportWorld): ReportPolicy => ({
+const policyOf = ({ context: { config }, isOwnDomain, isReadHere }: ReportWorld): ReportPolicy => ({
   rules: config.bounce.suppress,
   maxHops: config.bounce.maxHops,
   isOwnDomain,
+  isReadHere,
 });
 
 /** RFC 3464 §2.2.2: a name that is no host name of the DNS is not called one. */
