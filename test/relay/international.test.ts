@@ -57,7 +57,7 @@ async function submit({ relay }: World, sender: string, recipient: string, conte
 const utf8Message = wire('From: Jürgen <ann@home.test>\r\nSubject: Grüße\r\nMessage-ID: <m1@home.test>\r\n\r\nWörter');
 
 async function reportAt({ home }: World): Promise<{ message: SinkMessage; parsed: ParsedReport }> {
-  const message = await home.next((m) => m.sender === '', 10_000);
+  const message = await home.next((m) => m.sender === '', 30_000);
   const parsed = parseRfc3464(message.bytes);
   assert.ok(parsed);
   return { message, parsed };

@@ -224,7 +224,7 @@ test('a failure here is not reported to a return path that is read here: its rec
   const relay = await startReading(t);
   await relay.send({ from: 'v1@bounces.test', to: nobody });
   const [bounce] = await relay.until((record) => record.type === 'Bounce');
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 30_000;
   for (;;) {
     const mark = (await readReportMarks(relay.observer.redis, [bounce?.event_id ?? ''])).get(bounce?.event_id ?? '');
     if (mark) {

@@ -52,7 +52,7 @@ async function startWatched(t: TestContext, config: ConfigInput = {}, processes 
       return { mark: await markOf(relay, event), message, event };
     },
     counted: async (total) => {
-      for (const deadline = Date.now() + 10_000; ; await sleep(10)) {
+      for (const deadline = Date.now() + 30_000; ; await sleep(10)) {
         const totals: Record<string, number> = {};
         for (const { metrics } of contexts) {
           const { values } = await metrics.reports.get();
@@ -75,7 +75,7 @@ async function startWatched(t: TestContext, config: ConfigInput = {}, processes 
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10));
 
 async function markOf({ observer }: Relay, event: string): Promise<ReportMark> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 30_000;
   for (;;) {
     const mark = (await readReportMarks(observer.redis, [event])).get(event);
     if (mark) return mark;
