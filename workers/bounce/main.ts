@@ -1,16 +1,19 @@
 import { Worker, type Job } from 'bullmq';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
+import { wordingsInUse } from '../../shared/core/tenant-reports.ts';
 import type { Context } from '../../shared/io/context.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
 import { ownDomains } from '../../shared/io/own-domains.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
+import { loadTemplates } from '../../shared/io/template-load.ts';
 import { reportOn, type ReportOutcome } from './report.ts';
 
 /** The bounce role: one BullMQ worker on its subscription, making reports and putting them back into the queue. */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
+  const templates = await loadTemplates(wordingsInUse(config.bounce));
   const pipeline = openPipeline(context);
-  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains) };
+  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), templates };
 
   const worker = new Worker<SubscriberJob, ReportOutcome>(
     bounceSubscription.queue,

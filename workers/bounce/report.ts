@@ -5,17 +5,20 @@ import { whyNoReport } from '../../shared/core/dsn/eligible.ts';
 import { whyAgainstPolicy, type ReportPolicy, type Suppression } from '../../shared/core/dsn/report-policy.ts';
 import { generateRfc3464Message, type Report, type ReportParams } from '../../shared/core/dsn/generate.ts';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
+import { reportSettingsOf } from '../../shared/core/tenant-reports.ts';
 import type { Context } from '../../shared/io/context.ts';
 import { holderOf } from '../../shared/io/dispositions.ts';
 import { newMessageId } from '../../shared/io/ids.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
 import { formatReportMark, markLifetime, readReportMarks, reportMarkKey } from '../../shared/io/report-marks.ts';
 import type { SpoolStore } from '../../shared/io/spool-store.ts';
+import type { LoadedTemplates } from '../../shared/io/template-load.ts';
 import { giveBackToLimits, takeFromLimits } from './report-limits.ts';
 
 export interface ReportWorld extends Pick<Pipeline, 'queues' | 'spool' | 'intake'> {
   context: Context;
   isOwnDomain: ReportPolicy['isOwnDomain'];
+  templates: LoadedTemplates;
 }
 
 /** `sent`, `repeated` (it was sent before), or why there is none. */
@@ -38,7 +41,7 @@ export async function reportOn(record: DispositionRecord, world: ReportWorld): P
 async function makeReport(record: DispositionRecord, world: ReportWorld): Promise<ReportOutcome> {
   const { context, spool } = world;
   const { config, redis } = context;
-  if (!config.bounce.enabled) return 'disabled';
+  if (!reportSettingsOf(config.bounce, record).enabled) return 'disabled';
   const [marks, original] = await Promise.all([
     readReportMarks(redis, [record.event_id]),
     readOriginal(record, spool, config.bounce.originalLimit),
@@ -47,7 +50,7 @@ async function makeReport(record: DispositionRecord, world: ReportWorld): Promis
   const header = original ? headerOf(original) : undefined;
   const reason = whyNoReport(record, header) ?? whyAgainstPolicy(record, header, policyOf(world));
   if (reason) return reason;
-  const report = generateRfc3464Message(paramsOf(config), original, record, {
+  const report = generateRfc3464Message(paramsOf(config, record, world.templates), original, record, {
     now: Date.now(),
     messageId: newMessageId(),
     boundary: randomBytes(16).toString('hex'),
@@ -116,17 +119,21 @@ const policyOf = ({ context: { config }, isOwnDomain }: ReportWorld): ReportPoli
   isOwnDomain,
 });
 
-/** RFC 3464 §2.2.2: a name that is no host name of the DNS is not called one. */
-export function paramsOf({ bounce, hostname }: Config): ReportParams {
+/** As the settings have it for the tenant of the record. */
+export function paramsOf({ bounce, hostname }: Config, record: DispositionRecord, templates: LoadedTemplates): ReportParams {
+  const { from, template, language } = reportSettingsOf(bounce, record);
   return {
     include_original_message: bounce.includeOriginal,
     enable_bounce: true,
     enable_expiration: true,
     enable_delay: true,
     enable_success: true,
+    // RFC 3464 §2.2.2: a name that is no host name of the DNS is not called one.
     reporting_mta: { mta_type: hostname.includes('.') ? 'dns' : 'x-local-hostname', name: hostname },
     original_limit: bounce.originalLimit,
-    ...(bounce.from && { from: bounce.from }),
+    template: templates.get(template) ?? 'plain',
+    language,
+    ...(from && { from }),
   };
 }
 

@@ -19,7 +19,7 @@ const longestDiagnostic = 8192;
 /** Writes a report: RFC 6522 around RFC 3464. Total: whatever its strings hold, the result is well formed. */
 export function composeReport(report: ReportMessage): ComposedReport {
   const parts = [
-    textPart(report.text),
+    textPart(report.text, report.language),
     `Content-Type: message/delivery-status\r\n\r\n${deliveryStatus(report.message, report.recipients)}`,
   ].map(encodeText);
   if (report.returned) parts.push(returnedPart(report.returned));
@@ -54,10 +54,10 @@ function header(report: ReportMessage, boundary: string, isBodyEightBit: boolean
   ].join('');
 }
 
-function textPart(text: string): string {
+function textPart(text: string, language: string | undefined): string {
   const octets = encodeText(text);
   const { isUnsafe, hasEightBit } = findFaults(octets);
-  const type = `Content-Type: text/plain; charset=${isAscii(text) ? 'us-ascii' : 'utf-8'}\r\n`;
+  const type = `Content-Type: text/plain; charset=${isAscii(text) ? 'us-ascii' : 'utf-8'}\r\n${formatField('Content-Language', language)}`;
   if (!isUnsafe && !hasEightBit) return `${type}\r\n${text}`;
   return `${type}Content-Transfer-Encoding: quoted-printable\r\n\r\n${encodeQuotedPrintable(octets)}`;
 }

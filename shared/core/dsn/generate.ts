@@ -1,15 +1,18 @@
 import type { DispositionRecord } from '../disposition.ts';
 import { unreachable } from '../unreachable.ts';
-import { actionOf } from './action.ts';
+import { actionOf, type ReportedAction } from './action.ts';
 import { composeReport } from './compose.ts';
-import { describeMessage, describeRecipient, explainOutcomes, subjects } from './describe.ts';
+import { describeMessage, describeRecipient, explanationOf, subjects } from './describe.ts';
 import { whyNoReport } from './eligible.ts';
+import type { ReadField } from './field.ts';
 import { composeLikeKumo } from './kumomta.ts';
 import { latin1 } from './octets.ts';
 import { chooseReturned, headerFields, headerOf, messageIdOf, type IncludeOriginal, type ReturnChoice } from './original.ts';
 import { tellable, type ReportedOutcome } from './outcomes.ts';
 import { checkParams, type ReportParams } from './params.ts';
 import { withoutSourceRoute } from './recipient.ts';
+import { explain, type Explanation } from './text.ts';
+import { wordReport } from './word-report.ts';
 
 export type { ReportParams };
 
@@ -58,7 +61,8 @@ export function generateRfc3464Message(
   const choice = original
     ? chooseReturned(includeOf(params, first), original, Math.max(original.length, record.size), params.original_limit)
     : {};
-  const inReplyTo = header && messageIdOf(headerFields(header));
+  const fields = header ? headerFields(header) : [];
+  const inReplyTo = messageIdOf(fields);
   const composed =
     params.compatibility === 'kumomta'
       ? composeCompatible(params, outcomes, choice, world)
@@ -66,10 +70,9 @@ export function generateRfc3464Message(
           date: world.now,
           from: author(params, '"Mail Delivery Subsystem"'),
           to: recipient,
-          subject: subjects[action],
           messageId: messageId(params, world),
           ...(inReplyTo && { inReplyTo }),
-          text: explainOutcomes(params.reporting_mta.name, outcomes, choice.note, world.now),
+          ...word(params, action, explanationOf(params.reporting_mta.name, outcomes, choice.note, fields, world.now), fields),
           message: describeMessage(params.reporting_mta, record, world.now),
           recipients: outcomes.flatMap(({ record, action, recipients }) =>
             recipients.map((recipient) => describeRecipient(record, action, recipient, world.now)),
@@ -78,6 +81,11 @@ export function generateRfc3464Message(
           boundary: boundary(params, world),
         });
   return { sender: '', recipient, ...composed };
+}
+
+function word({ template = 'classic', language = 'en' }: ReportParams, action: ReportedAction, what: Explanation, fields: ReadField[]) {
+  if (template === 'classic') return { subject: subjects[action], text: explain(what) };
+  return wordReport(what, template, language, fields);
 }
 
 const listOf = <T extends object>(one: T | readonly T[]): readonly T[] => (Array.isArray(one) ? one : [one as T]);

@@ -60,6 +60,8 @@ export interface ReportMessage {
   inReplyTo?: string;
   /** The human-readable part: lines ended by CRLF. */
   text: string;
+  /** Language tag of that part. */
+  language?: string;
   message: PerMessage;
   recipients: PerRecipient[];
   returned?: ReturnedContent;

@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import { hideSecrets } from '../../../shared/core/config-describe.ts';
+import { wordingsInUse } from '../../../shared/core/tenant-reports.ts';
 import { ConfigError, formatProblem, loadConfig } from '../../../shared/io/config-load.ts';
+import { loadTemplates } from '../../../shared/io/template-load.ts';
 import { UsageError, type Help } from '../command.ts';
 
 export const help: Help = {
@@ -24,7 +26,9 @@ export async function run(args: string[]): Promise<number> {
     process.stdout.write(`${JSON.stringify(hideSecrets(await loadConfig(source)), null, 2)}\n`);
     return 0;
   }
-  const problems = await loadConfig(source).then(() => [], problemsOf);
+  const problems = await loadConfig(source)
+    .then(({ bounce }) => loadTemplates(wordingsInUse(bounce)))
+    .then(() => [], problemsOf);
   const text = problems.map((problem) => `${formatProblem(problem)}\n`).join('');
   process.stdout.write(
     values.json ? `${JSON.stringify({ ok: problems.length === 0, problems })}\n` : text || 'The configuration is valid.\n',
