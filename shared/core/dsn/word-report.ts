@@ -20,8 +20,8 @@ export interface WordedReport {
   language: string;
 }
 
-/** The order in which people ask: what happened, to whom, why, who says so, what comes next, what to do, whom to ask. */
-const plainSource = `Subject: {{title}}
+/** The template `plain`, in the order in which people ask: what happened, to whom, why, who says so, what comes next, what to do, whom to ask. */
+export const plainSource = `Subject: {{title}}
 
 {{intro}}
 
@@ -61,7 +61,6 @@ export function wordReport(
   return { subject: encodeWords(safe(subject, 300)), text, language: chosen };
 }
 
-/** The source of the template `plain`, to begin one's own with. */
 function builtIn(source: string): Template {
   const read = parseTemplate(source);
   if ('problems' in read) throw new Error(JSON.stringify(read.problems));

@@ -24,7 +24,7 @@ export const de: Wording = {
   said: (server) => (server ? `Der Server ${server} antwortete:` : 'Der Server dort antwortete:'),
   noted: 'Unser Mailsystem vermerkte:',
   next: {
-    failed: 'Für diese Empfänger wird kein weiterer Zustellversuch unternommen.',
+    failed: 'Es wird kein weiterer Zustellversuch unternommen.',
     delayed: (until) =>
       `Sie brauchen nichts zu tun und die Nachricht nicht noch einmal zu senden: Die Zustellung wird${until ? ` bis zum ${until}` : ''} weiter versucht. ` +
       'Sollte sie endgültig scheitern, erhalten Sie Bescheid.',

@@ -24,7 +24,7 @@ export const en: Wording = {
   said: (server) => (server ? `The server ${server} said:` : 'The server there said:'),
   noted: 'Our mail system noted:',
   next: {
-    failed: 'The message will not be tried again for these recipients.',
+    failed: 'No further attempt will be made to deliver it.',
     delayed: (until) =>
       `You need not do anything, and the message need not be sent again: it will be tried again${until ? ` until ${until}` : ''}. ` +
       'If it fails for good, you will be told.',

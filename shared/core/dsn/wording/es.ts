@@ -37,7 +37,7 @@ export const es: Wording = {
   said: (server) => (server ? `El servidor ${server} respondió:` : 'El servidor remoto respondió:'),
   noted: 'Nuestro sistema de correo anotó:',
   next: {
-    failed: 'No se harán más intentos de entrega a estos destinatarios.',
+    failed: 'No se harán más intentos de entrega.',
     delayed: (until) =>
       `No tiene que hacer nada ni volver a enviar el mensaje: se seguirá intentando la entrega${until ? ` hasta el ${until}` : ''}. ` +
       'Si fracasa definitivamente, se le avisará.',

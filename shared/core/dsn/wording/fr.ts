@@ -25,7 +25,7 @@ export const fr: Wording = {
   said: (server) => (server ? `Le serveur ${server} a répondu\u00a0:` : 'Le serveur distant a répondu\u00a0:'),
   noted: 'Notre système de messagerie a noté\u00a0:',
   next: {
-    failed: 'Aucune autre tentative ne sera faite pour ces destinataires.',
+    failed: 'Aucune autre tentative de remise ne sera faite.',
     delayed: (until) =>
       `Vous n'avez rien à faire, et il est inutile de renvoyer le message\u00a0: les tentatives se poursuivent${until ? ` jusqu'au ${until}` : ''}. ` +
       "En cas d'échec définitif, vous en serez informé.",
