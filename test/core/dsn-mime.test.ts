@@ -159,6 +159,14 @@ test('mail without MIME becomes MIME when its text needs it', () => {
   );
 });
 
+test('of a header that is too large to be looked at the rest stays as it is', () => {
+  const fields = `Content-Type: text/plain; charset=utf-8\r\n${'X-Filler: y\r\n'.repeat(30_000)}`;
+  assert.equal(
+    changed(octets(`${fields}\r\na`), () => 'b'),
+    `${fields.replace('utf-8', 'us-ascii')}\r\nb`,
+  );
+});
+
 const without: [name: string, mail: string][] = [
   ['HTML alone', 'Content-Type: text/html\r\n\r\n<b>'],
   ['an attachment alone', 'Content-Disposition: attachment\r\n\r\nx'],

@@ -1,7 +1,7 @@
 import { parseContentType } from './content-type.ts';
 import { isAscii, valuesOf } from './field.ts';
 import { readParts, splitEntity, type Entity } from './multipart.ts';
-import { concatOctets, decodeText, encodeText, findFaults, hasOctetsAt, latin1 } from './octets.ts';
+import { concatOctets, decodeText, encodeText, findFaults, latin1 } from './octets.ts';
 import { encodeQuotedPrintable } from './quoted-printable.ts';
 
 /** A message whose text can be changed and put back; all else stays as it is, octet for octet. */
@@ -26,6 +26,8 @@ export interface TextPart {
 
 /** Mail in mail in mail: deeper parts are not looked at. */
 const deepest = 10;
+/** As in `splitEntity`: what is behind is not looked at, and stays. Octets. */
+const largestHeader = 256 * 1024;
 
 /** Never fails: what is no MIME message is one text. A DKIM signature of the message does not outlive a change. */
 export function parseMime(content: Uint8Array): Mime {
@@ -111,7 +113,9 @@ function writePart({ entity, boundaries }: FoundText, text: string): Uint8Array 
 
 /** The header as it was, but for what tells how the text is written. */
 function header(entity: Entity, isPlain: boolean, charset: string, isTop: boolean): Uint8Array[] {
-  const old = fieldsOf(entity.header);
+  const cut = entity.header.length > largestHeader ? entity.header.lastIndexOf(10, largestHeader) + 1 : entity.header.length;
+  const rest = withLineEnd(entity.header.subarray(cut));
+  const old = fieldsOf(entity.header.subarray(0, cut));
   const has = (name: string): boolean => old.some((field) => field.name === name);
   const { parameters } = contentType(entity);
   const others = [...parameters].filter(([name]) => name !== 'charset').map(([name, value]) => `;\r\n\t${name}=${quote(value)}`);
@@ -123,8 +127,8 @@ function header(entity: Entity, isPlain: boolean, charset: string, isTop: boolea
     if (i === at) return described;
     return name === 'content-type' || name === 'content-transfer-encoding' ? new Uint8Array() : octets;
   });
-  if (at >= 0 || !isNeeded) return kept;
-  return [...kept, encodeText(isTop && !has('mime-version') ? 'MIME-Version: 1.0\r\n' : ''), described];
+  if (at >= 0 || !isNeeded) return [...kept, rest];
+  return [...kept, rest, encodeText(isTop && !has('mime-version') ? 'MIME-Version: 1.0\r\n' : ''), described];
 }
 
 /** The fields of a header, each with its name in lower case and the lines that it takes. */
@@ -144,7 +148,7 @@ function fieldsOf(octets: Uint8Array): { name: string; octets: Uint8Array }[] {
 
 /** A header may be all there is of a part, its last line not ended. */
 const withLineEnd = (field: Uint8Array): Uint8Array =>
-  hasOctetsAt(field, Uint8Array.of(10), field.length - 1) ? field : concatOctets([field, encodeText('\r\n')]);
+  field.length === 0 || field.at(-1) === 10 ? field : concatOctets([field, encodeText('\r\n')]);
 
 const quote = (value: string): string =>
   /^[A-Za-z0-9!#$%&'*+.^_`{|}~-]+$/.test(value) ? value : `"${value.replace(/[\r\n]+/g, ' ').replace(/["\\]/g, '\\$&')}"`;
