@@ -1,3 +1,4 @@
+import { isAscii, parsePath } from './address.ts';
 import { isInNetworks, parseCidr, parseIp } from './cidr.ts';
 import type { Config } from './config.ts';
 import { parseHostPort, parseStaticRoutes } from './static-route.ts';
@@ -11,7 +12,9 @@ export interface Contradiction {
 
 /** Everything about a valid configuration that cannot work, or that nobody means. */
 export function checkConfig(config: Config): Contradiction[] {
-  return [checkRedis, checkTls, checkAdmin, checkSchedules, checkOutbound, checkNames, checkMinima].flatMap((check) => check(config));
+  return [checkRedis, checkTls, checkAdmin, checkSchedules, checkOutbound, checkNames, checkReports, checkMinima].flatMap((check) =>
+    check(config),
+  );
 }
 
 // A URL may hold a password: the message does not repeat it.
@@ -105,6 +108,30 @@ function checkNames({ outbound, ingress, admin }: Config): Contradiction[] {
     found.push({ keys: ['admin.port', 'ingress.port'], message: 'must be another port than ingress.port' });
   return found;
 }
+
+function checkReports({ bounce, hostname }: Config): Contradiction[] {
+  const from = bounce.from || `mailer-daemon@${hostname}`;
+  const address = /<([^<>]*)>\s*$/.exec(from)?.[1] ?? from.trim();
+  const author = isAscii(from) ? parsePath(`<${address}>`, 0)?.mailbox : undefined;
+  if (!author?.domain) {
+    const example = '"help@example.com" or "Help Desk <help@example.com>"';
+    return bounce.from ? [{ keys: ['bounce.from'], message: `expected an address such as ${example}` }] : [];
+  }
+  const found = bounce.dkim
+    .filter(({ domain }) => !doesAlign(author.domain.toLowerCase(), domain.toLowerCase()))
+    .map(({ domain }) => ({
+      keys: ['bounce.dkim', 'bounce.from', 'hostname'],
+      message: `a signature of ${domain} says nothing for reports from ${author.address} (DMARC): use a key of ${author.domain} or of a domain above it, or set bounce.from to an address of ${domain}`,
+    }));
+  const names = bounce.dkim.map(({ domain, selector }) => `${selector}._domainkey.${domain}`.toLowerCase());
+  const repeated = names.find((name, i) => names.indexOf(name) !== i);
+  return repeated
+    ? [...found, { keys: ['bounce.dkim'], message: `${repeated} stands there twice: each key has a selector of its own` }]
+    : found;
+}
+
+/** RFC 7489 §3.1.1: in relaxed mode the domain of the author or one above it, but no top-level domain. */
+const doesAlign = (author: string, domain: string): boolean => author === domain || (domain.includes('.') && author.endsWith(`.${domain}`));
 
 type Schedule = Config['retry'];
 const withoutUndefined = (queue: Config['queues'][string]): Partial<Schedule> =>

@@ -239,10 +239,17 @@ export const configSchema = z.strictObject({
         .enum(['FullContent', 'HeadersOnly', 'No'])
         .default('FullContent')
         .describe('What a report returns of the message, unless its sender asked (RET)'),
+      globalStatus: flag(false).describe(
+        'Report on internationalised mail in message/global-delivery-status (RFC 6533) to ASCII return paths too; see docs/reports.md',
+      ),
       delayWarning: duration('4h').describe(
         'Age at which the sender of a message that still waits is warned, at its next failed attempt, and the time between two warnings; 0: never',
       ),
       delayWarnings: count(1).describe('Warnings of delay for one recipient at most'),
+      hold: duration('5s').describe(
+        'How long outcomes of a message with several recipients are waited for, to tell them in one report; 0: a report for each disposition',
+      ),
+      mixed: flag(true).describe('Tell failures, delays and successes of one message in one report; false: a report for each of these'),
       from: z.string().default('').describe('Address of reports; empty: mailer-daemon@hostname'),
       template: z
         .string()
@@ -264,6 +271,24 @@ export const configSchema = z.strictObject({
         )
         .default({})
         .describe('The same for the mail of single tenants, by name: enabled, template, language, from'),
+      dkim: z
+        .array(
+          z.strictObject({
+            domain: hostname.describe('Domain of the signature (d=): that of bounce.from or one above it'),
+            selector: z
+              .string()
+              .regex(/^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/, {
+                error: 'expected a selector such as "mail2026"',
+              })
+              .describe('Name of the key in the DNS (s=)'),
+            keyFile: z.string().min(1).describe('PEM file of the private key, RSA or Ed25519'),
+          }),
+        )
+        .default([])
+        .describe('Keys that reports are signed with (DKIM): domain, selector and PEM file of each; see docs/reports.md'),
+      discloseInternals: flag(true).describe(
+        'Tell in reports the client that handed the message in, its id here, and next hops in private networks',
+      ),
       suppress: z
         .array(z.enum(optionalRules, { error: `expected one of ${optionalRules.map((rule) => `"${rule}"`).join(', ')}` }))
         .default([...optionalRules])

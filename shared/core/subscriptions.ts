@@ -10,6 +10,8 @@ export interface Subscription {
   hears?: (record: DispositionRecord) => boolean;
   /** The consumer reads the message itself: its spool entry waits until the consumer is done. */
   needsOriginal: boolean;
+  /** Outcomes of one message that come shortly after one another are handed over together. */
+  gathers: boolean;
 }
 
 /** The bounce worker's subscription. A record that nobody hears costs no job: an ordinary delivery or deferral is none. */
@@ -18,6 +20,7 @@ export const bounceSubscription: Subscription = {
   types: ['Bounce', 'Expiration', 'AdminBounce', 'TransientFailure', 'Delivery'],
   hears: mayBeReported,
   needsOriginal: true,
+  gathers: true,
 };
 
 export const subscriptions: readonly Subscription[] = [bounceSubscription];

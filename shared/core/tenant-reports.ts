@@ -6,8 +6,10 @@ import { parseQueueName } from './queue-name.ts';
 export type ReportSettings = Pick<BounceConfig, 'enabled' | 'template' | 'language' | 'from'>;
 
 /** The settings for the tenant of a record (`ingress.users[].tenant`, kept in its queue's name), else those for all. */
-export function reportSettingsOf(bounce: BounceConfig, { queue }: Pick<DispositionRecord, 'queue'>): ReportSettings {
-  const { tenant } = parseQueueName(queue);
+export function reportSettingsOf(bounce: BounceConfig, record: Pick<DispositionRecord, 'queue'> | undefined): ReportSettings {
+  // Records of older versions and of others may lack it.
+  const queue: unknown = record?.queue;
+  const { tenant } = parseQueueName(typeof queue === 'string' ? queue : '');
   const own = tenant !== undefined && Object.hasOwn(bounce.tenants, tenant) ? bounce.tenants[tenant] : undefined;
   return {
     enabled: own?.enabled ?? bounce.enabled,

@@ -53,6 +53,12 @@ export function openMetrics(instance: string) {
       labelNames: ['outcome'],
       registers,
     }),
+    reportFaults: new Counter({
+      name: 'rebound_report_faults_total',
+      help: 'Reports sent with less than they should have, by fault: unsigned (DKIM failed), minimal (the full one could not be made)',
+      labelNames: ['fault'],
+      registers,
+    }),
     queueDepth: new Gauge({
       name: 'rebound_queue_depth',
       help: 'Messages waiting, delayed and in flight over all lanes (admin only)',

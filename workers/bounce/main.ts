@@ -1,35 +1,50 @@
-import { Worker, type Job } from 'bullmq';
+import { DelayedError, Worker, type Job } from 'bullmq';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import { wordingsInUse } from '../../shared/core/tenant-reports.ts';
-import type { Context } from '../../shared/io/context.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
+import { ConfigError } from '../../shared/io/config-load.ts';
+import type { Context } from '../../shared/io/context.ts';
+import { dkimSigner, loadDkimKeys, type DkimSigner } from '../../shared/io/dkim.ts';
 import { ownDomains } from '../../shared/io/own-domains.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { loadTemplates } from '../../shared/io/template-load.ts';
-import { reportOn, type ReportOutcome } from './report.ts';
+import { reportTogether } from './together.ts';
+import type { ReportOutcome } from './report.ts';
 
-/** The bounce role: one BullMQ worker on its subscription, making reports and putting them back into the queue. */
+/** When to look again at what another worker is telling. Milliseconds. */
+const claimedElsewhereDelay = 250;
+
+/**
+ * The bounce role: one BullMQ worker on its subscription, making reports and putting them back into the queue. Keys and
+ * templates are read once, here; rejects with ConfigError when one cannot be used.
+ */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
+  const sign = await openSigner(context);
   const templates = await loadTemplates(wordingsInUse(config.bounce));
   const pipeline = openPipeline(context);
-  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), templates };
+  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), templates, ...(sign && { sign }) };
 
   const worker = new Worker<SubscriberJob, ReportOutcome>(
     bounceSubscription.queue,
-    async (job: Job<SubscriberJob, ReportOutcome>) => {
-      const { record } = job.data;
-      const outcome = await reportOn(record, world);
-      metrics.reports.inc({ outcome });
-      log.info({
-        event: 'report',
-        outcome,
-        dispositionId: record.event_id,
-        messageId: record.id,
-        type: record.type,
-        sender: record.sender,
-      });
-      return outcome;
+    async (job: Job<SubscriberJob, ReportOutcome>, token = '') => {
+      const told = await reportTogether(job.data, token, world);
+      if (!told) {
+        await job.moveToDelayed(Date.now() + claimedElsewhereDelay, token);
+        throw new DelayedError();
+      }
+      for (const { record, outcome } of told) {
+        metrics.reports.inc({ outcome });
+        log.info({
+          event: 'report',
+          outcome,
+          dispositionId: record.event_id,
+          messageId: record.id,
+          type: record.type,
+          sender: record.sender,
+        });
+      }
+      return told.find(({ record }) => record.event_id === job.data.record.event_id)?.outcome ?? 'gathered';
     },
     {
       connection: redis.duplicate() as never,
@@ -51,4 +66,12 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
       await pipeline.close();
     },
   };
+}
+
+/** None without keys. */
+async function openSigner({ config, log }: Context): Promise<DkimSigner | undefined> {
+  const { keys, problems, warnings } = await loadDkimKeys(config.bounce.dkim);
+  if (problems.length > 0) throw new ConfigError(problems);
+  for (const { source, message } of warnings) log.warn({ event: 'dkim_key_weak', setting: source, reason: message });
+  return keys.length > 0 ? dkimSigner(keys) : undefined;
 }

@@ -4,10 +4,14 @@ import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { whyNoReport } from '../../shared/core/dsn/eligible.ts';
 import { whyAgainstPolicy, type ReportPolicy, type Suppression } from '../../shared/core/dsn/report-policy.ts';
 import { generateRfc3464Message, type Report, type ReportParams } from '../../shared/core/dsn/generate.ts';
+import { minimalReport, readableRecord } from '../../shared/core/dsn/minimal.ts';
+import { actionOf } from '../../shared/core/dsn/action.ts';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import { reportSettingsOf } from '../../shared/core/tenant-reports.ts';
 import type { Context } from '../../shared/io/context.ts';
+import type { DkimSigner } from '../../shared/io/dkim.ts';
 import { holderOf } from '../../shared/io/dispositions.ts';
+import type { Claim } from '../../shared/io/gathered.ts';
 import { newMessageId } from '../../shared/io/ids.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
 import { formatReportMark, markLifetime, readReportMarks, reportMarkKey } from '../../shared/io/report-marks.ts';
@@ -19,76 +23,186 @@ export interface ReportWorld extends Pick<Pipeline, 'queues' | 'spool' | 'intake
   context: Context;
   isOwnDomain: ReportPolicy['isOwnDomain'];
   templates: LoadedTemplates;
+  /** Absent where reports are not signed. */
+  sign?: DkimSigner;
 }
 
-/** `sent`, `repeated` (it was sent before), or why there is none. */
-export type ReportOutcome = 'sent' | 'repeated' | Suppression;
+/** `sent`, `gathered` (told in the report of another outcome of the message), `repeated` (it was told before), or why there is none. */
+export type ReportOutcome = 'sent' | 'gathered' | 'repeated' | Suppression;
 
 /** Of a large original this much is read to find its header. Octets. */
 const longestHeader = 256 * 1024;
 
 /**
- * Makes the report of one disposition and reinjects it, once under crashes and repeats: the mark that it was
- * sent is written in the transaction that queues it. With it the original is let go of. A report that is not made leaves
- * its reason as the mark; replayed, such a disposition is judged anew.
+ * Makes the report of dispositions of one message and reinjects it, once under crashes and repeats: the marks that it was
+ * sent are written in the transaction that queues it. With it the original is let go of. A disposition that is not told leaves
+ * its reason as its mark; replayed, it is judged anew. What became of each, by event id.
  */
-export async function reportOn(record: DispositionRecord, world: ReportWorld): Promise<ReportOutcome> {
-  const outcome = await makeReport(record, world);
-  if (outcome !== 'sent') await releaseOriginal(record, outcome, world);
-  return outcome;
+export async function reportOn(
+  records: readonly DispositionRecord[],
+  world: ReportWorld,
+  claim?: Claim,
+): Promise<Map<string, ReportOutcome>> {
+  const outcomes = new Map<string, ReportOutcome>();
+  const { due, original } = await examine(records, world, outcomes);
+  for (const group of together(due, world.context.config)) {
+    const outcome = await makeReport(group, original, world, claim);
+    for (const [n, record] of group.entries()) outcomes.set(record.event_id, outcome === 'sent' && n > 0 ? 'gathered' : outcome);
+  }
+  const untold = records.filter(({ event_id }) => !['sent', 'gathered'].includes(outcomes.get(event_id) ?? ''));
+  if (untold.length > 0) await letGo(untold, outcomes, world, claim);
+  return outcomes;
 }
 
-async function makeReport(record: DispositionRecord, world: ReportWorld): Promise<ReportOutcome> {
-  const { context, spool } = world;
-  const { config, redis } = context;
-  if (!reportSettingsOf(config.bounce, record).enabled) return 'disabled';
+/** Says of each record that is not to be told why; `due` are the others. */
+async function examine(
+  records: readonly DispositionRecord[],
+  world: ReportWorld,
+  outcomes: Map<string, ReportOutcome>,
+): Promise<{ due: DispositionRecord[]; original?: Uint8Array | undefined }> {
+  const { config, redis } = world.context;
+  const [first] = records;
+  if (!first || !reportSettingsOf(config.bounce, first).enabled) {
+    for (const { event_id } of records) outcomes.set(event_id, 'disabled');
+    return { due: [] };
+  }
+  const eventIds = records.map(({ event_id }) => event_id);
   const [marks, original] = await Promise.all([
-    readReportMarks(redis, [record.event_id]),
-    readOriginal(record, spool, config.bounce.originalLimit),
+    readReportMarks(redis, eventIds),
+    readOriginal(first, world.spool, config.bounce.originalLimit),
   ]);
-  if (marks.get(record.event_id)?.kind === 'sent') return 'repeated';
   const header = original ? headerOf(original) : undefined;
-  const reason = whyNoReport(record, header) ?? whyAgainstPolicy(record, header, policyOf(world));
-  if (reason) return reason;
-  const report = generateRfc3464Message(paramsOf(config, record, world.templates), original, record, {
-    now: Date.now(),
-    messageId: newMessageId(),
-    boundary: randomBytes(16).toString('hex'),
+  const policy = policyOf(world);
+  const whyNot = (record: DispositionRecord): Suppression | undefined =>
+    whyNoReport(record, header) ?? whyAgainstPolicy(record, header, policy);
+  const due = records.flatMap((record) => {
+    const isTold = marks.get(record.event_id)?.kind === 'sent';
+    const { outcome, tellable } = isTold ? { outcome: 'repeated' as const } : judge(record, whyNot, world);
+    if (outcome) outcomes.set(record.event_id, outcome);
+    return tellable ? [tellable] : [];
   });
+  return { due, original };
+}
+
+/** Why a record is not told, or the record to tell: itself, or what can be read of it where it is not of its kind. */
+function judge(
+  record: DispositionRecord,
+  whyNot: (record: DispositionRecord) => Suppression | undefined,
+  world: ReportWorld,
+): { outcome?: Suppression; tellable?: DispositionRecord } {
+  let tellable: DispositionRecord | undefined = record;
+  let outcome: Suppression | undefined;
+  try {
+    outcome = whyNot(record);
+  } catch (error) {
+    noteMinimal([record], error, world);
+    tellable = readableRecord(record);
+    outcome = tellable ? whyNot(tellable) : 'none';
+  }
+  return outcome ? { outcome } : { ...(tellable && { tellable }) };
+}
+
+/** One report for all, or one for each action (`bounce.mixed`). */
+function together(records: readonly DispositionRecord[], { bounce }: Config): readonly (readonly DispositionRecord[])[] {
+  if (records.length === 0) return [];
+  return bounce.mixed ? [records] : [...Map.groupBy(records, actionOf).values()];
+}
+
+async function makeReport(
+  records: readonly DispositionRecord[],
+  original: Uint8Array | undefined,
+  world: ReportWorld,
+  claim: Claim | undefined,
+): Promise<ReportOutcome> {
+  const { config, redis } = world.context;
+  const report = writeReport(records, original, world);
   if (!report) return 'none';
-  const limit = await takeFromLimits(record.sender, redis, config.bounce);
+  const limit = await takeFromLimits(report.recipient, redis, config.bounce);
   if (limit) return limit;
   try {
-    await reinject(report, record, world);
+    await reinject(report, records, world, claim);
   } catch (error) {
     // That this fails too is no news: a count that is one too high ends with its window.
-    await giveBackToLimits(record.sender, redis).catch(() => undefined);
+    await giveBackToLimits(report.recipient, redis).catch(() => undefined);
     throw error;
   }
   return 'sent';
 }
 
-async function reinject(report: Report, record: DispositionRecord, { context, spool, intake }: ReportWorld): Promise<void> {
+/** The report in full, or short where that cannot be made (RFC 5321 §6.1: it may not be lost). */
+function writeReport(records: readonly DispositionRecord[], original: Uint8Array | undefined, world: ReportWorld): Report | undefined {
+  const params = paramsOf(world.context.config, records[0], world.templates);
+  const unstable = { now: Date.now(), messageId: newMessageId(), boundary: randomBytes(16).toString('hex') };
+  try {
+    return generateRfc3464Message(params, original, records, unstable);
+  } catch (error) {
+    noteMinimal(records, error, world);
+    return minimalReport(
+      params,
+      records.flatMap((record) => readableRecord(record) ?? []),
+      unstable,
+    );
+  }
+}
+
+function noteMinimal(records: readonly DispositionRecord[], error: unknown, { context: { log, metrics } }: ReportWorld): void {
+  metrics.reportFaults.inc({ fault: 'minimal' });
+  log.error({ event: 'report_minimal', dispositionId: records[0]?.event_id, messageId: records[0]?.id, err: error });
+}
+
+/** The content with its signatures in front; without them when they cannot be made, which is better than no report. */
+async function signed(report: Report, records: readonly DispositionRecord[], { context, sign }: ReportWorld): Promise<Buffer> {
+  const content = Buffer.from(report.content);
+  if (!sign) return content;
+  try {
+    return Buffer.concat([Buffer.from(await sign(content, Date.now()), 'latin1'), content]);
+  } catch (error) {
+    context.metrics.reportFaults.inc({ fault: 'unsigned' });
+    const [first] = records;
+    context.log.error({ event: 'report_unsigned', dispositionId: first?.event_id, messageId: first?.id, error: String(error) });
+    return content;
+  }
+}
+
+async function reinject(
+  report: Report,
+  records: readonly DispositionRecord[],
+  world: ReportWorld,
+  claim: Claim | undefined,
+): Promise<void> {
+  const { context, spool, intake } = world;
   const draft = spool.draft(newMessageId());
-  await draft.write(Buffer.from(report.content));
+  await draft.write(await signed(report, records, world));
+  const mark = formatReportMark({ kind: 'sent', message: draft.id });
   await intake.receive(
     { envelope: envelopeOf(report), content: draft, info: { protocol: 'Report', peer: null, isTrusted: true } },
     (tx) => {
-      const mark = formatReportMark({ kind: 'sent', message: draft.id });
-      tx.redis.set(reportMarkKey(context.redis, record.event_id), mark, 'EX', markLifetime);
-      spool.release(tx, record.id, holderOf(bounceSubscription.queue, record.event_id));
+      for (const { id, event_id } of records) {
+        tx.redis.set(reportMarkKey(context.redis, event_id), mark, 'EX', markLifetime);
+        spool.release(tx, id, holderOf(bounceSubscription.queue, event_id));
+      }
+      claim?.remove(tx, records);
     },
   );
 }
 
-async function releaseOriginal(record: DispositionRecord, outcome: ReportOutcome, world: ReportWorld): Promise<void> {
-  const { context, queues, spool } = world;
+/** Lets go of the original of what is not told, and leaves the reasons. */
+async function letGo(
+  records: readonly DispositionRecord[],
+  outcomes: ReadonlyMap<string, ReportOutcome>,
+  { context, queues, spool }: ReportWorld,
+  claim: Claim | undefined,
+): Promise<void> {
   const tx = queues.begin();
-  if (outcome !== 'sent' && outcome !== 'repeated') {
-    const mark = formatReportMark({ kind: 'suppressed', reason: outcome });
-    tx.redis.set(reportMarkKey(context.redis, record.event_id), mark, 'EX', markLifetime);
+  for (const { id, event_id } of records) {
+    const reason = outcomes.get(event_id);
+    if (reason && reason !== 'repeated') {
+      const mark = formatReportMark({ kind: 'suppressed', reason });
+      tx.redis.set(reportMarkKey(context.redis, event_id), mark, 'EX', markLifetime);
+    }
+    spool.release(tx, id, holderOf(bounceSubscription.queue, event_id));
   }
-  spool.release(tx, record.id, holderOf(bounceSubscription.queue, record.event_id));
+  claim?.remove(tx, records);
   await tx.exec();
 }
 
@@ -120,7 +234,7 @@ const policyOf = ({ context: { config }, isOwnDomain }: ReportWorld): ReportPoli
 });
 
 /** As the settings have it for the tenant of the record. */
-export function paramsOf({ bounce, hostname }: Config, record: DispositionRecord, templates: LoadedTemplates): ReportParams {
+export function paramsOf({ bounce, hostname }: Config, record: DispositionRecord | undefined, templates: LoadedTemplates): ReportParams {
   const { from, template, language } = reportSettingsOf(bounce, record);
   return {
     include_original_message: bounce.includeOriginal,
@@ -134,6 +248,8 @@ export function paramsOf({ bounce, hostname }: Config, record: DispositionRecord
     template: templates.get(template) ?? 'plain',
     language,
     ...(from && { from }),
+    global_status: bounce.globalStatus,
+    disclose_internals: bounce.discloseInternals,
   };
 }
 

@@ -74,11 +74,13 @@ export function receive({ context, spool, intake }: ReceiveDeps, session: SmtpSe
     });
     draft.prepend(Buffer.from(scan.hasHeader ? received : `${received}\r\n`));
     const tenant = session.user?.tenant;
+    const eightBit = isEightBit || !isAsciiText(received);
     await intake.receive({
       envelope: {
         ...envelope,
-        eightBit: isEightBit || !isAsciiText(received),
-        smtpUtf8: isUtf8 && (isEightBit || !isAsciiEnvelope(envelope)),
+        eightBit,
+        // Addresses tell for themselves, each next hop its own.
+        smtpUtf8: isUtf8 && eightBit,
       },
       content: draft,
       info: receptionInfo(session),
@@ -139,6 +141,3 @@ function lineRefusal(fault: LineFault, maxLineLength: number): Reply {
       return unreachable(fault);
   }
 }
-
-const isAsciiEnvelope = ({ sender, recipients }: Envelope): boolean =>
-  isAsciiText(sender) && recipients.every((r) => isAsciiText(r.address) && isAsciiText(r.orcpt ?? ''));

@@ -1,7 +1,8 @@
 import type { IncludeOriginal } from './original.ts';
 import type { ReportTemplates } from './word-report.ts';
 
-/** The parameters of the original's function, and eight of our own. */
+/** The parameters of the original's function, and some of our own. */
+/** The parameters of the original's function, and some of our own. */
 export interface ReportParams {
   /** What is returned of the message, unless its sender asked (RET). */
   include_original_message: IncludeOriginal;
@@ -12,18 +13,22 @@ export interface ReportParams {
   /** What was asked for with NOTIFY=SUCCESS (Action relayed or delivered). */
   enable_success?: boolean;
   reporting_mta: { mta_type: string; name: string };
-  /** A constant boundary and Message-ID, for tests. */
+  /** Constant content, for tests: boundary and Message-ID are fixed, Date is the time of the record. */
   stable_content?: boolean;
   /** `kumomta`: to the octet what the original writes, with its faults; of failures only, as it knows no other report. */
   compatibility?: 'kumomta';
   /** Address of the report's author; none or empty: mailer-daemon at the reporting MTA. */
   from?: string;
+  /** False: nothing of the client that handed the message in, of its id here, and of next hops in private networks. */
+  disclose_internals?: boolean;
   /** Octets; a larger message is returned as its header. None: no limit. */
   original_limit?: number;
   /** How the human-readable part is worded. `classic`: as the original does; none: the same. */
   template?: 'classic' | 'plain' | ReportTemplates;
   /** A language tag, or `auto`: that of the message. None: en. `classic` is in English. */
   language?: string;
+  /** message/global-delivery-status also for an ASCII return path, whose reader may not know it. */
+  global_status?: boolean;
 }
 
 /** Throws TypeError naming the parameter that is unknown, missing or not of its kind. */
@@ -51,9 +56,11 @@ const optionalKeys: Record<string, (value: unknown) => boolean> = {
   stable_content: isBoolean,
   compatibility: (value) => value === 'kumomta',
   from: isString,
+  disclose_internals: isBoolean,
   original_limit: (value) => typeof value === 'number' && value >= 0,
   template: (value) => value === 'classic' || value === 'plain' || (typeof value === 'object' && value !== null),
   language: isString,
+  global_status: isBoolean,
 };
 
 function checkKeys(path: string, value: object, checks: Record<string, (value: unknown) => boolean>): void {

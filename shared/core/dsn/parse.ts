@@ -1,11 +1,11 @@
 import { withoutComments } from '../comments.ts';
 import { parseDate } from '../date.ts';
+import { readUtf8Address } from '../utf8-address.ts';
 import { parseContentType, type ContentType } from './content-type.ts';
 import { readFields, valuesOf, type ReadField } from './field.ts';
 import { readParts, splitEntity, type Entity } from './multipart.ts';
 import { decodeText } from './octets.ts';
 import { headerFields, messageIdOf } from './original.ts';
-import { readUtf8Address } from './recipient.ts';
 import { actions, type Action, type ExtensionField, type Typed } from './report.ts';
 
 /** What a report says; a field that is not there or not readable is left out. Dates are epoch ms. */

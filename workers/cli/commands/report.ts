@@ -13,7 +13,7 @@ import { ConfigError, loadConfig } from '../../../shared/io/config-load.ts';
 import { newMessageId } from '../../../shared/io/ids.ts';
 import { loadTemplates } from '../../../shared/io/template-load.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
-import { parseJson, parseRecord } from '../report/record.ts';
+import { parseJson, parseRecords } from '../report/record.ts';
 import { reportAsJson, tellReport } from '../report/tell.ts';
 
 export const help: Help = {
@@ -22,7 +22,7 @@ export const help: Help = {
   summary: 'show the report that a disposition gives, or what a report says',
   options: [
     ['preview', 'print the report, octet for octet; nothing is sent. Exit code 1 when none is due'],
-    ['--record <file>', 'the disposition (JSON)'],
+    ['--record <file>', 'the disposition (JSON), or a list of those of one message'],
     ['--original <file>', 'the message that failed'],
     ['--params <file>', 'parameters of the report (JSON); else those that the settings give'],
     ['--config <file>', 'settings (JSON or TypeScript)'],
@@ -75,18 +75,19 @@ interface WordingOptions {
 }
 
 async function preview(files: PreviewFiles, wording: WordingOptions, json: boolean): Promise<number> {
-  const record = parseRecord((await read(files.record)).toString('utf8'), files.record);
+  const records = parseRecords((await read(files.record)).toString('utf8'), files.record);
   const original = files.original === undefined ? undefined : withCrlf(await read(files.original));
-  const given = files.params === undefined ? await configuredParams(files.config, record) : await readParams(files.params);
+  const given = files.params === undefined ? await configuredParams(files.config, records) : await readParams(files.params);
   const params = await withWording(given, wording);
-  const report = generateRfc3464Message(params, original, record, {
-    // Constant content has a constant date.
-    now: params.stable_content ? record.timestamp * 1000 : Date.now(),
+  if (params.compatibility === 'kumomta' && records.length > 1)
+    throw new Failure('with compatibility "kumomta" a report is made of one record');
+  const report = generateRfc3464Message(params, original, records, {
+    now: Date.now(),
     messageId: newMessageId(),
     boundary: randomBytes(16).toString('hex'),
   });
   if (!report) {
-    const reason = whyNot(record, original);
+    const reason = [...new Set(records.map((record) => whyNot(record, original)))].join(', ');
     if (json) process.stdout.write(`${JSON.stringify({ report: null, reason })}\n`);
     else process.stderr.write(`rebound: no report is due: ${reason}\n`);
     return 1;
@@ -139,7 +140,7 @@ async function withWording(params: ReportParams, { template, language }: Wording
 }
 
 /** What the bounce role would use. It is loaded when it is needed: with it comes BullMQ. */
-async function configuredParams(file: string | undefined, record: DispositionRecord): Promise<ReportParams> {
+async function configuredParams(file: string | undefined, [record]: readonly DispositionRecord[]): Promise<ReportParams> {
   const config = await loadConfig({ ...(file !== undefined && { file }), env: process.env });
   const { paramsOf } = await import('../../bounce/report.ts');
   return paramsOf(config, record, await loadTemplates(wordingsInUse(config.bounce)));
