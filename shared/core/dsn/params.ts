@@ -2,7 +2,6 @@ import type { IncludeOriginal } from './original.ts';
 import type { ReportTemplates } from './word-report.ts';
 
 /** The parameters of the original's function, and some of our own. */
-/** The parameters of the original's function, and some of our own. */
 export interface ReportParams {
   /** What is returned of the message, unless its sender asked (RET). */
   include_original_message: IncludeOriginal;
