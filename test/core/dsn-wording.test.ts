@@ -300,6 +300,15 @@ test('the words of a parameter that is not there are those of the original', () 
   assert.match(wordsOf(reportOf(unknown)), /^The message was received at /);
 });
 
+test('what must not be told of the inside is in no words (disclose_internals)', () => {
+  const inside = bounce({ id: 'an-id', peer_address: { name: 'inner.corp', addr: '10.0.0.1' } });
+  for (const language of builtInLanguages) {
+    const text = wordsOf(reportOf(inside, { ...plain, language, disclose_internals: false }));
+    assert.doesNotMatch(text, /an-id|inner\.corp|10\.0\.0\.1|\(\)/);
+    assert.match(text, /^ {2}550 5\.7\.1 no thanks\r$/m);
+  }
+});
+
 test('the compatible form has no other words', () => {
   assert.throws(() => reportOf(unknown, { compatibility: 'kumomta', template: 'plain' }), /^TypeError: with compatibility "kumomta"/);
   assert.throws(() => reportOf(unknown, { template: 'funny' as 'plain' }), /^TypeError: parameter template is missing or not of its kind$/);
