@@ -141,12 +141,14 @@ const withoutUndefined = (queue: Config['queues'][string]): Partial<Schedule> =>
 const minima: readonly (readonly [key: string, least: number, read: (config: Config) => number])[] = [
   ['redis.timeout', 100, (c) => c.redis.timeout],
   ['ingress.maxSize', 1, (c) => c.ingress.maxSize],
+  ['ingress.reports.maxSize', 1, (c) => c.ingress.reports.maxSize],
   ['ingress.idleTimeout', 100, (c) => c.ingress.idleTimeout],
   ['ingress.dataDeadline', 100, (c) => c.ingress.dataDeadline],
   ['ingress.sessionDeadline', 100, (c) => c.ingress.sessionDeadline],
   // BullMQ renews a lock at half its life.
   ['delivery.lockDuration', 1000, (c) => c.delivery.lockDuration],
   ['delivery.sweepInterval', 100, (c) => c.delivery.sweepInterval],
+  ['delivery.rulesInterval', 10, (c) => c.delivery.rulesInterval],
   ['bounce.limitWindow', 1000, (c) => c.bounce.limitWindow],
   ['outbound.dnsTimeout', 100, (c) => c.outbound.dnsTimeout],
   ['outbound.timeouts.connect', 100, (c) => c.outbound.timeouts.connect],

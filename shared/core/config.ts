@@ -78,6 +78,17 @@ export const configSchema = z.strictObject({
       trusted: z.array(cidr).default(['127.0.0.0/8', '::1/128']).describe('Networks that may relay anywhere'),
       proxies: z.array(cidr).default([]).describe('Load balancers whose PROXY protocol (v1) header is believed; from them it is required'),
       domains: z.array(z.string()).default([]).describe('Domains anyone may send to through this relay'),
+      reports: z
+        .strictObject({
+          to: z
+            .array(z.string().regex(/^(?:[^\s@]+@)?[^\s@]+$/, { error: 'expected a domain, or an address such as "fbl@example.org"' }))
+            .default([])
+            .describe(
+              'Domains, and single addresses, whose mail is read as reports instead of relayed: late bounces and complaints, from anyone; see docs/reading-reports.md',
+            ),
+          maxSize: bytes('10MB').describe('Largest message to them'),
+        })
+        .prefault({}),
       users: z
         .array(
           z.strictObject({
@@ -141,6 +152,15 @@ export const configSchema = z.strictObject({
       fairnessInterval: duration('10s').describe('Time after which a session gives way when others wait'),
       lockDuration: duration('30s').describe('Time after which the jobs of a killed worker are taken over'),
       sweepInterval: duration('10s').describe('How often forgotten lanes are looked for'),
+      rules: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Rule files: status and bounce class by what a server said; see docs/rules.md'),
+      rulesInterval: duration('10s').describe('How often the rule files are looked at for changes'),
+      ruleLineBreaks: z
+        .enum(['escaped', 'space'])
+        .default('escaped')
+        .describe('Breaks between the lines of a response, as rules see them: the four characters \\r\\n, or one space'),
       sites: z
         .record(
           z.string(),

@@ -1,9 +1,11 @@
-import type { DispositionRecord } from '../core/disposition.ts';
+import { classLabel } from '../core/bounce-class.ts';
+import type { DispositionRecord, RecordType } from '../core/disposition.ts';
 import { isHeard, subscriptions } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import { gather } from './gathered.ts';
 import type { Transaction } from './queues.ts';
 import { readMemory } from './redis.ts';
+import { forgetOldestDay } from './sent-index.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 /** The job of a subscriber: the record, and whose original it may read. */
@@ -19,7 +21,7 @@ export interface SubscriberJob {
 export interface Dispositions {
   /** `hold`: ms for which a subscriber that gathers waits for further outcomes of the message; none: there are no others. */
   publish(tx: Transaction, record: DispositionRecord, hold?: number): void;
-  /** Drops the older half of the log when Redis runs short of memory: what has happened gives way to mail. */
+  /** Drops the older half of the log, and a day of what was sent, when Redis runs short of memory: what has happened gives way to mail. */
   makeRoom(): Promise<void>;
   readonly logKey: string;
 }
@@ -28,7 +30,7 @@ export interface Dispositions {
 const logShare = 0.9;
 
 /** A subscriber tries until it succeeds; a person sees in the board what does not, and the latest that did. */
-const subscriberOptions = {
+export const subscriberOptions = {
   attempts: 1_000_000,
   backoff: { type: 'fixed', delay: 10_000 },
   removeOnComplete: { count: 1000 },
@@ -43,6 +45,7 @@ export function openDispositions({ redis, metrics, log, config }: Context, spool
     makeRoom: async () => {
       const { used, max } = await readMemory(redis);
       if (max === 0 || used <= max * limit) return;
+      if (await forgetOldestDay(redis)) log.warn({ event: 'sent_index_trimmed', usedBytes: used, maxBytes: max });
       const length = await redis.client.xlen(logKey);
       await redis.client.xtrim(logKey, 'MAXLEN', Math.ceil(length / 2));
       log.warn({ event: 'log_trimmed', usedBytes: used, maxBytes: max, dropped: Math.floor(length / 2) }, 'Redis runs short of memory');
@@ -60,6 +63,7 @@ export function openDispositions({ redis, metrics, log, config }: Context, spool
       }
       tx.whenDone(() => {
         metrics.dispositions.inc({ type: record.type });
+        if (isFailure(record)) metrics.classified.inc({ class: classLabel(record.bounce_classification) });
         if (record.type === 'Delivery') metrics.deliverySeconds.observe(record.timestamp - record.created);
         log[levelOf(record)](logged(record));
         return Promise.resolve();
@@ -70,6 +74,9 @@ export function openDispositions({ redis, metrics, log, config }: Context, spool
 
 /** The name under which a subscriber's job holds the original. */
 export const holderOf = (queue: string, eventId: string): string => `${queue}/${eventId}`;
+
+const failures: readonly RecordType[] = ['Bounce', 'Expiration', 'TransientFailure'];
+const isFailure = ({ type }: DispositionRecord): boolean => failures.includes(type);
 
 /** What went well is told on request; the rest is what people look into a log for. */
 const levelOf = ({ type }: DispositionRecord): 'debug' | 'info' => (type === 'Reception' || type === 'Delivery' ? 'debug' : 'info');

@@ -78,7 +78,7 @@ test('12, 52: requests belong to the recipient in the same place, or of the same
   assert.deepEqual(reportedRecipients(record), [{ address: 'a@t', notify: ['FAILURE'], orcpt: 'rfc822;o@x' }, { address: 'b@t' }]);
 });
 
-const policy: ReportPolicy = { rules: optionalRules, maxHops: 3, isOwnDomain: (domain) => domain === 'own.test' };
+const policy: ReportPolicy = { rules: optionalRules, maxHops: 3, isOwnDomain: (domain) => domain === 'own.test', isReadHere: () => false };
 const trusted = (changes: Partial<DispositionRecord> = {}): DispositionRecord => bounce({ meta: { trusted: true }, ...changes });
 
 const byOrigin: [name: string, record: DispositionRecord, want: string | undefined][] = [

@@ -75,7 +75,7 @@ for (const [name, record, want] of silent) {
 }
 
 test('what names no recipient and what is of no kind cannot be read (rule 21)', () => {
-  for (const record of [odd({ recipient: [7, null] }), odd({ recipient: undefined }), odd({ type: 'OOB' })])
+  for (const record of [odd({ recipient: [7, null] }), odd({ recipient: undefined }), odd({ type: 'Invented' })])
     assert.equal(readableRecord(record), undefined);
 });
 

@@ -6,8 +6,10 @@ import { ConfigError } from '../../shared/io/config-load.ts';
 import type { Context } from '../../shared/io/context.ts';
 import { dkimSigner, loadDkimKeys, type DkimSigner } from '../../shared/io/dkim.ts';
 import { ownDomains } from '../../shared/io/own-domains.ts';
+import { reportAddresses } from '../../shared/io/report-addresses.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { loadTemplates } from '../../shared/io/template-load.ts';
+import { startInbound } from './inbound.ts';
 import { reportTogether } from './together.ts';
 import type { ReportOutcome } from './report.ts';
 
@@ -23,7 +25,8 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   const sign = await openSigner(context);
   const templates = await loadTemplates(wordingsInUse(config.bounce));
   const pipeline = openPipeline(context);
-  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), templates, ...(sign && { sign }) };
+  const isReadHere = reportAddresses(config.ingress.reports.to);
+  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), isReadHere, templates, ...(sign && { sign }) };
 
   const worker = new Worker<SubscriberJob, ReportOutcome>(
     bounceSubscription.queue,
@@ -59,10 +62,11 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   worker.on('failed', (job, error) =>
     log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) }),
   );
+  const inbound = await startInbound({ ...pipeline, context });
   await worker.waitUntilReady();
   return {
     close: async () => {
-      await worker.close();
+      await Promise.all([worker.close(), inbound.close()]);
       await pipeline.close();
     },
   };

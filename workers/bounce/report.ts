@@ -25,6 +25,7 @@ export interface ReportWorld extends Pick<Pipeline, 'queues' | 'spool' | 'intake
   templates: LoadedTemplates;
   /** Absent where reports are not signed. */
   sign?: DkimSigner;
+  isReadHere: ReportPolicy['isReadHere'];
 }
 
 /** `sent`, `gathered` (told in the report of another outcome of the message), `repeated` (it was told before), or why there is none. */
@@ -227,10 +228,11 @@ const headerOf = (original: Uint8Array): string => {
   return end < 0 ? text : text.slice(0, end + 2);
 };
 
-const policyOf = ({ context: { config }, isOwnDomain }: ReportWorld): ReportPolicy => ({
+const policyOf = ({ context: { config }, isOwnDomain, isReadHere }: ReportWorld): ReportPolicy => ({
   rules: config.bounce.suppress,
   maxHops: config.bounce.maxHops,
   isOwnDomain,
+  isReadHere,
 });
 
 /** As the settings have it for the tenant of the record. */

@@ -18,10 +18,15 @@ export interface ReceiveDeps {
   intake: Intake;
 }
 
-/** Takes one message: content into the spool while it is looked at, trace field in front, hand-over to the intake. */
-export function receive({ context, spool, intake }: ReceiveDeps, session: SmtpSession, envelope: Envelope): ContentReceiver {
+/** Takes one message of at most `maxSize` octets: content into the spool while it is looked at, trace field in front, hand-over to the intake. */
+export function receive(
+  { context, spool, intake }: ReceiveDeps,
+  session: SmtpSession,
+  envelope: Envelope,
+  maxSize: number,
+): ContentReceiver {
   const { config, log } = context;
-  const { maxSize, maxHops, maxLineLength, bareNewlines } = config.ingress;
+  const { maxHops, maxLineLength, bareNewlines } = config.ingress;
   const draft = spool.draft(newMessageId());
   const scan = scanMessage(maxLineLength);
   const fixes = bareNewlines === 'fix';

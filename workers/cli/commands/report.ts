@@ -14,7 +14,7 @@ import { newMessageId } from '../../../shared/io/ids.ts';
 import { loadTemplates } from '../../../shared/io/template-load.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
 import { parseJson, parseRecords } from '../report/record.ts';
-import { reportAsJson, tellReport } from '../report/tell.ts';
+import { jsonForTerminal, reportAsJson, tellReport } from '../report/tell.ts';
 
 export const help: Help = {
   usage:
@@ -28,7 +28,7 @@ export const help: Help = {
     ['--config <file>', 'settings (JSON or TypeScript)'],
     ['--template <name>', 'plain, classic, or a file or folder of templates'],
     ['--language <tag>', 'en, de, fr, es, one of the templates, or auto: that of the original'],
-    ['parse <file>', 'print the fields of a report of any system. Exit code 1 when it is none'],
+    ['parse <file>', 'print the fields of a report of any system; of a complaint (RFC 5965) as JSON. Exit code 1 when it is none'],
     ['--json', 'print JSON'],
   ],
   notes:
@@ -97,9 +97,21 @@ async function preview(files: PreviewFiles, wording: WordingOptions, json: boole
 }
 
 async function parse(file: string, json: boolean): Promise<number> {
-  const report = parseRfc3464(await read(file));
-  if (!report) throw new Failure(`${file} is not a delivery report (multipart/report with message/delivery-status)`);
+  const content = await read(file);
+  const report = parseRfc3464(content);
+  if (!report) return parseComplaint(content, file);
   process.stdout.write(json ? reportAsJson(report) : tellReport(report));
+  return 0;
+}
+
+/** It is loaded when it is needed: with it comes mailparser. */
+async function parseComplaint(content: Buffer, file: string): Promise<number> {
+  const { readReport } = await import('../../../shared/io/open-mail.ts');
+  const reading = await readReport(content).catch(() => undefined);
+  if (reading?.kind !== 'feedback') {
+    throw new Failure(`${file} is not a delivery report (multipart/report with message/delivery-status), and no feedback report`);
+  }
+  process.stdout.write(jsonForTerminal(reading.report));
   return 0;
 }
 
