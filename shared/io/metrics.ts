@@ -65,6 +65,18 @@ export function openMetrics(instance: string) {
       labelNames: ['operation'],
       registers,
     }),
+    policyFailures: new Counter({
+      name: 'rebound_policy_failures_total',
+      help: 'Calls of policy handlers that gave no usable answer, by event and kind (docs/policy.md)',
+      labelNames: ['event', 'kind'],
+      registers,
+    }),
+    policyLoads: new Counter({
+      name: 'rebound_policy_loads_total',
+      help: 'Times a policy file was loaded, by result; one that failed left the one before in force',
+      labelNames: ['result'],
+      registers,
+    }),
     swept: new Counter({ name: 'rebound_lanes_swept_total', help: 'Lanes woken by the sweeper', registers }),
   };
 }

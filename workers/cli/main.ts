@@ -12,11 +12,12 @@ const commands: Record<string, () => Promise<Command>> = {
   ...Object.fromEntries(roles.map((role) => [role, () => loadRoleCommand(role)])),
   report: () => import('./commands/report.ts'),
   config: () => import('./commands/config.ts'),
+  policy: () => import('./commands/policy.ts'),
   'hash-password': () => import('./commands/hash-password.ts'),
 };
 
 /** Errors whose message is for people, by name: their classes would bring everything with them that throws them. */
-const expectedErrors = ['Failure', 'EmbeddedRedisError', 'RedisUnavailable'];
+const expectedErrors = ['Failure', 'EmbeddedRedisError', 'RedisUnavailable', 'PolicyUnusable'];
 
 process.exit(await main(process.argv.slice(2)));
 
