@@ -41,6 +41,8 @@ export class PolicyUnusable extends Error {
 const loadTimeout = 10_000;
 /** A thread that has not said a word for this long after a call timed out hangs. Milliseconds. */
 const pongTimeout = 2000;
+/** And until it does, it gets no further calls after this. Milliseconds. */
+const answersWithin = 200;
 
 /** Loads a policy file in a new thread. Rejects with PolicyUnusable. */
 export function startPolicyHost(file: string, events: HostEvents): Promise<PolicyHost> {
@@ -92,6 +94,7 @@ class Host implements PolicyHost {
   #lastId = 0;
   /** Runs while the thread owes a sign of life. */
   #pongTimer: NodeJS.Timeout | undefined;
+  #pingedAt = 0;
   #isEnding = false;
   #whenIdle: (() => void) | undefined;
 
@@ -107,8 +110,9 @@ class Host implements PolicyHost {
   }
 
   call(event: EventName, args: readonly unknown[], timeoutMs: number): Promise<Answer> {
-    // Nobody waits for a thread that is known not to answer.
-    if (this.#pongTimer || this.#isEnding) return Promise.resolve({ kind: 'hang', message: 'the policy does not answer' });
+    // Nobody waits for a thread that does not answer.
+    const isMute = this.#pongTimer !== undefined && performance.now() - this.#pingedAt > answersWithin;
+    if (isMute || this.#isEnding) return Promise.resolve({ kind: 'hang', message: 'the policy does not answer' });
     this.#lastId = (this.#lastId % 0x7fffffff) + 1;
     const id = this.#lastId;
     return new Promise((resolve) => {
@@ -155,6 +159,7 @@ class Host implements PolicyHost {
     const event = this.#calls.get(id)?.event;
     this.#settle(id, { kind: 'timeout', message: `no answer after ${timeoutMs} ms` });
     if (this.#pongTimer || this.#isEnding) return;
+    this.#pingedAt = performance.now();
     // A handler that waits lets the thread answer; one that is in a loop does not.
     this.#pongTimer = setTimeout(() => {
       const running = eventNames[Atomics.load(this.#running, 0) - 1];

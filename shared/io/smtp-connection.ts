@@ -190,8 +190,15 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     return responseRewriter(this.#settings.policy, this, this.#settings.hostname);
   }
 
+  /** Of what is said without being asked for, the line is the one that the client is in the middle of. */
+  protected override tell(reply: Reply): void {
+    const isMidway = this._nextHandler !== false || (this.#receiver !== undefined && !this.#isDeciding);
+    if (!isMidway) this.#line = undefined;
+    super.tell(reply);
+  }
+
   protected override failedLine(): string | undefined {
-    return this.#line && maskCommandLine(this.#line.toString(), this.#isAuthDue);
+    return this.#line && maskCommandLine(this.#line.toString(), this.#isAuthDue && !this.user);
   }
 
   // --- Commands -------------------------------------------------------------------------------------------------------
