@@ -4,7 +4,6 @@ import { TLSSocket } from 'node:tls';
 import type { SMTPServer } from 'smtp-server';
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { Envelope } from '../core/envelope.ts';
-import { maskCommandLine } from '../core/policy/command-line.ts';
 import { SmtpRefusal } from '../core/refusal.ts';
 import { localReply, type Reply } from '../core/reply.ts';
 import { parseMail, parseRcpt, type Parsed } from '../core/smtp-params.ts';
@@ -43,10 +42,6 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   /** No further transaction: the connection ends after this one. */
   #isLeaving = false;
   #isCounted = false;
-  /** The command in hand, through all of an AUTH exchange or of the content; undefined between commands. */
-  #line: Buffer | undefined;
-  /** AUTH was said and no other command since: what is no command may be a password that did not wait for our answer. */
-  #isAuthDue = false;
   #messages = 0;
   #failedLogins = 0;
 
@@ -193,12 +188,8 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   /** Of what is said without being asked for, the line is the one that the client is in the middle of. */
   protected override tell(reply: Reply): void {
     const isMidway = this._nextHandler !== false || (this.#receiver !== undefined && !this.#isDeciding);
-    if (!isMidway) this.#line = undefined;
+    if (!isMidway) this.line = undefined;
     super.tell(reply);
-  }
-
-  protected override failedLine(): string | undefined {
-    return this.#line && maskCommandLine(this.#line.toString(), this.#isAuthDue && !this.user);
   }
 
   // --- Commands -------------------------------------------------------------------------------------------------------
@@ -213,17 +204,17 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   #longLine(next: () => void): void {
     this.command = undefined;
     this.about = { sender: '', recipients: [] };
-    if (!this._nextHandler) this.#line = undefined;
+    if (!this._nextHandler) this.line = undefined;
     this._nextHandler = false;
     this.reply(localReply(500, '5.5.2', 'Line too long'));
-    this.#line = undefined;
+    this.line = undefined;
     this._whenWritable(next);
   }
 
   override _onCommand(line: Buffer, callback: () => void = () => undefined): void {
     const next = (): void => {
       this._handlerPending = false;
-      if (!this._nextHandler && !this.#receiver) this.#line = undefined;
+      if (!this._nextHandler && !this.#receiver) this.line = undefined;
       this.#leaveIfIdle();
       this._whenWritable(callback);
     };
@@ -251,15 +242,15 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     const verb = (space < 0 ? text : text.slice(0, space)).toUpperCase();
     const args = space < 0 ? '' : text.slice(space).trim();
     this.command = /^[A-Z]{4,8}$/.test(verb) ? verb : undefined;
-    this.#line = undefined;
+    this.line = undefined;
     if (line.length > maxLine && verb !== 'AUTH') {
       this.reply(localReply(500, '5.5.2', 'Line too long'));
       return next();
     }
     if (httpRequest.test(text)) return this.tell(localReply(421, '4.7.0', 'This is SMTP, not HTTP'));
     const isText = isUtf8(line);
-    if (isText) this.#line = line;
-    this.#isAuthDue = /^\W*AUTH/i.test(text) || (this.#isAuthDue && !verbs.has(verb));
+    if (isText) this.line = line;
+    this.isAuthDue = /^\W*AUTH/i.test(text) || (this.isAuthDue && !verbs.has(verb));
     if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text) || !isText) {
       this.reply(localReply(501, '5.5.2', 'The line holds what no command may'));
       return next();
@@ -420,16 +411,16 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
 
   async #decide(receiver: ContentReceiver, proceed: () => void): Promise<void> {
     this.#isDeciding = true;
-    this.#line = undefined;
+    this.line = undefined;
     const reply = await receiver.end();
     this.#isDeciding = false;
     this.#receiver = undefined;
     this.#messages++;
     if (reply.code < 400) this.errors = 0;
     this.command = '.';
-    this.#line = dataLine;
+    this.line = dataLine;
     this.reply(reply);
-    this.#line = undefined;
+    this.line = undefined;
     this._resetSession();
     this.#leaveIfIdle();
     this._whenWritable(proceed);

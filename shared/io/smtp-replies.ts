@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
+import { maskCommandLine } from '../core/policy/command-line.ts';
 import { localReply, type Reply } from '../core/reply.ts';
 
 /** What a refused command was about, as far as it is known. */
@@ -34,6 +35,10 @@ export abstract class ReplyingConnection extends SMTPConnection {
   /** The command that the next reply answers: a verb, `.` for content, undefined for what nobody asked for. */
   protected command: string | undefined;
   protected about: About = { sender: '', recipients: [] };
+  /** The command in hand, through all of an AUTH exchange or of the content; undefined between commands. */
+  protected line: Buffer | undefined;
+  /** AUTH was said and no other command since: what is no command may be a password that did not wait for our answer. */
+  protected isAuthDue = false;
   protected errors = 0;
   #corked: Socket | undefined;
   /** Replies that a policy is looking at, all of them, in their order; undefined when there is none. */
@@ -48,8 +53,6 @@ export abstract class ReplyingConnection extends SMTPConnection {
   protected abstract isError(reply: Reply): boolean;
   /** What rewrites replies, given the line that failed; undefined when nobody wants to. What it returns never rejects. */
   protected abstract rewriter(): ((reply: Reply, line: string | undefined) => Promise<SentReply>) | undefined;
-  /** The line that a failure answers, as a policy may see it: without credentials; undefined when there is none. */
-  protected abstract failedLine(): string | undefined;
 
   /** Nothing that comes now is answered. */
   protected get isEnding(): boolean {
@@ -74,7 +77,7 @@ export abstract class ReplyingConnection extends SMTPConnection {
     if (!rewrite && !this.#pending) {
       this.#write(asIs, about);
     } else {
-      const line = reply.code >= 400 ? this.failedLine() : command === '.' ? 'DATA' : undefined;
+      const line = reply.code >= 400 || command === '.' ? this.#lineForPolicy() : undefined;
       const rewritten = rewrite?.(answer, line) ?? asIs;
       const before = this.#pending;
       this.#wait(async () => {
@@ -107,7 +110,7 @@ export abstract class ReplyingConnection extends SMTPConnection {
 
   /** Acts when every reply given so far is written: at once without a policy. */
   protected whenReplied(act: () => void): void {
-    if (this.#pending) void this.#pending.then(act);
+    if (this.#pending) this.#pending.then(act).catch((error: unknown) => this.#fail(error));
     else act();
   }
 
@@ -116,11 +119,23 @@ export abstract class ReplyingConnection extends SMTPConnection {
     this.whenReplied(() => super._whenWritable(next));
   }
 
+  #lineForPolicy(): string | undefined {
+    return this.line && maskCommandLine(this.line.toString(), this.isAuthDue && !this.session.user);
+  }
+
   #wait(work: () => Promise<void>): void {
-    const pending = work().finally(() => {
-      if (this.#pending === pending) this.#pending = undefined;
-    });
+    const pending = work()
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        if (this.#pending === pending) this.#pending = undefined;
+      });
     this.#pending = pending;
+  }
+
+  /** A defect of ours ends this connection and no other. */
+  #fail(error: unknown): void {
+    this.emit('error', error);
+    this._socket.destroy();
   }
 
   #write({ reply, text }: SentReply, about: About): void {

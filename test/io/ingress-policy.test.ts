@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { after, test } from 'node:test';
 import type { ConfigInput } from '../../shared/core/config.ts';
 import { hashPassword } from '../../shared/io/password.ts';
@@ -276,6 +277,15 @@ test('a policy hears of every reply: shutdown, between commands and in the conte
   assertTold(await idle.reply(), 421, 'nil');
   assertTold(await busy.reply(), 421, 'Data');
   await closing;
+});
+
+test('the documentation shows the example as it is', async () => {
+  const root = new URL('../../', import.meta.url);
+  const [example, page] = await Promise.all(
+    ['infra/examples/smtp-server-rewrite-response.ts', 'docs/policy.md'].map((path) => readFile(new URL(path, root), 'utf8')),
+  );
+  const indented = example?.replace(/^(?=.)/gm, '    ');
+  assert.ok(indented && page?.includes(indented), 'docs/policy.md differs from infra/examples');
 });
 
 test('the example puts its line in front of the answer to a message, and changes nothing else', async (t) => {
