@@ -110,8 +110,10 @@ class Listener extends SMTPServer {
   async leave(timeout: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const socket of this._pendingSockets.values()) socket.destroy();
-    await within(Promise.all([...this.#open].map((connection) => connection.leave())), timeout);
+    const allLeave = (): Promise<unknown> => Promise.all([...this.#open].map((connection) => connection.leave()));
+    await within(allLeave(), timeout);
     for (const connection of this.#open) connection.cutOff();
+    await within(allLeave(), lingerTimeout); // a policy may be looking at the last word
     await within(closed, lingerTimeout);
     for (const connection of this.#open) connection.destroy();
     await closed;

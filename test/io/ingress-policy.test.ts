@@ -215,7 +215,7 @@ test('a policy hears of every reply: too many connections', async (t) => {
 });
 
 test('a policy hears of every reply: silence between commands, in AUTH and in the content', async (t) => {
-  const ingress = await ingressWith(t, teller, { idleTimeout: '700ms', users, allowPlainAuth: true });
+  const ingress = await ingressWith(t, teller, { idleTimeout: '3s', users, allowPlainAuth: true });
   const talks: [rows: Row[], command: string][] = [
     [[], 'nil'],
     [
@@ -227,13 +227,14 @@ test('a policy hears of every reply: silence between commands, in AUTH and in th
     ],
     [[['EHLO client.test', 250, 'nil'], mail, rcpt, ['data', 354, 'nil']], 'data'],
   ];
-  for (const [rows, command] of talks) {
+  const talk = async ([rows, command]: (typeof talks)[number]): Promise<void> => {
     const dialogue = await ingress.connect();
     assertTold(await dialogue.reply(), 220, 'nil');
     await converse(dialogue, rows);
     assertTold(await dialogue.reply(), 421, command);
     assert.equal(await dialogue.reply(), 'closed');
-  }
+  };
+  await Promise.all(talks.map(talk));
 });
 
 test('a policy hears of every reply: content that takes too long is not queued while its 421 waits for the policy', async (t) => {
@@ -250,7 +251,7 @@ test('a policy hears of every reply: content that takes too long is not queued w
       "import { existsSync, writeFileSync } from 'node:fs';",
     ),
   );
-  const ingress = await startTestIngress(t, { dataDeadline: '500ms' }, { policy: { file: folder.file, timeout: '50s' } });
+  const ingress = await startTestIngress(t, { dataDeadline: '3s' }, { policy: { file: folder.file, timeout: '50s' } });
   const dialogue = await ingress.greeted();
   await dialogue.expect([
     [mail[0], '250 '],
@@ -312,7 +313,7 @@ test('421 of a policy closes the connection, and no command behind it is obeyed'
 });
 
 test('a 421 that is rewritten ends the connection all the same', async (t) => {
-  const ingress = await ingressWith(t, '(status) => status === 421 ? [450, "later"] : undefined', { idleTimeout: '700ms' });
+  const ingress = await ingressWith(t, '(status) => status === 421 ? [450, "later"] : undefined', { idleTimeout: '3s' });
   const dialogue = await ingress.greeted();
   await dialogue.expect([
     [undefined, '450 later'],
