@@ -150,6 +150,7 @@ const minima: readonly (readonly [key: string, least: number, read: (config: Con
   ['delivery.sweepInterval', 100, (c) => c.delivery.sweepInterval],
   ['delivery.rulesInterval', 10, (c) => c.delivery.rulesInterval],
   ['bounce.limitWindow', 1000, (c) => c.bounce.limitWindow],
+  ['policy.timeout', 10, (c) => c.policy.timeout],
   ['outbound.dnsTimeout', 100, (c) => c.outbound.dnsTimeout],
   ['outbound.timeouts.connect', 100, (c) => c.outbound.timeouts.connect],
   ['outbound.timeouts.greeting', 100, (c) => c.outbound.timeouts.greeting],

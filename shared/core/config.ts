@@ -323,6 +323,15 @@ export const configSchema = z.strictObject({
       limitWindow: duration('1h').describe('Time for which reports are counted; it begins with the first one'),
     })
     .prefault({}),
+  policy: z
+    .strictObject({
+      file: z
+        .string()
+        .default('')
+        .describe('Policy file (TypeScript or JavaScript, docs/policy.md), relative to the configuration file; empty: none'),
+      timeout: duration('1s').describe('How long a handler may take before mail goes on without its answer'),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info').describe('Least level that is logged'),

@@ -1,5 +1,5 @@
 import { access, readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { z } from 'zod';
 import { checkConfig } from '../core/config-check.ts';
@@ -67,8 +67,13 @@ export async function loadConfig({ file, env, folder = process.cwd() }: ConfigSo
     if (!keys.some((key) => wrong.has(key))) problems.push({ source: contradictionSource(keys, variables, nameOf), message });
   }
   if (problems.length > 0 || !rest.success) throw new ConfigError(problems);
-  return rest.data;
+  const policyFolder = path === undefined || variables.has('policy.file') ? folder : dirname(resolve(folder, path));
+  return withPolicyPath(rest.data, policyFolder);
 }
+
+/** The roles may run in another folder than the configuration lies in. */
+const withPolicyPath = (config: Config, folder: string): Config =>
+  config.policy.file === '' ? config : { ...config, policy: { ...config.policy, file: resolve(folder, config.policy.file) } };
 
 const settings = describeSettings();
 const fileNames = ['rebound.json', 'rebound.config.ts'];

@@ -1,6 +1,7 @@
 import type { Config } from '../core/config.ts';
 import { openLog, type Logger } from './log.ts';
 import { openMetrics, type Metrics } from './metrics.ts';
+import { noPolicy, openPolicy, type PolicyLink } from './policy.ts';
 import { openRedis, type RedisLink, type RedisUse } from './redis.ts';
 
 /** What every worker is given: nothing else is shared between the parts of a process. */
@@ -9,20 +10,47 @@ export interface Context {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly redis: RedisLink;
+  /** What the owner of this relay wants decided otherwise. */
+  readonly policy: PolicyLink;
   /** Name of this process in records and locks: `role-host-pid`. */
   readonly instance: string;
 }
 
-/** Opens log, metrics and Redis for one role. Rejects with RedisUnavailable when Redis is not there (see openRedis). */
+/** What a role needs besides. */
+type ContextUse = Pick<RedisUse, 'failFast'> & {
+  /** Load the policy file; without it there is no policy. */
+  policy?: boolean;
+};
+
+/**
+ * Opens log, metrics, policy and Redis for one role. Rejects with PolicyUnusable, and with RedisUnavailable when Redis
+ * is not there (see openRedis).
+ */
 export async function openContext(
   config: Config,
   redisUrl: string,
   instance: string,
-  use: Pick<RedisUse, 'failFast'> = {},
+  { policy: isPolicyUsed = false, ...use }: ContextUse = {},
 ): Promise<Context & { close(): Promise<void> }> {
   const log = openLog(config.log, { instance });
   const metrics = openMetrics(instance);
   const { lockDuration, sweepInterval } = config.delivery;
-  const redis = await openRedis(redisUrl, config.redis, log, { ...use, lockDuration, stalledInterval: sweepInterval, name: instance });
-  return { config, log, metrics, redis, instance, close: () => redis.close() };
+  const policy = isPolicyUsed ? await openPolicy(config.policy, log, metrics) : noPolicy;
+  const redisUse = { ...use, lockDuration, stalledInterval: sweepInterval, name: instance };
+  const redis = await openRedis(redisUrl, config.redis, log, redisUse).catch(async (error: unknown) => {
+    await policy.close();
+    throw error;
+  });
+  return {
+    config,
+    log,
+    metrics,
+    policy,
+    redis,
+    instance,
+    close: async () => {
+      await policy.close();
+      await redis.close();
+    },
+  };
 }

@@ -9,9 +9,9 @@ export interface Step {
 /**
  * Resolves with the reason when this process is asked to end: SIGTERM, SIGINT, SIGHUP (its terminal is gone), or the
  * process that started it is gone. A further signal, later than a second after the first, ends it at once with exit
- * code 1.
+ * code 1. A process without a terminal calls `reload` at SIGHUP instead.
  */
-export function whenStopped(): Promise<string> {
+export function whenStopped(reload?: () => void): Promise<string> {
   return new Promise((resolve) => {
     let since = Infinity;
     const stop = (reason: string): void => {
@@ -20,11 +20,13 @@ export function whenStopped(): Promise<string> {
       since = Math.min(since, performance.now());
       resolve(reason);
     };
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
+    process.on('SIGHUP', (signal) => (reload && !hasTerminal() ? reload() : stop(signal)));
     if (process.channel) process.once('disconnect', () => stop(parentGone));
   });
 }
 
+const hasTerminal = (): boolean => process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
 /** Milliseconds. */
 const repeatWindow = 1000;
 const parentGone = 'parent gone';

@@ -6,96 +6,61 @@ export function openMetrics(instance: string) {
   registry.setDefaultLabels({ instance });
   collectDefaultMetrics({ register: registry, prefix: 'rebound_' });
   const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) => new Counter({ name, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) => new Gauge({ name, help, labelNames, registers });
   return {
     registry,
-    connections: new Counter({
-      name: 'rebound_ingress_connections_total',
-      help: 'SMTP connections, by result',
-      labelNames: ['result'],
-      registers,
-    }),
-    openConnections: new Gauge({ name: 'rebound_ingress_connections', help: 'Open SMTP connections', registers }),
-    received: new Counter({
-      name: 'rebound_messages_received_total',
-      help: 'Messages accepted with 250, by protocol',
-      labelNames: ['protocol'],
-      registers,
-    }),
-    receivedBytes: new Counter({ name: 'rebound_received_bytes_total', help: 'Octets of accepted messages', registers }),
-    rejected: new Counter({
-      name: 'rebound_ingress_rejections_total',
-      help: 'Replies of 4xx and 5xx to clients, by code',
-      labelNames: ['code'],
-      registers,
-    }),
-    dispositions: new Counter({
-      name: 'rebound_dispositions_total',
-      help: 'Disposition records, by type',
-      labelNames: ['type'],
-      registers,
-    }),
-    classified: new Counter({
-      name: 'rebound_bounces_classified_total',
-      help: 'Bounces, expirations and temporary failures, by bounce class; classes of rule files are "other" (docs/rules.md)',
-      labelNames: ['class'],
-      registers,
-    }),
-    rewrites: new Counter({
-      name: 'rebound_status_rewrites_total',
-      help: 'Rejections given another status, by what it made of them (permanent, temporary, code: same class), refused, or error',
-      labelNames: ['result'],
-      registers,
-    }),
-    ruleLoads: new Counter({
-      name: 'rebound_rule_loads_total',
-      help: 'Rule files read: loaded, or failed with the rules of before in force',
-      labelNames: ['result'],
-      registers,
-    }),
-    sessions: new Gauge({ name: 'rebound_delivery_sessions', help: 'Open delivery sessions', registers }),
-    connects: new Counter({
-      name: 'rebound_outbound_connections_total',
-      help: 'Connections to remote servers, by result',
-      labelNames: ['result'],
-      registers,
-    }),
+    connections: counter('rebound_ingress_connections_total', 'SMTP connections, by result', 'result'),
+    openConnections: gauge('rebound_ingress_connections', 'Open SMTP connections'),
+    received: counter('rebound_messages_received_total', 'Messages accepted with 250, by protocol', 'protocol'),
+    receivedBytes: counter('rebound_received_bytes_total', 'Octets of accepted messages'),
+    rejected: counter('rebound_ingress_rejections_total', 'Replies of 4xx and 5xx to clients, by code', 'code'),
+    dispositions: counter('rebound_dispositions_total', 'Disposition records, by type', 'type'),
+    classified: counter(
+      'rebound_bounces_classified_total',
+      'Bounces, expirations and temporary failures, by bounce class; classes of rule files are "other" (docs/rules.md)',
+      'class',
+    ),
+    rewrites: counter(
+      'rebound_status_rewrites_total',
+      'Rejections given another status, by what it made of them (permanent, temporary, code: same class), refused, or error',
+      'result',
+    ),
+    ruleLoads: counter('rebound_rule_loads_total', 'Rule files read: loaded, or failed with the rules of before in force', 'result'),
+    sessions: gauge('rebound_delivery_sessions', 'Open delivery sessions'),
+    connects: counter('rebound_outbound_connections_total', 'Connections to remote servers, by result', 'result'),
     deliverySeconds: new Histogram({
       name: 'rebound_delivery_seconds',
       help: 'Time from reception to delivery',
       buckets: [0.05, 0.1, 0.5, 1, 5, 30, 300, 3600, 86400],
       registers,
     }),
-    reports: new Counter({
-      name: 'rebound_reports_total',
-      help: 'Reports by outcome: sent, or why there is none (docs/reporting-policy.md)',
-      labelNames: ['outcome'],
-      registers,
-    }),
-    reportFaults: new Counter({
-      name: 'rebound_report_faults_total',
-      help: 'Reports sent with less than they should have, by fault: unsigned (DKIM failed), minimal (the full one could not be made)',
-      labelNames: ['fault'],
-      registers,
-    }),
-    inbound: new Counter({
-      name: 'rebound_inbound_total',
-      help: 'What came to ingress.reports.to, by kind and by what found the original (docs/reading-reports.md)',
-      labelNames: ['kind', 'match'],
-      registers,
-    }),
-    queueDepth: new Gauge({
-      name: 'rebound_queue_depth',
-      help: 'Messages waiting, delayed and in flight over all lanes (admin only)',
-      labelNames: ['state'],
-      registers,
-    }),
-    redisErrors: new Counter({
-      name: 'rebound_redis_errors_total',
-      help: 'Failed Redis operations, by operation',
-      labelNames: ['operation'],
-      registers,
-    }),
-    swept: new Counter({ name: 'rebound_lanes_swept_total', help: 'Lanes woken by the sweeper', registers }),
+    reports: counter('rebound_reports_total', 'Reports by outcome: sent, or why there is none (docs/reporting-policy.md)', 'outcome'),
+    reportFaults: counter(
+      'rebound_report_faults_total',
+      'Reports sent with less than they should have, by fault: unsigned (DKIM failed), minimal (the full one could not be made)',
+      'fault',
+    ),
+    inbound: counter(
+      'rebound_inbound_total',
+      'What came to ingress.reports.to, by kind and by what found the original (docs/reading-reports.md)',
+      'kind',
+      'match',
+    ),
+    queueDepth: gauge('rebound_queue_depth', 'Messages waiting, delayed and in flight over all lanes (admin only)', 'state'),
+    redisErrors: counter('rebound_redis_errors_total', 'Failed Redis operations, by operation', 'operation'),
+    policyFailures: counter(
+      'rebound_policy_failures_total',
+      'Calls of policy handlers that gave no usable answer, by event and kind (docs/policy.md)',
+      'event',
+      'kind',
+    ),
+    policyLoads: counter(
+      'rebound_policy_loads_total',
+      'Times a policy file was loaded, by result; one that failed left the one before in force',
+      'result',
+    ),
+    swept: counter('rebound_lanes_swept_total', 'Lanes woken by the sweeper'),
   };
 }
 

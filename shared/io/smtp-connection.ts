@@ -7,8 +7,11 @@ import type { Envelope } from '../core/envelope.ts';
 import { SmtpRefusal } from '../core/refusal.ts';
 import { localReply, type Reply } from '../core/reply.ts';
 import { parseMail, parseRcpt, type Parsed } from '../core/smtp-params.ts';
+import { done, mailOk, noArguments, rcptOk, startContent } from '../core/server-replies.ts';
+import { unimplementedVerbs, verbs } from '../core/smtp-verbs.ts';
 import { SmtpParser } from './smtp-parser.ts';
-import { ReplyingConnection } from './smtp-replies.ts';
+import { ReplyingConnection, type About } from './smtp-replies.ts';
+import { responseRewriter } from './smtp-rewriter.ts';
 import type { ContentReceiver, SmtpSession, SmtpSettings, SmtpUser } from './smtp-session.ts';
 
 /** What a PROXY header adds: the client is unknown to the proxy itself (a health check), and so never trusted. */
@@ -20,12 +23,8 @@ export interface ConnectionOptions extends SMTPConnectionOptions {
 const maxLine = 4096;
 const maxFailedLogins = 3;
 const httpRequest = /^(?:OPTIONS|GET|HEAD|POST|PUT|DELETE|TRACE|CONNECT|PATCH) \S+ HTTP\/\d/i;
-/** Commands of SMTP and its extensions that are not offered: recognised, not implemented (RFC 5321 §4.2.4). */
-const unimplemented = new Set(['EXPN', 'BDAT', 'ETRN', 'ATRN', 'TURN', 'SEND', 'SOML', 'SAML', 'XCLIENT', 'XFORWARD', 'BURL', 'LHLO']);
-const mailOk: Reply = { code: 250, enhanced: '2.1.0', lines: ['Ok'] };
-const rcptOk: Reply = { code: 250, enhanced: '2.1.5', lines: ['Ok'] };
-const done: Reply = { code: 250, enhanced: '2.0.0', lines: ['Ok'] };
-const startContent: Reply = { code: 354, lines: ['End data with <CR><LF>.<CR><LF>'] };
+/** What the answer to a message answers, for a policy: however the client wrote it. */
+const dataLine = Buffer.from('DATA');
 
 /**
  * One SMTP connection. smtp-server has the socket, TLS and SASL; the commands, their order and their grammar are ours.
@@ -73,7 +72,7 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
       const refusal = handlers.connect(this);
       if (refusal) {
         this.#refuseConnection(refusal);
-        this._socket.destroySoon(); // it must not hold what there is too little of until the client closes
+        this.whenReplied(() => this._socket.destroySoon()); // it must not hold what there is too little of until the client closes
         return;
       }
       this.#isCounted = true;
@@ -94,7 +93,7 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
 
   /** Ends the connection whatever it is doing; a message that is being decided on may be in the queue already. */
   cutOff(): void {
-    if (!this._closing && !this._closed) this.tell(localReply(421, '4.3.2', 'Shutting down, closing connection'));
+    if (!this.isEnding) this.tell(localReply(421, '4.3.2', 'Shutting down, closing connection'));
   }
 
   /** Closes the socket without waiting for the client. */
@@ -104,7 +103,7 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
 
   override close(): void {
     super.close();
-    this.emit('ended');
+    this.whenReplied(() => this.emit('ended'));
   }
 
   override _createParser(): SmtpParser {
@@ -118,7 +117,7 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   override _onTimeout(): void {
     if (this._closing) {
       this._socket.destroy();
-    } else if (this._handlerPending || this.#isDeciding) {
+    } else if (this._handlerPending || this.isReplying || this.#isDeciding) {
       this._armTimeout(); // it is us who are slow
     } else {
       this.tell(localReply(421, '4.4.2', 'Nothing heard for too long, closing connection'));
@@ -146,7 +145,7 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   #after(ms: number, act: () => void): NodeJS.Timeout {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      if (!this._closing && !this._closed) act();
+      if (!this.isEnding) act();
     }, ms);
     timer.unref();
     this.#timers.add(timer);
@@ -164,7 +163,7 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   }
 
   #leaveIfIdle(): void {
-    if (!this.#isLeaving || this._closing || this.envelope || this.#receiver || this._handlerPending) return;
+    if (!this.#isLeaving || this.isEnding || this.envelope || this.#receiver || this._handlerPending) return;
     this.tell(localReply(421, '4.3.2', 'Shutting down, closing connection'));
   }
 
@@ -173,8 +172,8 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     this.close();
   }
 
-  protected override refused(reply: Reply): void {
-    this.#settings.handlers.refused(this, reply, this.about);
+  protected override refused(reply: Reply, about: About): void {
+    this.#settings.handlers.refused(this, reply, about);
   }
 
   /** Trusted clients and users may have as many bad recipients as their lists have. */
@@ -182,10 +181,21 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     return !((this.isTrusted || this.user) && ['MAIL', 'RCPT', 'DATA', '.'].includes(reply.command ?? ''));
   }
 
+  protected override rewriter(): ReturnType<typeof responseRewriter> {
+    return responseRewriter(this.#settings.policy, this, this.#settings.hostname);
+  }
+
+  /** Of what is said without being asked for, the line is the one that the client is in the middle of. */
+  protected override tell(reply: Reply): void {
+    const isMidway = this._nextHandler !== false || (this.#receiver !== undefined && !this.#isDeciding);
+    if (!isMidway) this.line = undefined;
+    super.tell(reply);
+  }
+
   // --- Commands -------------------------------------------------------------------------------------------------------
 
   #mayTalk(): boolean {
-    if (this._ready || this._upgrading || this._closing) return true;
+    if (this._ready || this._upgrading || this.isEnding) return true;
     // RFC 5321 §3.1: 554 in place of the greeting. Who does not wait for it is no mail server.
     this.#refuseConnection(localReply(554, '5.5.1', 'Protocol error: talked before the greeting'));
     return false;
@@ -194,14 +204,17 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   #longLine(next: () => void): void {
     this.command = undefined;
     this.about = { sender: '', recipients: [] };
+    if (!this._nextHandler) this.line = undefined;
     this._nextHandler = false;
     this.reply(localReply(500, '5.5.2', 'Line too long'));
+    this.line = undefined;
     this._whenWritable(next);
   }
 
   override _onCommand(line: Buffer, callback: () => void = () => undefined): void {
     const next = (): void => {
       this._handlerPending = false;
+      if (!this._nextHandler && !this.#receiver) this.line = undefined;
       this.#leaveIfIdle();
       this._whenWritable(callback);
     };
@@ -229,15 +242,19 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     const verb = (space < 0 ? text : text.slice(0, space)).toUpperCase();
     const args = space < 0 ? '' : text.slice(space).trim();
     this.command = /^[A-Z]{4,8}$/.test(verb) ? verb : undefined;
+    this.line = undefined;
     if (line.length > maxLine && verb !== 'AUTH') {
       this.reply(localReply(500, '5.5.2', 'Line too long'));
       return next();
     }
-    if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text) || !isUtf8(line)) {
+    if (httpRequest.test(text)) return this.tell(localReply(421, '4.7.0', 'This is SMTP, not HTTP'));
+    const isText = isUtf8(line);
+    if (isText) this.line = line;
+    this.isAuthDue = /^\W*AUTH/i.test(text) || (this.isAuthDue && !verbs.has(verb));
+    if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text) || !isText) {
       this.reply(localReply(501, '5.5.2', 'The line holds what no command may'));
       return next();
     }
-    if (httpRequest.test(text)) return this.tell(localReply(421, '4.7.0', 'This is SMTP, not HTTP'));
     switch (verb) {
       case 'STARTTLS':
         return this.#startTls(line, args, next);
@@ -277,7 +294,7 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
           ? { code: 252, enhanced: '2.1.5', lines: ['Cannot tell, but will take a message and try to deliver it'] }
           : localReply(501, '5.5.4', 'Syntax: VRFY address');
       default:
-        return unimplemented.has(verb)
+        return unimplementedVerbs.has(verb)
           ? localReply(502, '5.5.1', `${verb} is not implemented`)
           : localReply(500, '5.5.2', 'Command not recognized');
     }
@@ -376,7 +393,7 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
       end: (proceed) => {
         this.#cancel(deadline);
         // After a 421 or a lost connection the client will send it again: it must not be queued now.
-        if (this._closing || this._closed) proceed();
+        if (this.isEnding) proceed();
         else void this.#decide(receiver, proceed);
       },
     });
@@ -394,14 +411,17 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
 
   async #decide(receiver: ContentReceiver, proceed: () => void): Promise<void> {
     this.#isDeciding = true;
+    this.line = undefined;
     const reply = await receiver.end();
     this.#isDeciding = false;
     this.#receiver = undefined;
     this.#messages++;
     if (reply.code < 400) this.errors = 0;
     this.command = '.';
-    this._resetSession();
+    this.line = dataLine;
     this.reply(reply);
+    this.line = undefined;
+    this._resetSession();
     this.#leaveIfIdle();
     this._whenWritable(proceed);
   }
@@ -452,5 +472,3 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
       : { message: 'Authentication credentials invalid' };
   }
 }
-
-const noArguments = (verb: string): Reply => localReply(501, '5.5.4', `${verb} takes no arguments`);

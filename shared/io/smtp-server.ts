@@ -5,6 +5,7 @@ import { isInNetworks, parseCidr, type Cidr } from '../core/cidr.ts';
 import type { Config } from '../core/config.ts';
 import { maxProxyHeader, parseProxyHeader } from '../core/proxy-header.ts';
 import type { Logger } from './log.ts';
+import type { PolicyLink } from './policy.ts';
 import { SmtpConnection, type ConnectionOptions } from './smtp-connection.ts';
 import type { SmtpHandlers, SmtpSettings } from './smtp-session.ts';
 
@@ -14,6 +15,7 @@ export interface SmtpServerOptions {
   /** PEM of the private key and the certificate chain. */
   tls?: { key: string; cert: string };
   handlers: SmtpHandlers;
+  policy: PolicyLink;
   log: Logger;
 }
 
@@ -30,7 +32,7 @@ const lingerTimeout = 1000;
 
 /** Listens on the plain port and, when one is set, on that of implicit TLS. Rejects when a port cannot be had. */
 export async function openSmtpServer(options: SmtpServerOptions): Promise<SmtpServer> {
-  const { ingress, hostname, handlers, log } = options;
+  const { ingress, hostname, handlers, policy, log } = options;
   const trusted = networks(ingress.trusted);
   const settings: SmtpSettings = {
     hostname,
@@ -40,6 +42,7 @@ export async function openSmtpServer(options: SmtpServerOptions): Promise<SmtpSe
     offersAuth: ingress.users.length > 0,
     isTrusted: (address) => isInNetworks(address, trusted),
     handlers,
+    policy,
     log,
   };
   const open = (port: number, secure: boolean): Promise<Listener> => new Listener(settings, secure, options.tls).open(port, ingress.host);
@@ -107,8 +110,10 @@ class Listener extends SMTPServer {
   async leave(timeout: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const socket of this._pendingSockets.values()) socket.destroy();
-    await within(Promise.all([...this.#open].map((connection) => connection.leave())), timeout);
+    const allLeave = (): Promise<unknown> => Promise.all([...this.#open].map((connection) => connection.leave()));
+    await within(allLeave(), timeout);
     for (const connection of this.#open) connection.cutOff();
+    await within(allLeave(), lingerTimeout); // a policy may be looking at the last word
     await within(closed, lingerTimeout);
     for (const connection of this.#open) connection.destroy();
     await closed;

@@ -3,6 +3,7 @@ import type { Envelope } from '../core/envelope.ts';
 import type { Reply } from '../core/reply.ts';
 import type { MailCommand, RcptCommand } from '../core/smtp-params.ts';
 import type { Logger } from './log.ts';
+import type { PolicyLink } from './policy.ts';
 import type { About } from './smtp-replies.ts';
 
 /** A user who logged in. */
@@ -61,5 +62,6 @@ export interface SmtpSettings {
   offersAuth: boolean;
   isTrusted(address: string): boolean;
   handlers: SmtpHandlers;
+  policy: PolicyLink;
   log: Logger;
 }

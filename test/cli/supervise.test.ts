@@ -87,3 +87,9 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+test('a child that is told to reload gets SIGHUP, once it is ready', async (t) => {
+  const { child, lines } = await startChild(t, "process.on('SIGHUP', () => note('reload')); ready('here');");
+  child.reload();
+  await until(async () => (await lines()).includes('reload'));
+});

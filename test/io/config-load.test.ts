@@ -196,3 +196,11 @@ test('a file cannot reach the prototype of objects', async (t) => {
   await loadConfig({ env: {}, folder }).catch(() => undefined);
   assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
 });
+
+test('the policy file is relative to the configuration file that names it, or to the folder when a variable does', async (t) => {
+  const folder = await folderWith(t, { 'rebound.json': '{"policy": {"file": "./policy.ts"}}' });
+  const policyFile = async (source: ConfigSource): Promise<string> => (await loadConfig(source)).policy.file;
+  assert.equal(await policyFile({ env: {}, folder: '/', file: join(folder, 'rebound.json') }), join(folder, 'policy.ts'));
+  assert.equal(await policyFile({ env: { REBOUND_POLICY_FILE: 'other.ts' }, folder }), join(folder, 'other.ts'));
+  assert.equal(await policyFile({ env: { REBOUND_POLICY_FILE: '/etc/policy.ts' }, folder }), '/etc/policy.ts');
+});

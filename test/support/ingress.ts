@@ -55,7 +55,7 @@ export async function startTestIngress(t: Scope, ingress: ConfigInput['ingress']
     ...more,
     ingress: { port: 0, trusted: ['127.0.0.1/32'], greetingDelay: 0, ...ingress },
   });
-  const context = await openContext(config, redis.url, 'ingress-test', { failFast: true });
+  const context = await openContext(config, redis.url, 'ingress-test', { failFast: true, policy: true });
   closers.push(() => context.close());
   const server = await run(context);
   const spool = openSpool(context.redis, config, context.log);

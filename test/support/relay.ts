@@ -62,7 +62,10 @@ export async function startRebound(t: TestContext, options: RelayOptions = {}): 
   cleanUp(t, () => sink.close());
   const config = testConfig(redis.dir, sink.port, options.config);
   const open = async (role: string): Promise<Context> => {
-    const context = await openContext(config, options.redisUrl ?? redis.url, `${role}-test`, { failFast: role === 'ingress' });
+    const context = await openContext(config, options.redisUrl ?? redis.url, `${role}-test`, {
+      failFast: role === 'ingress',
+      policy: role !== 'observer',
+    });
     cleanUp(t, () => context.close());
     return context;
   };

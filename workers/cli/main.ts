@@ -13,11 +13,12 @@ const commands: Record<string, () => Promise<Command>> = {
   report: () => import('./commands/report.ts'),
   rules: () => import('./commands/rules.ts'),
   config: () => import('./commands/config.ts'),
+  policy: () => import('./commands/policy.ts'),
   'hash-password': () => import('./commands/hash-password.ts'),
 };
 
 /** Errors whose message is for people, by name: their classes would bring everything with them that throws them. */
-const expectedErrors = ['Failure', 'EmbeddedRedisError', 'RedisUnavailable', 'RuleFileError', 'JsonFileError'];
+const expectedErrors = ['Failure', 'EmbeddedRedisError', 'RedisUnavailable', 'RuleFileError', 'JsonFileError', 'PolicyUnusable'];
 
 process.exit(await main(process.argv.slice(2)));
 

@@ -21,6 +21,8 @@ export interface Supervised {
   readonly name: string;
   /** Where the child can be reached, once it said it is ready; undefined when it ended before it ever was. */
   readonly ready: Promise<string | undefined>;
+  /** Tells the child to read again what it can (SIGHUP). */
+  reload(): void;
   /** Ends the child and resolves when it is gone, with false when it had to be killed. Without an order it is started again. */
   stop(): Promise<boolean>;
 }
@@ -56,6 +58,8 @@ export function supervise(options: ChildOptions): Supervised {
   return {
     name,
     ready,
+    // Before it is ready a child may not listen yet, and would be ended by it; it has just read everything.
+    reload: () => void ready.then((place) => place !== undefined && child.kill('SIGHUP')),
     stop: async () => {
       stopping.abort();
       const isClean = await end(child, options.killAfter);

@@ -40,10 +40,10 @@ export async function run(context: Context): Promise<Ingress & { describe: strin
 
 /** Opens the SMTP ports. Rejects when a port cannot be had or a file of TLS cannot be read. */
 export async function startIngress(deps: IngressDeps): Promise<Ingress> {
-  const { config, log } = deps.context;
+  const { config, policy, log } = deps.context;
   const tls = await loadTls(config.ingress);
   const handlers = sessionHandlers(deps);
-  const server = await openSmtpServer({ hostname: config.hostname, ingress: config.ingress, ...(tls && { tls }), handlers, log });
+  const server = await openSmtpServer({ hostname: config.hostname, ingress: config.ingress, ...(tls && { tls }), handlers, policy, log });
   log.info({
     event: 'ingress_listening',
     host: config.ingress.host,

@@ -21,11 +21,14 @@ export const roleCommand = (role: Role): Command => ({
 
 async function runRole(role: Role, config: Config): Promise<number> {
   // Listened for from the start: a signal while opening closes what was opened.
-  const stopped = whenStopped();
+  let reload = (): void => undefined;
+  const stopped = whenStopped(() => reload());
   // Ingress must answer its clients, not wait for Redis.
   const context = await openContext(config, await findRedisUrl(config), `${role}-${hostname()}-${process.pid}`, {
     failFast: role === 'ingress',
+    policy: role !== 'admin',
   });
+  reload = () => void context.policy.reload();
   const opened: Step[] = [{ name: 'redis', close: () => context.close() }];
   try {
     const worker = await (await loadRole[role]()).run(context);

@@ -23,10 +23,12 @@ export async function run(args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options: { config: { type: 'string' } } });
   const config = await loadConfig({ ...(values.config !== undefined && { file: values.config }), env: process.env });
   const log = openLog(config.log, { instance: `start-${process.pid}` });
-  const stopped = whenStopped();
+  let reload = (): void => undefined;
+  const stopped = whenStopped(() => reload());
   const redis = config.redis.url ? undefined : await startEmbeddedRedis({ dataDir: config.dataDir, log });
   const fileArgs = values.config === undefined ? [] : ['--config', values.config];
   const children = roles.map((role) => superviseRole(role, config, redis, fileArgs));
+  reload = () => children.forEach((child) => child.reload());
 
   const outcome = await Promise.race([stopped, waitUntilReady(children)]);
   if (typeof outcome !== 'string') {

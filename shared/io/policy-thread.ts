@@ -1,0 +1,101 @@
+// Runs in a thread of its own: the policy file, its handlers, and nothing of ours that mail depends on.
+import { registerHooks } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { inspect } from 'node:util';
+import { parentPort, workerData } from 'node:worker_threads';
+import { registerHandlers, typeNameOf, type Handlers } from '../core/policy/define.ts';
+import { eventNames, type EventName } from '../core/policy/events.ts';
+
+export interface ThreadData {
+  file: string;
+  /** Place in `eventNames` of the handler that is running, from 1 on, or 0: it can be read while a handler does not return. */
+  running: SharedArrayBuffer;
+}
+
+/** To the thread. */
+export type Order = { kind: 'call'; id: number; event: EventName; args: readonly unknown[] } | { kind: 'ping' };
+
+/** From the thread. `files`: what was loaded, so that changes can be seen. */
+export type Word =
+  | { kind: 'ready'; events: EventName[]; files: string[] }
+  | { kind: 'unusable'; message: string; files: string[] }
+  | { kind: 'returned'; id: number; value: unknown }
+  | { kind: 'threw'; id: number; message: string }
+  | { kind: 'strayed'; message: string }
+  | { kind: 'pong' };
+
+const { file, running: buffer } = workerData as ThreadData;
+const running = new Int32Array(buffer);
+const files = new Set([file]);
+const say = (word: Word): void => parentPort?.postMessage(word);
+const ownFolder = new URL('../../', import.meta.url).href;
+const api = new URL('./policy-api.ts', import.meta.url).href;
+let lastLoaded = file;
+
+// A policy file lies anywhere, and finds us by name all the same.
+registerHooks({
+  resolve: (specifier, context, next) => (specifier === 'rebound' ? { url: api, shortCircuit: true } : next(specifier, context)),
+  load: (url, context, next) => {
+    if (url.startsWith('file:') && !isOurs(url)) {
+      lastLoaded = fileURLToPath(url);
+      files.add(lastLoaded);
+    }
+    return next(url, context);
+  },
+});
+// What nobody waits for must not end the thread.
+process.on('uncaughtException', (error) => say({ kind: 'strayed', message: describe(error) }));
+process.on('unhandledRejection', (error) => say({ kind: 'strayed', message: describe(error) }));
+
+try {
+  const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
+  const handlers = await registerHandlers(module.default);
+  parentPort?.on('message', (order: Order) => (order.kind === 'ping' ? say({ kind: 'pong' }) : void obey(order, handlers)));
+  say({ kind: 'ready', events: [...handlers.keys()], files: [...files] });
+} catch (error) {
+  say({ kind: 'unusable', message: describe(error), files: [...files] });
+}
+
+async function obey({ id, event, args }: Order & { kind: 'call' }, handlers: Handlers): Promise<void> {
+  try {
+    const handler = handlers.get(event) as ((...args: readonly unknown[]) => unknown) | undefined;
+    Atomics.store(running, 0, eventNames.indexOf(event) + 1);
+    const result = handler?.(...args);
+    Atomics.store(running, 0, 0);
+    answer(id, await result);
+  } catch (error) {
+    Atomics.store(running, 0, 0);
+    say({ kind: 'threw', id, message: describe(error) });
+  }
+}
+
+function answer(id: number, value: unknown): void {
+  try {
+    say({ kind: 'returned', id, value });
+  } catch {
+    say({ kind: 'threw', id, message: `it returned ${typeNameOf(value)} that cannot be passed on` });
+  }
+}
+
+/** The files of the program are not those of the policy; what users put into its folder is. */
+function isOurs(url: string): boolean {
+  const path = url.startsWith(ownFolder) ? url.slice(ownFolder.length) : '';
+  return /^(?:shared|workers|node_modules)\//.test(path) || url.includes('/node_modules/');
+}
+
+/** `/etc/policy.ts:12: TypeError: x is not a function`: the place in the policy, where there is one. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return `threw ${inspect(error, { depth: 0 }).slice(0, 500)}`;
+  const words = error.name === 'PolicyMistake' ? error.message : `${error.name}: ${error.message}`;
+  const place = placeOf(error.stack ?? '');
+  return `${place ?? (error instanceof SyntaxError ? lastLoaded : file)}: ${words.slice(0, 1000)}`;
+}
+
+/** The first place in a stack that lies in a file of the policy. */
+function placeOf(stack: string): string | undefined {
+  for (const [, path = '', line] of stack.matchAll(/(?:file:\/\/)?(\/[^\s():]+):(\d+)/g)) {
+    const decoded = decodeURI(path);
+    if (files.has(decoded)) return `${decoded}:${line}`;
+  }
+  return undefined;
+}

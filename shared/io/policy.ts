@@ -1,0 +1,229 @@
+import { stat } from 'node:fs/promises';
+import type { Config } from '../core/config.ts';
+import type { ArgsOf, EventName } from '../core/policy/events.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { PolicyUnusable, startPolicyHost, type Failure, type PolicyHost } from './policy-host.ts';
+
+/** The policy of one process. No call rejects, and none outlasts `policy.timeout`. */
+export interface PolicyLink {
+  /**
+   * What calls the handler of an event; undefined when there is none, which costs nothing to find out. Resolves with
+   * what the handler returned, unchecked: whoever asks knows what it can use, and tells `complain` when it cannot.
+   * Resolves with undefined, which every event takes for "as it would be without me", when the handler failed.
+   */
+  handlerOf<E extends EventName>(event: E): ((...args: ArgsOf<E>) => Promise<unknown>) | undefined;
+  /** A handler returned what cannot be used. */
+  complain(event: EventName, problem: string): void;
+  /** Loads the file again; the policy in force stays when it cannot be used. */
+  reload(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How often the files of the policy are looked at. Milliseconds. */
+const watchInterval = 1000;
+/** A handler that hung is left alone for this long. Milliseconds. */
+const hangPause = 60_000;
+const firstRestart = 100;
+const maxRestart = 30_000;
+/** A thread that lived this long is started again at once. Milliseconds. */
+const healthyAfter = 60_000;
+
+/** Loads the policy of a process. Rejects with PolicyUnusable when it cannot be used. */
+export async function openPolicy(config: Config['policy'], log: Logger, metrics: Metrics): Promise<PolicyLink> {
+  if (config.file === '') return noPolicy;
+  const policy = new LoadedPolicy(config, log, metrics);
+  await policy.start();
+  return policy;
+}
+
+/** Without a policy file. */
+export const noPolicy: PolicyLink = {
+  handlerOf: () => undefined,
+  complain: () => undefined,
+  reload: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+};
+
+class LoadedPolicy implements PolicyLink {
+  readonly #config: Config['policy'];
+  readonly #log: Logger;
+  readonly #metrics: Metrics;
+  readonly #said = new Repetitions();
+  /** Until when a handler that hung is not called. */
+  readonly #paused = new Map<EventName, number>();
+  #host: PolicyHost | undefined;
+  #files: readonly string[];
+  #versions = '';
+  #watcher: NodeJS.Timeout | undefined;
+  #restart: NodeJS.Timeout | undefined;
+  #restartDelay = firstRestart;
+  #loadedAt = 0;
+  /** Loads come one after another. */
+  #loading: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(config: Config['policy'], log: Logger, metrics: Metrics) {
+    this.#config = config;
+    this.#log = log;
+    this.#metrics = metrics;
+    this.#files = [config.file];
+  }
+
+  async start(): Promise<void> {
+    await this.#load();
+    this.#watch();
+  }
+
+  handlerOf<E extends EventName>(event: E): ((...args: ArgsOf<E>) => Promise<unknown>) | undefined {
+    const host = this.#host;
+    if (!host?.events.has(event) || this.#isPaused(event)) return undefined;
+    return async (...args) => {
+      const answer = await host.call(event, args, this.#config.timeout);
+      if (answer.kind === 'returned') return answer.value;
+      this.#count(event, answer.kind, answer.message);
+      return undefined;
+    };
+  }
+
+  complain(event: EventName, problem: string): void {
+    this.#count(event, 'nonsense', problem);
+  }
+
+  reload(): Promise<void> {
+    return this.#loadAfterOthers(() => this.#paused.clear());
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#watcher);
+    clearTimeout(this.#restart);
+    await this.#loading;
+    await this.#host?.close();
+  }
+
+  #loadAfterOthers(whenLoaded: () => void): Promise<void> {
+    const { file } = this.#config;
+    const work = this.#loading.then(async () => {
+      if (!this.#isClosed) await this.#load().then(whenLoaded);
+    });
+    const quiet = work.catch((error: unknown) => {
+      this.#log.error({ event: 'policy_not_loaded', file, error: wordsOf(error), isOneInForce: this.#host !== undefined });
+    });
+    this.#loading = quiet;
+    return quiet;
+  }
+
+  /** Takes the file as it is now into force. Rejects with PolicyUnusable and leaves everything as it is. */
+  async #load(): Promise<void> {
+    const { file } = this.#config;
+    this.#versions = await versionsOf(this.#files);
+    try {
+      const host = await this.#open();
+      const before = this.#host;
+      this.#host = host;
+      this.#loadedAt = Date.now();
+      this.#metrics.policyLoads.inc({ result: 'loaded' });
+      this.#log.info({ event: 'policy_loaded', file, events: [...host.events] });
+      await this.#look(host.files);
+      void before?.close();
+    } catch (error) {
+      this.#metrics.policyLoads.inc({ result: 'failed' });
+      if (error instanceof PolicyUnusable) await this.#look([...new Set([...this.#files, ...error.files])]);
+      throw error;
+    }
+  }
+
+  async #open(): Promise<PolicyHost> {
+    const host: PolicyHost = await startPolicyHost(this.#config.file, {
+      died: (failure, event) => this.#lost(host, failure, event),
+      strayed: (message) => this.#count('none', 'error', message),
+    });
+    return host;
+  }
+
+  /** Files that were not looked at before the load are looked at from now on. */
+  async #look(files: readonly string[]): Promise<void> {
+    const known = this.#files;
+    const isSame = files.length === known.length && files.every((file) => known.includes(file));
+    this.#files = files;
+    if (!isSame) this.#versions = await versionsOf(files);
+  }
+
+  /** By looking again and again: editors replace files, and containers mount them, where no event is heard. */
+  #watch(): void {
+    if (this.#isClosed) return;
+    this.#watcher = setTimeout(() => {
+      void versionsOf(this.#files)
+        .then((versions) => (versions === this.#versions ? undefined : this.reload()))
+        .finally(() => this.#watch());
+    }, watchInterval).unref();
+  }
+
+  #isPaused(event: EventName): boolean {
+    const until = this.#paused.get(event);
+    if (until === undefined) return false;
+    if (Date.now() < until) return true;
+    this.#paused.delete(event);
+    return false;
+  }
+
+  #lost(host: PolicyHost, failure: Failure, event: EventName | undefined): void {
+    this.#count(event ?? 'none', failure.kind, failure.message);
+    if (event && failure.kind === 'hang') this.#paused.set(event, Date.now() + hangPause);
+    if (this.#host !== host || this.#isClosed) return;
+    this.#host = undefined;
+    this.#log.error({ event: 'policy_lost', file: this.#config.file, kind: failure.kind, handler: event, error: failure.message });
+    this.#startAgain();
+  }
+
+  #startAgain(): void {
+    const isFirst = Date.now() - this.#loadedAt > healthyAfter;
+    this.#restartDelay = isFirst ? firstRestart : Math.min(this.#restartDelay * 2, maxRestart);
+    this.#restart = setTimeout(() => {
+      void this.#loadAfterOthers(() => undefined).then(() => {
+        if (!this.#host && !this.#isClosed) this.#startAgain();
+      });
+    }, this.#restartDelay).unref();
+  }
+
+  #count(event: EventName | 'none', kind: Failure['kind'] | 'nonsense', message: string): void {
+    this.#metrics.policyFailures.inc({ event, kind });
+    if (this.#said.isNew(`${event} ${kind} ${message}`)) this.#log.warn({ event: 'policy_failed', handler: event, kind, error: message });
+  }
+}
+
+/** What was logged is not logged for every mail: once a minute, and no more than so many different texts. */
+class Repetitions {
+  readonly #seen = new Set<string>();
+  #since = 0;
+
+  isNew(text: string): boolean {
+    const now = Date.now();
+    if (now - this.#since > repetitionWindow) {
+      this.#seen.clear();
+      this.#since = now;
+    }
+    if (this.#seen.has(text) || this.#seen.size >= maxTexts) return false;
+    this.#seen.add(text);
+    return true;
+  }
+}
+
+const repetitionWindow = 60_000;
+const maxTexts = 200;
+
+/** What changes whenever one of the files does. */
+async function versionsOf(files: readonly string[]): Promise<string> {
+  const versions = await Promise.all(
+    files.map((file) =>
+      stat(file, { bigint: true }).then(
+        ({ mtimeNs, size, ino }) => `${mtimeNs}/${size}/${ino}`,
+        () => 'absent',
+      ),
+    ),
+  );
+  return versions.join(' ');
+}
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

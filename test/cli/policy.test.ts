@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { startRole } from '../support/processes.ts';
+import { policyFolder, rewriting } from '../support/policy.ts';
+import { startRedis } from '../support/redis.ts';
+import { testConfig } from '../support/relay.ts';
+
+const main = fileURLToPath(new URL('../../workers/cli/main.ts', import.meta.url));
+const example = fileURLToPath(new URL('../../infra/examples/smtp-server-rewrite-response.ts', import.meta.url));
+
+async function rebound(args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const exited = once(child, 'exit');
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const [code] = (await exited) as [number | null];
+  return { code, out, err };
+}
+
+test('policy check says that a policy is valid, and what it handles', async () => {
+  const { code, out } = await rebound(['policy', 'check', example]);
+  assert.deepEqual([code, out], [0, `${example} is valid. It handles smtp_server_rewrite_response.\n`]);
+});
+
+test('policy check finds the file that the settings name, relative to them', async (t) => {
+  const folder = await policyFolder(t, rewriting('() => undefined'));
+  await writeFile(folder.path('settings.json'), JSON.stringify({ policy: { file: 'policy.ts' } }));
+  const { code, out } = await rebound(['policy', 'check', '--config', folder.path('settings.json'), '--json']);
+  const want = { ok: true, file: folder.file, events: ['smtp_server_rewrite_response'], areTypesChecked: true, problems: [] };
+  assert.deepEqual([code, JSON.parse(out)], [0, want]);
+});
+
+const mistakes: [name: string, policy: string, want: RegExp][] = [
+  ['a wrong type', rewriting('(status) => {\n  return status.length;\n}'), /^\S+policy\.ts:4:17: TS2339: .*length/m],
+  ['a result of a wrong type', rewriting('() => ({ status: 250 })'), /^\S+policy\.ts:3:\d+: TS2322/m],
+  ['an unknown event', "export default (p: any) => {\n  p.on('smtp', 1);\n};", /^\S+policy\.ts:2: there is no event "smtp"$/m],
+  ['a syntax error', 'export default (p: any) => {\n  const x = ;\n};', /^\S+policy\.ts:2: SyntaxError/m],
+];
+
+for (const [name, policy, want] of mistakes) {
+  test(`policy check finds ${name}, with file and line, and exits with 1`, async (t) => {
+    const { file } = await policyFolder(t, policy);
+    const { code, out } = await rebound(['policy', 'check', file]);
+    assert.match(out, want);
+    assert.equal(code, 1);
+  });
+}
+
+const calls: [name: string, policy: string, args: string[], want: { code: number; out?: string; err?: RegExp }][] = [
+  [
+    'prints what the handler returns',
+    rewriting("(status, response, command) => [status, `${command ?? 'nil'} ${response}`]"),
+    ['run', 'smtp_server_rewrite_response', '--args', '[250,"Ok",null]'],
+    { code: 0, out: '[250,"nil Ok"]\n' },
+  ],
+  [
+    'prints null for nothing, and keeps what the policy prints away from it',
+    rewriting("() => console.log('hello')"),
+    ['run', 'smtp_server_rewrite_response', '--args', '[250,"Ok"]'],
+    { code: 0, out: 'null\n', err: /hello/ },
+  ],
+  [
+    'tells of an error, with its place',
+    rewriting("() => { throw new Error('no'); }"),
+    ['run', 'smtp_server_rewrite_response', '--args', '[250,"Ok"]'],
+    { code: 1, out: '', err: /^rebound: smtp_server_rewrite_response: \S+policy\.ts:3: Error: no$/m },
+  ],
+  [
+    'tells of an event that has no handler',
+    'export default () => undefined;',
+    ['run', 'smtp_server_rewrite_response', '--args', '[]'],
+    { code: 1, err: /has no handler of smtp_server_rewrite_response/ },
+  ],
+  [
+    'tells of an event that there is not',
+    rewriting('() => undefined'),
+    ['run', 'smtp_server_rewrite_reply', '--args', '[]'],
+    { code: 2, err: /there is no event "smtp_server_rewrite_reply"; did you mean "smtp_server_rewrite_response"\?/ },
+  ],
+  [
+    'wants its arguments as an array',
+    rewriting('() => undefined'),
+    ['run', 'smtp_server_rewrite_response', '--args', '{}'],
+    { code: 2, err: /expected a JSON array/ },
+  ],
+];
+
+for (const [name, policy, args, want] of calls) {
+  test(`policy run ${name}`, async (t) => {
+    const { file } = await policyFolder(t, policy);
+    const { code, out, err } = await rebound(['policy', ...args, file]);
+    assert.equal(code, want.code, err);
+    if (want.out !== undefined) assert.equal(out, want.out);
+    if (want.err) assert.match(err, want.err);
+  });
+}
+
+/** A role with this policy, in a process of its own; `logs` resolves when its log fits. */
+async function roleWith(t: TestContext, policy: string) {
+  const redis = await startRedis(t);
+  const { file } = await policyFolder(t, policy);
+  const role = await startRole(t, 'bounce', redis, testConfig(redis.dir, 1, { policy: { file } }));
+  const logs = async (fits: RegExp): Promise<void> => {
+    while (!fits.test(role.log())) {
+      assert.equal(role.child.exitCode, null, role.log());
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  return { role, logs };
+}
+
+test('a role does not start with a policy that cannot be used, and says why', async (t) => {
+  const { role } = await roleWith(t, '\nthrow new Error("no way");');
+  while (role.child.exitCode === null || !role.log().includes('no way')) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(role.child.exitCode, 1);
+  assert.match(role.log(), /^rebound: \S+policy\.ts:2: Error: no way$/m);
+});
+
+test('SIGHUP loads the policy of a role again, and SIGTERM ends it', async (t) => {
+  const { role, logs } = await roleWith(t, rewriting('() => undefined'));
+  await logs(/"event":"ready"/);
+  role.child.kill('SIGHUP');
+  await logs(/"event":"policy_loaded"[^]*"event":"policy_loaded"/);
+  assert.equal(await role.terminate(), 0);
+});

@@ -1,0 +1,102 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { nearest } from '../../../shared/core/nearest.ts';
+import { eventNames, isEventName } from '../../../shared/core/policy/events.ts';
+import { loadConfig } from '../../../shared/io/config-load.ts';
+import { PolicyUnusable, startPolicyHost, type PolicyHost } from '../../../shared/io/policy-host.ts';
+import { checkPolicyTypes } from '../../../shared/io/policy-types.ts';
+import { Failure, UsageError, type Help } from '../command.ts';
+
+export const help: Help = {
+  usage: 'check [<file>] [--json] | run <event> --args <json> [<file>]',
+  summary: 'check a policy file, or call one of its handlers',
+  options: [
+    ['check', 'check its types, load it, and list what it handles. Exit code 1 when something is wrong'],
+    ['run <event>', 'call the handler of an event and print what it returns as JSON'],
+    ['--args <json>', 'the arguments, a JSON array; null stands for undefined'],
+    ['--config <file>', 'settings (JSON or TypeScript); they name the policy file when it is not given'],
+    ['--json', 'print JSON'],
+  ],
+  notes: `Events: ${eventNames.join(', ')}. They are described in docs/policy.md.`,
+};
+
+export async function run(args: string[]): Promise<number> {
+  const text = { type: 'string' } as const;
+  const options = { args: text, config: text, json: { type: 'boolean', default: false } } as const;
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+  const [verb, ...operands] = positionals;
+  if (verb === 'check' && operands.length <= 1 && values.args === undefined) {
+    return check(await policyFile(operands[0], values.config), values.json);
+  }
+  const [event, file, ...more] = operands;
+  if (verb === 'run' && event !== undefined && more.length === 0) {
+    if (values.args === undefined) throw new UsageError('"policy run" needs --args <json>');
+    return call(event, parseArguments(values.args), file, values.config);
+  }
+  throw new UsageError('expected "policy check [<file>]" or "policy run <event> --args <json> [<file>]"');
+}
+
+async function check(file: string, asJson: boolean): Promise<number> {
+  const types = await checkPolicyTypes(file);
+  const loaded = await load(file);
+  if (!(loaded instanceof Error)) await loaded.close();
+  const events = loaded instanceof Error ? [] : [...loaded.events];
+  const problems = [...(types ?? []), ...(loaded instanceof Error ? [loaded.message] : [])];
+  const isRight = problems.length === 0;
+  if (asJson) {
+    process.stdout.write(`${JSON.stringify({ ok: isRight, file, events, areTypesChecked: types !== undefined, problems })}\n`);
+    return isRight ? 0 : 1;
+  }
+  const notes = types === undefined ? ['The types were not checked: TypeScript is not installed.'] : [];
+  const verdict = isRight ? [`${file} is valid. It handles ${events.join(', ') || 'no event'}.`] : problems;
+  process.stdout.write(`${[...verdict, ...notes].join('\n')}\n`);
+  return isRight ? 0 : 1;
+}
+
+async function call(event: string, args: readonly unknown[], file: string | undefined, configFile: string | undefined): Promise<number> {
+  if (!isEventName(event)) {
+    const near = nearest(event, eventNames);
+    throw new UsageError(`there is no event "${event}"${near === undefined ? '' : `; did you mean "${near}"?`}`);
+  }
+  const config = await loadConfig({ ...(configFile !== undefined && { file: configFile }), env: process.env });
+  const path = await policyFile(file, configFile);
+  const host = await load(path);
+  if (host instanceof Error) throw new Failure(host.message, { cause: host });
+  try {
+    if (!host.events.has(event)) throw new Failure(`${path} has no handler of ${event}`);
+    const answer = await host.call(event, args, config.policy.timeout);
+    if (answer.kind !== 'returned') throw new Failure(`${event}: ${answer.message}`);
+    process.stdout.write(`${JSON.stringify(answer.value ?? null)}\n`);
+    return 0;
+  } finally {
+    await host.close();
+  }
+}
+
+async function policyFile(named: string | undefined, configFile: string | undefined): Promise<string> {
+  if (named !== undefined) return resolve(named);
+  const { policy } = await loadConfig({ ...(configFile !== undefined && { file: configFile }), env: process.env });
+  if (policy.file === '') throw new UsageError('name a policy file, or set policy.file');
+  return policy.file;
+}
+
+function parseArguments(text: string): unknown[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new UsageError('--args is not valid JSON');
+  }
+  if (!Array.isArray(value)) throw new UsageError('--args: expected a JSON array, one item for each argument');
+  return value.map((item: unknown) => item ?? undefined);
+}
+
+async function load(file: string): Promise<PolicyHost | PolicyUnusable> {
+  const say = (message: string): void => void process.stderr.write(`rebound: ${message}\n`);
+  try {
+    return await startPolicyHost(file, { died: () => undefined, strayed: say });
+  } catch (error) {
+    if (error instanceof PolicyUnusable) return error;
+    throw error;
+  }
+}
