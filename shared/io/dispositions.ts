@@ -1,6 +1,7 @@
 import type { DispositionRecord } from '../core/disposition.ts';
-import { isHeard, subscriptions } from '../core/subscriptions.ts';
+import { isHeard, type Subscription } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
+import { holdOriginal } from './original-holds.ts';
 import type { Transaction } from './queues.ts';
 import { readMemory } from './redis.ts';
 import type { SpoolStore } from './spool-store.ts';
@@ -15,22 +16,27 @@ export interface SubscriberJob {
  */
 export interface Dispositions {
   publish(tx: Transaction, record: DispositionRecord): void;
-  /** Drops the older half of the log when Redis runs short of memory: what has happened gives way to mail. */
-  makeRoom(): Promise<void>;
+  /** Drops the older half of the log when Redis runs short of memory: what has happened gives way to mail. Resolves with whether it does. */
+  makeRoom(): Promise<boolean>;
   readonly logKey: string;
 }
 
 /** The log gives way at this part of the memory at which new mail is refused. */
 const logShare = 0.9;
 
-/** A subscriber tries until it succeeds; a person sees in the board what does not, and the latest that did. */
-const subscriberOptions = {
+/** Reports are tried until they succeed; a person sees in the board what does not, and the latest that did. */
+const untilItSucceeds = {
   attempts: 1_000_000,
   backoff: { type: 'fixed', delay: 10_000 },
   removeOnComplete: { count: 1000 },
 } as const;
 
-export function openDispositions({ redis, metrics, log, config }: Context, spool: SpoolStore): Dispositions {
+/** How often and when a hook is tried again is for its consumer to say. */
+const asItsConsumerSays = { attempts: 1_000_000, backoff: { type: 'custom' } } as const;
+
+const optionsOf = ({ backlog }: Subscription) => (backlog ? asItsConsumerSays : untilItSucceeds);
+
+export function openDispositions({ redis, metrics, log, config, subscriptions }: Context, spool: SpoolStore): Dispositions {
   const logKey = redis.key('log');
   const { keepRecords } = config.log;
   const limit = config.spool.maxRedisMemory * logShare;
@@ -38,18 +44,19 @@ export function openDispositions({ redis, metrics, log, config }: Context, spool
     logKey,
     makeRoom: async () => {
       const { used, max } = await readMemory(redis);
-      if (max === 0 || used <= max * limit) return;
+      if (max === 0 || used <= max * limit) return false;
       const length = await redis.client.xlen(logKey);
       await redis.client.xtrim(logKey, 'MAXLEN', Math.ceil(length / 2));
       log.warn({ event: 'log_trimmed', usedBytes: used, maxBytes: max, dropped: Math.floor(length / 2) }, 'Redis runs short of memory');
+      return true;
     },
     publish: (tx, record) => {
       tx.redis.xadd(logKey, 'MAXLEN', '~', keepRecords, '*', 'r', JSON.stringify(record));
       for (const subscription of subscriptions) {
         if (!isHeard(subscription, record)) continue;
         const data: SubscriberJob = { record };
-        tx.add(subscription.queue, { id: record.event_id, name: record.type, data, opts: subscriberOptions });
-        if (subscription.needsOriginal) spool.hold(tx, record.id, holderOf(subscription.queue, record.event_id));
+        tx.add(subscription.queue, { id: record.event_id, name: record.type, data, opts: optionsOf(subscription) });
+        holdOriginal(tx, subscription, record, redis, spool);
       }
       tx.whenDone(() => {
         metrics.dispositions.inc({ type: record.type });
@@ -60,9 +67,6 @@ export function openDispositions({ redis, metrics, log, config }: Context, spool
     },
   };
 }
-
-/** The name under which a subscriber's job holds the original. */
-export const holderOf = (queue: string, eventId: string): string => `${queue}/${eventId}`;
 
 /** What went well is told on request; the rest is what people look into a log for. */
 const levelOf = ({ type }: DispositionRecord): 'debug' | 'info' => (type === 'Reception' || type === 'Delivery' ? 'debug' : 'info');

@@ -53,6 +53,25 @@ export function openMetrics(instance: string) {
       labelNames: ['outcome'],
       registers,
     }),
+    hookJobs: new Counter({
+      name: 'rebound_hook_records_total',
+      help: 'Records for webhooks and hooks, by queue and outcome: done, retry, dead (given up), dropped (waited too long)',
+      labelNames: ['hook', 'outcome'],
+      registers,
+    }),
+    hookSeconds: new Histogram({
+      name: 'rebound_hook_seconds',
+      help: 'Time from a disposition until its webhook or hook was done, by queue',
+      labelNames: ['hook'],
+      buckets: [0.05, 0.1, 0.5, 1, 5, 30, 300, 3600, 86400],
+      registers,
+    }),
+    hookDepth: new Gauge({
+      name: 'rebound_hook_depth',
+      help: 'Records by subscriber and state: waiting, delayed, active, dead (admin only)',
+      labelNames: ['hook', 'state'],
+      registers,
+    }),
     queueDepth: new Gauge({
       name: 'rebound_queue_depth',
       help: 'Messages waiting, delayed and in flight over all lanes (admin only)',

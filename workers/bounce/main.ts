@@ -4,9 +4,10 @@ import type { Context } from '../../shared/io/context.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
 import { ownDomains } from '../../shared/io/own-domains.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
+import { startWebhook } from '../../shared/io/webhook.ts';
 import { reportOn, type ReportOutcome } from './report.ts';
 
-/** The bounce role: one BullMQ worker on its subscription, making reports and putting them back into the queue. */
+/** The bounce role: the consumers of dispositions. One BullMQ worker makes reports and puts them back into the queue; each webhook has its own. */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
   const pipeline = openPipeline(context);
@@ -41,11 +42,28 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   worker.on('failed', (job, error) =>
     log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) }),
   );
+  const webhooks = await startAll(Object.entries(config.webhooks), ([name, webhook]) => startWebhook(name, webhook, context)).catch(
+    async (error: unknown) => {
+      await worker.close();
+      await pipeline.close();
+      throw error;
+    },
+  );
   await worker.waitUntilReady();
   return {
     close: async () => {
-      await worker.close();
+      await Promise.all([worker.close(), ...webhooks.map((webhook) => webhook.close())]);
       await pipeline.close();
     },
   };
+}
+
+/** Starts one of each, or none: when one fails the others are closed again. */
+async function startAll<T, R extends { close(): Promise<void> }>(items: readonly T[], start: (item: T) => Promise<R>): Promise<R[]> {
+  const started = await Promise.allSettled(items.map(start));
+  const failed = started.find((result) => result.status === 'rejected');
+  const running = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  if (!failed) return running;
+  await Promise.all(running.map((one) => one.close()));
+  throw failed.reason;
 }

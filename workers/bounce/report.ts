@@ -6,8 +6,8 @@ import { whyAgainstPolicy, type ReportPolicy, type Suppression } from '../../sha
 import { generateRfc3464Message, type Report, type ReportParams } from '../../shared/core/dsn/generate.ts';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import type { Context } from '../../shared/io/context.ts';
-import { holderOf } from '../../shared/io/dispositions.ts';
 import { newMessageId } from '../../shared/io/ids.ts';
+import { holderOf } from '../../shared/io/original-holds.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
 import { formatReportMark, markLifetime, readReportMarks, reportMarkKey } from '../../shared/io/report-marks.ts';
 import type { SpoolStore } from '../../shared/io/spool-store.ts';
