@@ -244,6 +244,10 @@ export const configSchema = z.strictObject({
         'Age at which the sender of a message that still waits is warned, at its next failed attempt, and the time between two warnings; 0: never',
       ),
       delayWarnings: count(1).describe('Warnings of delay for one recipient at most'),
+      hold: duration('5s').describe(
+        'How long outcomes of a message with several recipients are waited for, to tell them in one report; 0: a report for each disposition',
+      ),
+      mixed: flag(true).describe('Tell failures, delays and successes of one message in one report; false: a report for each of these'),
       from: z.string().default('').describe('Address of reports; empty: mailer-daemon@hostname'),
       suppress: z
         .array(z.enum(optionalRules, { error: `expected one of ${optionalRules.map((rule) => `"${rule}"`).join(', ')}` }))

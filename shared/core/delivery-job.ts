@@ -23,6 +23,8 @@ export interface DeliveryJob {
   warned?: { times: number; at: number };
   /** The last answer or failure, so that an expiration can tell it. */
   last?: { reply: Reply; peer: DispositionRecord['peer_address'] };
+  /** The message has recipients in other jobs too: what is to be told of them waits for each other (`bounce.hold`). */
+  others?: true;
   reception: Pick<DispositionRecord, 'reception_protocol' | 'session_id' | 'meta'>;
   /** A person ended it: the next attempt is none, but a bounce for this reason. */
   adminBounce?: string;

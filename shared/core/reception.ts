@@ -58,6 +58,7 @@ export function deliveryJob(message: ReceivedMessage, group: LaneGroup, source: 
     domain: group.domain,
     source,
     attempts: 0,
+    ...(envelope.recipients.length > group.recipients.length && { others: true }),
     reception: message.reception,
   };
 }

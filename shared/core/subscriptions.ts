@@ -11,6 +11,8 @@ export interface Subscription {
   hears?: (record: DispositionRecord) => boolean;
   /** The consumer reads the message itself: its spool entry waits until the consumer is done. */
   needsOriginal: boolean;
+  /** Outcomes of one message that come shortly after one another are handed over together. */
+  gathers?: boolean;
   /** What may wait for a consumer that is slow or gone; without it, everything waits for ever. */
   backlog?: Backlog;
 }
@@ -28,6 +30,7 @@ export const bounceSubscription: Subscription = {
   types: ['Bounce', 'Expiration', 'AdminBounce', 'TransientFailure', 'Delivery'],
   hears: mayBeReported,
   needsOriginal: true,
+  gathers: true,
 };
 
 /** What every publisher must know: those who hear dispositions by the settings. */

@@ -1,6 +1,7 @@
 import type { DispositionRecord } from '../core/disposition.ts';
 import { isHeard, type Subscription } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
+import { gather } from './gathered.ts';
 import { holdOriginal } from './original-holds.ts';
 import type { Transaction } from './queues.ts';
 import { readMemory } from './redis.ts';
@@ -9,13 +10,16 @@ import type { SpoolStore } from './spool-store.ts';
 /** The job of a subscriber: the record, and whose original it may read. */
 export interface SubscriberJob {
   record: DispositionRecord;
+  /** Its record also lies with those of the same message that are to be told together (`gathered.ts`). */
+  gathered?: true;
 }
 
 /**
  * Publishes a disposition inside a transaction: one entry of the log, and one job for each subscriber that hears it. A subscriber that needs the original holds it until it is done.
  */
 export interface Dispositions {
-  publish(tx: Transaction, record: DispositionRecord): void;
+  /** `hold`: ms for which a subscriber that gathers waits for further outcomes of the message; none: there are no others. */
+  publish(tx: Transaction, record: DispositionRecord, hold?: number): void;
   /** Drops the older half of the log when Redis runs short of memory: what has happened gives way to mail. Resolves with whether it does. */
   makeRoom(): Promise<boolean>;
   readonly logKey: string;
@@ -50,12 +54,15 @@ export function openDispositions({ redis, metrics, log, config, subscriptions }:
       log.warn({ event: 'log_trimmed', usedBytes: used, maxBytes: max, dropped: Math.floor(length / 2) }, 'Redis runs short of memory');
       return true;
     },
-    publish: (tx, record) => {
+    publish: (tx, record, hold) => {
       tx.redis.xadd(logKey, 'MAXLEN', '~', keepRecords, '*', 'r', JSON.stringify(record));
       for (const subscription of subscriptions) {
         if (!isHeard(subscription, record)) continue;
-        const data: SubscriberJob = { record };
-        tx.add(subscription.queue, { id: record.event_id, name: record.type, data, opts: optionsOf(subscription) });
+        const isGathered = subscription.gathers === true && hold !== undefined;
+        const data: SubscriberJob = { record, ...(isGathered && { gathered: true }) };
+        const delay = isGathered ? hold : 0;
+        tx.add(subscription.queue, { id: record.event_id, name: record.type, data, delay, opts: optionsOf(subscription) });
+        if (isGathered) gather(tx, redis, subscription.queue, record);
         holdOriginal(tx, subscription, record, redis, spool);
       }
       tx.whenDone(() => {

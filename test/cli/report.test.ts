@@ -33,6 +33,9 @@ const files: Record<string, unknown> = {
   'expirations-only.json': { ...params, enable_bounce: false },
   'wrong-params.json': { ...params, enable_bounces: true },
   'list.json': [],
+  'two.json': [bounce({ recipient: 'a@x.test' }), bounce({ recipient: 'b@x.test' })],
+  'two-messages.json': [bounce({ id: '1' }), bounce({ id: '2' })],
+  'one-wrong.json': [bounce(), { ...bounce(), sender: 7 }],
   'settings.json': { hostname: 'relay.example.net', bounce: { includeOriginal: 'No' } },
   'broken.json': octets('{'),
   'original.eml': octets(sampleOriginal),
@@ -77,6 +80,15 @@ test('a preview without parameters is the report that the settings give', async 
   assert.match(stdout, /^Reporting-MTA: dns; relay\.example\.net\r$/m);
   assert.match(stdout, /^Status: 5\.0\.0\r$/m);
   assert.doesNotMatch(stdout, /hello there/);
+});
+
+test('a preview of several records of one message is one report', async () => {
+  const { code, stdout } = await rebound('preview --record two.json --params params.json');
+  assert.equal(code, 0);
+  assert.deepEqual(stdout.match(/^Final-Recipient: .*(?=\r$)/gm), [
+    'Final-Recipient: rfc822; a@x.test',
+    'Final-Recipient: rfc822; b@x.test',
+  ]);
 });
 
 test('a preview as JSON has the envelope, and the content in an encoding that keeps it', async () => {
@@ -170,6 +182,14 @@ const mistakes: [args: string, code: number, want: RegExp][] = [
   ['parse report.eml --record bounce.json', 2, /expected "report preview/],
   ['parse report.eml --unknown', 2, /--unknown/],
   ['preview --record absent.json', 1, /^rebound: absent\.json cannot be read: ENOENT/],
+  ['preview --record list.json', 1, /^rebound: list\.json: /],
+  [
+    'preview --record two-messages.json',
+    1,
+    /^rebound: two-messages\.json: these are records of several messages; a report is about one\n$/,
+  ],
+  ['preview --record one-wrong.json', 1, /^rebound: one-wrong\.json: 1\.sender: /],
+  ['preview --record two.json --params compatible.json', 1, /^rebound: with compatibility "kumomta" a report is made of one record\n$/],
   ['preview --record broken.json', 1, /^rebound: broken\.json is not one JSON value: /],
   [
     'preview --record incomplete.json',

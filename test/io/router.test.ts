@@ -57,7 +57,7 @@ before(async () => {
 after(() => dns[Symbol.asyncDispose]());
 
 function router(outbound: ConfigInput['outbound'] = {}, random: () => number = () => 0): Router {
-  const config = configSchema.parse({ hostname: 'relay.test', outbound: { dnsServers: [dns.server], dnsTimeout: 400, ...outbound } });
+  const config = configSchema.parse({ hostname: 'relay.test', outbound: { dnsServers: [dns.server], dnsTimeout: 3000, ...outbound } });
   return openRouter(config, { random, now: () => clock });
 }
 

@@ -119,12 +119,14 @@ test('95: what a mailbox server takes over LMTP is told as delivered, to whom as
     'RCPT TO:<eve@mailbox.test> NOTIFY=FAILURE',
     'RCPT TO:<full@mailbox.test> NOTIFY=SUCCESS,FAILURE',
   ]);
-  const both = [await reportTo(world.relay), await reportTo(world.relay)].map((report) => actions(report)?.join());
-  assert.deepEqual(new Set(both), new Set(['bob@mailbox.test,delivered', 'full@mailbox.test,failed']));
+  assert.deepEqual(actions(await reportTo(world.relay)), [
+    ['full@mailbox.test', 'failed'],
+    ['bob@mailbox.test', 'delivered'],
+  ]);
   const [delivery] = await world.relay.until((r) => r.type === 'Delivery' && r.sender !== '');
   assert.equal(delivery?.delivery_protocol, 'LMTP');
   await untilNothingIsLeft(world);
-  assert.equal(reports(world.relay).length, 2);
+  assert.equal(reports(world.relay).length, 1);
 });
 
 test('91, 92, 12: of refused recipients those are reported whose sender wants to hear of failure', async (t) => {

@@ -129,6 +129,7 @@ export function testConfig(dataDir: string, sinkPort: number, overrides: ConfigI
     ingress: { port: 0 },
     delivery: { lockDuration: 2000, sweepInterval: 500 },
     outbound: overrides.outbound?.dnsServers ? { port: sinkPort, allowPrivate: true } : { routes: { '*': `127.0.0.1:${sinkPort}` } },
+    bounce: { hold: '300ms' },
     retry: { interval: '200ms', maxInterval: '1s', maxAge: '1h', jitter: 0 },
     spool: { minFreeDisk: 0 },
     log: { level: (process.env['REBOUND_TEST_LOG'] ?? 'silent') as 'silent' },

@@ -1,11 +1,15 @@
-import { Worker, type Job } from 'bullmq';
+import { DelayedError, Worker, type Job } from 'bullmq';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import type { Context } from '../../shared/io/context.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
 import { ownDomains } from '../../shared/io/own-domains.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { startWebhook } from '../../shared/io/webhook.ts';
-import { reportOn, type ReportOutcome } from './report.ts';
+import { reportTogether } from './together.ts';
+import type { ReportOutcome } from './report.ts';
+
+/** When to look again at what another worker is telling. Milliseconds. */
+const claimedElsewhereDelay = 250;
 
 /** The bounce role: the consumers of dispositions. One BullMQ worker makes reports and puts them back into the queue; each webhook has its own. */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
@@ -15,19 +19,24 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
 
   const worker = new Worker<SubscriberJob, ReportOutcome>(
     bounceSubscription.queue,
-    async (job: Job<SubscriberJob, ReportOutcome>) => {
-      const { record } = job.data;
-      const outcome = await reportOn(record, world);
-      metrics.reports.inc({ outcome });
-      log.info({
-        event: 'report',
-        outcome,
-        dispositionId: record.event_id,
-        messageId: record.id,
-        type: record.type,
-        sender: record.sender,
-      });
-      return outcome;
+    async (job: Job<SubscriberJob, ReportOutcome>, token = '') => {
+      const told = await reportTogether(job.data, token, world);
+      if (!told) {
+        await job.moveToDelayed(Date.now() + claimedElsewhereDelay, token);
+        throw new DelayedError();
+      }
+      for (const { record, outcome } of told) {
+        metrics.reports.inc({ outcome });
+        log.info({
+          event: 'report',
+          outcome,
+          dispositionId: record.event_id,
+          messageId: record.id,
+          type: record.type,
+          sender: record.sender,
+        });
+      }
+      return told.find(({ record }) => record.event_id === job.data.record.event_id)?.outcome ?? 'gathered';
     },
     {
       connection: redis.duplicate() as never,

@@ -4,8 +4,10 @@ import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { whyNoReport } from '../../shared/core/dsn/eligible.ts';
 import { whyAgainstPolicy, type ReportPolicy, type Suppression } from '../../shared/core/dsn/report-policy.ts';
 import { generateRfc3464Message, type Report, type ReportParams } from '../../shared/core/dsn/generate.ts';
+import { actionOf } from '../../shared/core/dsn/action.ts';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import type { Context } from '../../shared/io/context.ts';
+import type { Claim } from '../../shared/io/gathered.ts';
 import { newMessageId } from '../../shared/io/ids.ts';
 import { holderOf } from '../../shared/io/original-holds.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
@@ -18,74 +20,131 @@ export interface ReportWorld extends Pick<Pipeline, 'queues' | 'spool' | 'intake
   isOwnDomain: ReportPolicy['isOwnDomain'];
 }
 
-/** `sent`, `repeated` (it was sent before), or why there is none. */
-export type ReportOutcome = 'sent' | 'repeated' | Suppression;
+/** `sent`, `gathered` (told in the report of another outcome of the message), `repeated` (it was told before), or why there is none. */
+export type ReportOutcome = 'sent' | 'gathered' | 'repeated' | Suppression;
 
 /** Of a large original this much is read to find its header. Octets. */
 const longestHeader = 256 * 1024;
 
 /**
- * Makes the report of one disposition and reinjects it, once under crashes and repeats: the mark that it was
- * sent is written in the transaction that queues it. With it the original is let go of. A report that is not made leaves
- * its reason as the mark; replayed, such a disposition is judged anew.
+ * Makes the report of dispositions of one message and reinjects it, once under crashes and repeats: the marks that it was
+ * sent are written in the transaction that queues it. With it the original is let go of. A disposition that is not told leaves
+ * its reason as its mark; replayed, it is judged anew. What became of each, by event id.
  */
-export async function reportOn(record: DispositionRecord, world: ReportWorld): Promise<ReportOutcome> {
-  const outcome = await makeReport(record, world);
-  if (outcome !== 'sent') await releaseOriginal(record, outcome, world);
-  return outcome;
+export async function reportOn(
+  records: readonly DispositionRecord[],
+  world: ReportWorld,
+  claim?: Claim,
+): Promise<Map<string, ReportOutcome>> {
+  const outcomes = new Map<string, ReportOutcome>();
+  const { due, original } = await examine(records, world, outcomes);
+  for (const group of together(due, world.context.config)) {
+    const outcome = await makeReport(group, original, world, claim);
+    for (const [n, record] of group.entries()) outcomes.set(record.event_id, outcome === 'sent' && n > 0 ? 'gathered' : outcome);
+  }
+  const untold = records.filter(({ event_id }) => !['sent', 'gathered'].includes(outcomes.get(event_id) ?? ''));
+  if (untold.length > 0) await letGo(untold, outcomes, world, claim);
+  return outcomes;
 }
 
-async function makeReport(record: DispositionRecord, world: ReportWorld): Promise<ReportOutcome> {
-  const { context, spool } = world;
-  const { config, redis } = context;
-  if (!config.bounce.enabled) return 'disabled';
+/** Says of each record that is not to be told why; `due` are the others. */
+async function examine(
+  records: readonly DispositionRecord[],
+  world: ReportWorld,
+  outcomes: Map<string, ReportOutcome>,
+): Promise<{ due: DispositionRecord[]; original?: Uint8Array | undefined }> {
+  const { config, redis } = world.context;
+  const [first] = records;
+  if (!first || !config.bounce.enabled) {
+    for (const { event_id } of records) outcomes.set(event_id, 'disabled');
+    return { due: [] };
+  }
+  const eventIds = records.map(({ event_id }) => event_id);
   const [marks, original] = await Promise.all([
-    readReportMarks(redis, [record.event_id]),
-    readOriginal(record, spool, config.bounce.originalLimit),
+    readReportMarks(redis, eventIds),
+    readOriginal(first, world.spool, config.bounce.originalLimit),
   ]);
-  if (marks.get(record.event_id)?.kind === 'sent') return 'repeated';
   const header = original ? headerOf(original) : undefined;
-  const reason = whyNoReport(record, header) ?? whyAgainstPolicy(record, header, policyOf(world));
-  if (reason) return reason;
-  const report = generateRfc3464Message(paramsOf(config), original, record, {
+  const policy = policyOf(world);
+  const due = records.filter((record) => {
+    const isTold = marks.get(record.event_id)?.kind === 'sent';
+    const outcome = isTold ? 'repeated' : (whyNoReport(record, header) ?? whyAgainstPolicy(record, header, policy));
+    if (outcome) outcomes.set(record.event_id, outcome);
+    return outcome === undefined;
+  });
+  return { due, original };
+}
+
+/** One report for all, or one for each action (`bounce.mixed`). */
+function together(records: readonly DispositionRecord[], { bounce }: Config): readonly (readonly DispositionRecord[])[] {
+  if (records.length === 0) return [];
+  return bounce.mixed ? [records] : [...Map.groupBy(records, actionOf).values()];
+}
+
+async function makeReport(
+  records: readonly DispositionRecord[],
+  original: Uint8Array | undefined,
+  world: ReportWorld,
+  claim: Claim | undefined,
+): Promise<ReportOutcome> {
+  const { config, redis } = world.context;
+  const report = generateRfc3464Message(paramsOf(config), original, records, {
     now: Date.now(),
     messageId: newMessageId(),
     boundary: randomBytes(16).toString('hex'),
   });
+  const sender = records[0]?.sender ?? '';
   if (!report) return 'none';
-  const limit = await takeFromLimits(record.sender, redis, config.bounce);
+  const limit = await takeFromLimits(sender, redis, config.bounce);
   if (limit) return limit;
   try {
-    await reinject(report, record, world);
+    await reinject(report, records, world, claim);
   } catch (error) {
     // That this fails too is no news: a count that is one too high ends with its window.
-    await giveBackToLimits(record.sender, redis).catch(() => undefined);
+    await giveBackToLimits(sender, redis).catch(() => undefined);
     throw error;
   }
   return 'sent';
 }
 
-async function reinject(report: Report, record: DispositionRecord, { context, spool, intake }: ReportWorld): Promise<void> {
+async function reinject(
+  report: Report,
+  records: readonly DispositionRecord[],
+  { context, spool, intake }: ReportWorld,
+  claim: Claim | undefined,
+): Promise<void> {
   const draft = spool.draft(newMessageId());
   await draft.write(Buffer.from(report.content));
+  const mark = formatReportMark({ kind: 'sent', message: draft.id });
   await intake.receive(
     { envelope: envelopeOf(report), content: draft, info: { protocol: 'Report', peer: null, isTrusted: true } },
     (tx) => {
-      const mark = formatReportMark({ kind: 'sent', message: draft.id });
-      tx.redis.set(reportMarkKey(context.redis, record.event_id), mark, 'EX', markLifetime);
-      spool.release(tx, record.id, holderOf(bounceSubscription.queue, record.event_id));
+      for (const { id, event_id } of records) {
+        tx.redis.set(reportMarkKey(context.redis, event_id), mark, 'EX', markLifetime);
+        spool.release(tx, id, holderOf(bounceSubscription.queue, event_id));
+      }
+      claim?.remove(tx, records);
     },
   );
 }
 
-async function releaseOriginal(record: DispositionRecord, outcome: ReportOutcome, world: ReportWorld): Promise<void> {
-  const { context, queues, spool } = world;
+/** Lets go of the original of what is not told, and leaves the reasons. */
+async function letGo(
+  records: readonly DispositionRecord[],
+  outcomes: ReadonlyMap<string, ReportOutcome>,
+  { context, queues, spool }: ReportWorld,
+  claim: Claim | undefined,
+): Promise<void> {
   const tx = queues.begin();
-  if (outcome !== 'sent' && outcome !== 'repeated') {
-    const mark = formatReportMark({ kind: 'suppressed', reason: outcome });
-    tx.redis.set(reportMarkKey(context.redis, record.event_id), mark, 'EX', markLifetime);
+  for (const { id, event_id } of records) {
+    const reason = outcomes.get(event_id);
+    if (reason && reason !== 'repeated') {
+      const mark = formatReportMark({ kind: 'suppressed', reason });
+      tx.redis.set(reportMarkKey(context.redis, event_id), mark, 'EX', markLifetime);
+    }
+    spool.release(tx, id, holderOf(bounceSubscription.queue, event_id));
   }
-  spool.release(tx, record.id, holderOf(bounceSubscription.queue, record.event_id));
+  claim?.remove(tx, records);
   await tx.exec();
 }
 

@@ -39,10 +39,14 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
   const { held, job, verdict, peer } = attempted;
   const { remaining } = verdict;
   const now = Date.now();
-  const warns = remaining !== undefined && isWarningDue(world.context.config.bounce, job, now);
+  const { bounce } = world.context.config;
+  const warns = remaining !== undefined && isWarningDue(bounce, job, now);
+  // Nothing is waited for that is not told: a message with one outcome has its report at once.
+  const isOneOfMany = bounce.hold > 0 && (job.others === true || verdict.judgements.length > 1);
+  const hold = isOneOfMany ? (job.others ? bounce.hold : 0) : undefined;
   return transact(held, fetchNext, world, (tx) => {
     for (const [n, judgement] of verdict.judgements.entries())
-      world.dispositions.publish(tx, record(attempted, { ...judgement, n, warns }, world));
+      world.dispositions.publish(tx, record(attempted, { ...judgement, n, warns }, world), hold);
     if (!remaining) return undefined;
     const reply = verdict.judgements.find(({ type }) => type === 'TransientFailure')?.reply;
     const data: DeliveryJob = {

@@ -11,6 +11,7 @@ const longGap = / {100,}/g;
  * is one line that `formatField` can fold without changing it.
  */
 export function fieldText(text: string, maxLength = 2100): string {
+  if (isHarmless(text)) return text.trim();
   return neutralise(text, maxLength)
     .replace(/[^ -~]/gu, '?')
     .replace(longWord, breakAfter)
@@ -19,6 +20,7 @@ export function fieldText(text: string, maxLength = 2100): string {
 
 /** The same for the places where UTF-8 is allowed: the header of an SMTPUTF8 report, the human-readable part. */
 export function fieldTextUtf8(text: string, maxLength = 2100): string {
+  if (isHarmless(text)) return text.trim();
   return neutralise(text, maxLength)
     .replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, '?')
     .replace(isAscii(text) ? longWord : longWordUtf8, breakAfter)
@@ -39,6 +41,7 @@ export function formatField(name: string, value: string | readonly string[] | un
 
 // Folding goes before a run of blanks, so that unfolding (RFC 5322 §2.2.3) gives the same text and no line is blank.
 function foldLine(text: string, start: string): string {
+  if (start.length + 1 + text.length <= preferredLine) return `${start} ${text}`;
   const folded: string[] = [];
   let line = start;
   for (const word of ` ${text}`.match(/ *[^ ]+/g) ?? []) {
@@ -100,5 +103,8 @@ function neutralise(text: string, maxLength: number): string {
     .replace(/\t/g, ' ')
     .replace(longGap, ' '.repeat(99));
 }
+
+/** Short and printable ASCII: almost every text is, and none of the replacements would change it. */
+const isHarmless = (text: string): boolean => text.length < 100 && /^[ -~]*$/.test(text);
 
 const breakAfter = (word: string): string => `${word} `;

@@ -11,7 +11,7 @@ import { parseRfc3464 } from '../../../shared/core/dsn/parse.ts';
 import { loadConfig } from '../../../shared/io/config-load.ts';
 import { newMessageId } from '../../../shared/io/ids.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
-import { parseJson, parseRecord } from '../report/record.ts';
+import { parseJson, parseRecords } from '../report/record.ts';
 import { reportAsJson, tellReport } from '../report/tell.ts';
 
 export const help: Help = {
@@ -19,7 +19,7 @@ export const help: Help = {
   summary: 'show the report that a disposition gives, or what a report says',
   options: [
     ['preview', 'print the report, octet for octet; nothing is sent. Exit code 1 when none is due'],
-    ['--record <file>', 'the disposition (JSON)'],
+    ['--record <file>', 'the disposition (JSON), or a list of those of one message'],
     ['--original <file>', 'the message that failed'],
     ['--params <file>', 'parameters of the report (JSON); else those that the settings give'],
     ['--config <file>', 'settings (JSON or TypeScript)'],
@@ -55,17 +55,19 @@ interface PreviewFiles {
 }
 
 async function preview(files: PreviewFiles, json: boolean): Promise<number> {
-  const record = parseRecord((await read(files.record)).toString('utf8'), files.record);
+  const records = parseRecords((await read(files.record)).toString('utf8'), files.record);
   const original = files.original === undefined ? undefined : withCrlf(await read(files.original));
   const params = files.params === undefined ? await configuredParams(files.config) : await readParams(files.params);
-  const report = generateRfc3464Message(params, original, record, {
+  if (params.compatibility === 'kumomta' && records.length > 1)
+    throw new Failure('with compatibility "kumomta" a report is made of one record');
+  const report = generateRfc3464Message(params, original, records, {
     // Constant content has a constant date.
-    now: params.stable_content ? record.timestamp * 1000 : Date.now(),
+    now: params.stable_content ? Math.max(...records.map(({ timestamp }) => timestamp)) * 1000 : Date.now(),
     messageId: newMessageId(),
     boundary: randomBytes(16).toString('hex'),
   });
   if (!report) {
-    const reason = whyNot(record, original);
+    const reason = [...new Set(records.map((record) => whyNot(record, original)))].join(', ');
     if (json) process.stdout.write(`${JSON.stringify({ report: null, reason })}\n`);
     else process.stderr.write(`rebound: no report is due: ${reason}\n`);
     return 1;

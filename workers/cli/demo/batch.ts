@@ -32,6 +32,7 @@ export const fullDomain = 'full.example';
 
 /** Short waits, so that a retry and an expiration can be watched. */
 export const schedules = {
+  bounce: { hold: '500ms' },
   retry: { interval: '1s', maxInterval: '2s', maxAge: '30s', jitter: 0 },
   queues: { [fullDomain]: { interval: '800ms', maxInterval: '800ms', maxAge: '3s', jitter: 0 } },
 } satisfies ConfigInput;

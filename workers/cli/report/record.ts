@@ -35,11 +35,21 @@ const schema = z.looseObject({
     .optional(),
 });
 
-/** A JSON log record, ours or one of the original's. Throws Failure naming each field that is missing or wrong. */
-export function parseRecord(text: string, file: string): DispositionRecord {
-  const result = schema.safeParse(parseJson(text, file));
-  // Fields that were not looked at are not read for a report; that an absent one is no key at all is for the types alone.
-  if (result.success) return result.data as unknown as DispositionRecord;
+/** A JSON log record, ours or one of the original's, or a list of those of one message. Throws Failure naming each field that is missing or wrong. */
+export function parseRecords(text: string, file: string): DispositionRecord[] {
+  const value = parseJson(text, file);
+  const result = z
+    .array(schema)
+    .min(1)
+    .safeParse(Array.isArray(value) ? value : [value]);
+  if (result.success) {
+    const [first, ...others] = result.data;
+    if (others.some(({ id }) => id !== first?.id))
+      throw new Failure(`${file}: these are records of several messages; a report is about one`);
+    // Fields that were not looked at are not read for a report; that an absent one is no key at all is for the types alone.
+    return result.data as unknown as DispositionRecord[];
+  }
+  if (!Array.isArray(value)) for (const issue of result.error.issues) issue.path.shift();
   throw new Failure(
     result.error.issues.map((issue) => `${file}: ${issue.path.join('.') || 'record'}: ${issue.message}`).join('\n         '),
   );
