@@ -45,15 +45,13 @@ export function subscriptionsOf({ bounce, webhooks }: Pick<Config, 'bounce' | 'w
 }
 
 /** A day is time enough to mend a hook and put its dead letters back with their originals. */
-const hookBacklog: Backlog = { records: 100_000, age: 86_400_000 };
+export const hookBacklog: Backlog = { records: 100_000, age: 86_400_000 };
 
-/** The subscription of a policy hook. */
-export const hookSubscription = (hook: { name: string; types: readonly RecordType[]; needsOriginal?: boolean }): Subscription => ({
-  queue: hookQueue(hook.name),
-  types: hook.types,
-  needsOriginal: hook.needsOriginal ?? true,
-  backlog: hookBacklog,
-});
+/** The subscription of a policy hook. Throws TypeError for a name that is none. */
+export function hookSubscription(hook: { name: string; types: readonly RecordType[]; needsOriginal?: boolean }): Subscription {
+  if (!hookName.test(hook.name)) throw new TypeError('the name of a hook is up to 40 letters, digits, "-" or "_"');
+  return { queue: hookQueue(hook.name), types: hook.types, needsOriginal: hook.needsOriginal ?? true, backlog: hookBacklog };
+}
 
 export const hookQueue = (name: string): string => `hook-${name}`;
 export const webhookQueue = (name: string): string => `webhook-${name}`;

@@ -1,4 +1,4 @@
-import type { Subscription } from '../core/subscriptions.ts';
+import { hookBacklog, type Subscription } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import { releaseExpired } from './original-holds.ts';
 import type { Queues } from './queues.ts';
@@ -14,12 +14,19 @@ export async function trimBacklogs(
   { queues, spool }: { queues: Queues; spool: SpoolStore },
   isShort: boolean,
 ): Promise<void> {
-  for (const subscription of context.subscriptions) {
+  const { subscriptions, redis } = context;
+  for (const subscription of subscriptions) {
     const dropped = await trim(subscription, queues, isShort);
     if (dropped === 0) continue;
     const { queue } = subscription;
     context.metrics.hookJobs.inc({ hook: queue, outcome: 'dropped' }, dropped);
     context.log.error({ event: 'hook_records_dropped', hook: queue, records: dropped }, 'its consumer is too slow or gone');
+  }
+  const knownKey = redis.key('hooks');
+  const current = subscriptions.filter(({ backlog }) => backlog !== undefined).map(({ queue }) => queue);
+  if (current.length > 0) await redis.client.sadd(knownKey, ...current);
+  for (const queue of await redis.client.smembers(knownKey)) {
+    if (!current.includes(queue) && (await isForgotten(queue, context, queues))) await redis.client.srem(knownKey, queue);
   }
   const released = await releaseExpired(context, queues, spool);
   if (released > 0) context.log.warn({ event: 'hook_originals_released', messages: released }, 'hooks did not read them in time');
@@ -39,4 +46,18 @@ async function trim({ queue, backlog }: Subscription, queues: Queues, isShort: b
   const excess = waiting + delayed - (isShort ? Math.floor((waiting + delayed) / 2) : backlog.records);
   const fromWaiting = await drop('wait', now, Math.min(excess, waiting));
   return old + fromWaiting + (await drop('delayed', now, excess - fromWaiting));
+}
+
+const states = ['wait', 'delayed', 'active', 'completed', 'failed'] as const;
+const leftBehind = ['meta', 'events', 'id', 'marker', 'stalled', 'stalled-check'];
+
+/** The queue of a hook that is in no settings any more: what is left there goes after a day, and when that was all, so do its keys. */
+async function isForgotten(queue: string, { redis }: Context, queues: Queues): Promise<boolean> {
+  const backend = queues.backend(queue);
+  const before = Date.now() - hookBacklog.age;
+  for (const state of states) await backend.cleanJobsByState(state, before, mostAtOnce);
+  const counts = await backend.getCounts([...states]);
+  if (counts.some((count) => count > 0)) return false;
+  await redis.client.unlink(leftBehind.map((name) => backend.toKey(name)));
+  return true;
 }

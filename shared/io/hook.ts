@@ -15,6 +15,7 @@ import type { SpoolStore } from './spool-store.ts';
 /** The consumer of a policy hook. `hookSubscription` makes what publishers must know of it. */
 export interface Hook {
   name: string;
+  /** What was queued before these changed is passed over. */
   types: readonly RecordType[];
   needsOriginal?: boolean;
   run: HookHandler;
@@ -40,7 +41,7 @@ export async function startHook(
   context: Context,
   { queues, spool }: Pick<Pipeline, 'queues' | 'spool'>,
 ): Promise<{ close(): Promise<void> }> {
-  const { name, run, concurrency = 10, timeout = 60_000, attempts = 15, backoff = defaultBackoff } = hook;
+  const { name, types, run, concurrency = 10, timeout = 60_000, attempts = 15, backoff = defaultBackoff } = hook;
   const queue = hookQueue(name);
   const { redis, log } = context;
   const observed = observeConsumer(queue, context);
@@ -50,6 +51,7 @@ export async function startHook(
     queue,
     async (job) => {
       const { record } = job.data;
+      if (!types.includes(record.type)) return;
       try {
         await withTimeout(call(run, messageOf(record, spool), record), timeout);
       } catch (error) {

@@ -247,18 +247,24 @@ test('a certificate that nobody vouches for is refused, unless that is allowed',
 
 test('every record comes through though its consumer is killed again and again', async (t) => {
   const endpoint = await startEndpoint(t);
-  const world = await openWorld(t, { crm: { url: endpoint.url, batchSize: 5, batchWait: '20ms' } });
+  const world = await openWorld(t, {
+    crm: { url: endpoint.url, batchSize: 5, batchWait: '20ms', secret: 's3cret', headers: { Authorization: 't0ken' } },
+  });
   const ids = await world.publish(300);
+  let log = '';
   for (let kills = 0; kills < 2; kills++) {
     const before = endpoint.requests.length;
     const role = await startRole(t, 'bounce', world.redis, world.config);
     await until(() => endpoint.requests.length > before + 3 || endpoint.seen().size === ids.length, 'it posts');
     await role.kill();
+    log += role.log();
   }
   await startRole(t, 'bounce', world.redis, world.config);
   await until(() => endpoint.seen().size === ids.length, 'all have come');
   await until(async () => (await world.count('crm', 'wait')) + (await world.count('crm', 'active')) === 0, 'nothing is left');
   assert.equal(await world.count('crm', 'failed'), 0);
+  assert.match(log, /ready/);
+  assert.doesNotMatch(log, /s3cret|t0ken|k3y/);
 });
 
 test('what waits for an endpoint that is down is bounded by number and by age; the oldest go first and are counted', async (t) => {
@@ -286,9 +292,27 @@ test('what waits for an endpoint that is down is bounded by number and by age; t
   assert.equal(await client.xlen(world.context.redis.key('log')), 25, 'the log has them all');
 });
 
-test('the documentation shows the code that checks a signature', async () => {
+test('a webhook that is in no settings any more leaves nothing in Redis after a day', async (t) => {
+  const endpoint = await startEndpoint(t);
+  const world = await openWorld(t, { gone: { url: endpoint.url } });
+  await world.publish(1);
+  await trimBacklogs(world.context, world.pipeline, false);
+  const later = await world.publish(1);
+  const { client, prefix } = world.context.redis;
+  const without = { ...world.context, subscriptions: [] };
+  await trimBacklogs(without, world.pipeline, false);
+  assert.equal(await world.count('gone', 'wait'), 2, 'what is young stays: another process may still have the old settings');
+  for (const id of ['e1', ...later]) await client.hset(`${prefix}:webhook-gone:${id}`, 'timestamp', String(Date.now() - 90_000_000));
+  await trimBacklogs(without, world.pipeline, false);
+  assert.deepEqual(await client.keys('*webhook-gone*'), []);
+  assert.equal(await client.exists(world.context.redis.key('hooks')), 0);
+});
+
+test('the documentation shows the examples as they are', async () => {
   const root = new URL('../../', import.meta.url);
-  const code = await readFile(new URL('infra/examples/verify-webhook.ts', root), 'utf8');
   const page = await readFile(new URL('docs/hooks.md', root), 'utf8');
-  assert.ok(page.includes(code.trim()));
+  for (const name of ['verify-webhook', 'ndr-generator']) {
+    const code = await readFile(new URL(`infra/examples/${name}.ts`, root), 'utf8');
+    assert.ok(page.includes(code.trim()), name);
+  }
 });

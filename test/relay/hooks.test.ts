@@ -72,7 +72,7 @@ function hooksOf(definition: typeof ndrGenerator, injection: Injection): (HookOp
   return registered;
 }
 
-test("the seeds' ndr_generator takes the place of the bounce worker, and reports once however often it runs", async (t) => {
+test('the example ndr_generator takes the place of the bounce worker, and reports once however often it runs', async (t) => {
   const relay = await startHooked(t, () => undefined, {}, hookSubscription({ name: 'ndr_generator', types: ['Bounce', 'Expiration'] }));
   const [hook] = hooksOf(ndrGenerator, relay.injection);
   assert.ok(hook);
@@ -214,6 +214,28 @@ test('a hook that takes too long is tried again, and others do not wait for it',
   await until(() => done.length >= 2, 'both');
   assert.deepEqual([...done].sort(), ['quick@dest.test', 'slow@dest.test']);
   await until(async () => (await relay.leftovers()).length === 0, 'let go of');
+});
+
+test('a record that a consumer died with is run by the next one', async (t) => {
+  const ran: string[] = [];
+  const relay = await startHooked(t, (_message, record) => ran.push(record.event_id));
+  await relay.send({ from: home, to: nobody });
+  const [bounce] = await relay.until((record) => record.type === 'Bounce');
+  assert.equal((await relay.pipeline.queues.take('hook-mine', 'of a consumer that is dead')).kind, 'job');
+  await relay.start();
+  await until(() => ran.length > 0, 'it ran');
+  assert.equal(ran[0], bounce?.event_id);
+  await until(async () => (await relay.leftovers()).length === 0, 'let go of');
+});
+
+test('a hook passes over what was queued before its types changed', async (t) => {
+  let runs = 0;
+  const relay = await startHooked(t, () => runs++);
+  await relay.send({ from: home, to: nobody });
+  await relay.until((record) => record.type === 'Bounce');
+  await relay.start({ types: ['Expiration'] });
+  await until(async () => (await relay.leftovers()).length === 0, 'let go of');
+  assert.equal(runs, 0);
 });
 
 test('each of several subscribers hears a record, and of none is anything kept at the end', async (t) => {
