@@ -34,6 +34,8 @@ export async function trimBacklogs(
 
 /** Of one state in one sweep at most, so that Redis is not held up; the next sweep goes on. */
 const mostAtOnce = 5000;
+/** Fewer than this make no room: they are on their way, not a backlog. */
+const smallBacklog = 1000;
 
 async function trim({ queue, backlog }: Subscription, queues: Queues, isShort: boolean): Promise<number> {
   if (!backlog) return 0;
@@ -43,7 +45,9 @@ async function trim({ queue, backlog }: Subscription, queues: Queues, isShort: b
   const now = Date.now();
   const old = (await drop('wait', now - backlog.age, mostAtOnce)) + (await drop('delayed', now - backlog.age, mostAtOnce));
   const [waiting = 0, delayed = 0] = await backend.getCounts(['wait', 'delayed']);
-  const excess = waiting + delayed - (isShort ? Math.floor((waiting + delayed) / 2) : backlog.records);
+  const total = waiting + delayed;
+  const allowed = isShort ? Math.max(Math.floor(total / 2), smallBacklog) : backlog.records;
+  const excess = total - Math.min(allowed, backlog.records);
   const fromWaiting = await drop('wait', now, Math.min(excess, waiting));
   return old + fromWaiting + (await drop('delayed', now, excess - fromWaiting));
 }

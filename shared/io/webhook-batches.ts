@@ -113,9 +113,10 @@ export function openBatches(
     const now = Date.now();
     const refusals = batch.refusals + 1;
     const pauseMs = backoffDelay(whenRefused, refusals, Math.random());
-    events.failed(reason, batch.entries.length, refusals, pauseMs);
-    if (refusals < mostRefusals) again.push({ ...batch, refusals, notBefore: now + pauseMs });
-    else if (batch.entries.length === 1) settleAll(batch.entries, { kind: 'dead', reason });
+    const isLast = refusals >= mostRefusals;
+    if (isLast && batch.entries.length === 1) return settleAll(batch.entries, { kind: 'dead', reason });
+    events.failed(reason, batch.entries.length, refusals, isLast ? 0 : pauseMs);
+    if (!isLast) again.push({ ...batch, refusals, notBefore: now + pauseMs });
     else again.push(...batch.entries.map((entry) => ({ entries: [entry], refusals: mostRefusals - 1, notBefore: now })));
     return undefined;
   };

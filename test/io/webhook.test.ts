@@ -5,10 +5,12 @@ import { test, type TestContext } from 'node:test';
 import { isFromRebound } from '../../infra/examples/verify-webhook.ts';
 import { configSchema, type Config, type ConfigInput } from '../../shared/core/config.ts';
 import { webhookQueue } from '../../shared/core/subscriptions.ts';
+import type { WebhookVerdict } from '../../shared/core/webhook.ts';
 import { openContext, type Context } from '../../shared/io/context.ts';
 import { trimBacklogs } from '../../shared/io/hook-backlog.ts';
 import { openPipeline, type Pipeline } from '../../shared/io/pipeline.ts';
 import { startWebhook } from '../../shared/io/webhook.ts';
+import { openBatches } from '../../shared/io/webhook-batches.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { bounce } from '../support/dsn-record.ts';
@@ -164,9 +166,35 @@ test('an endpoint that hangs holds up nobody but itself, and its records wait', 
   await until(() => isDone(world, 'quick', 50), 'all posted to the one that is well');
   assert.deepEqual(well.seen(), new Set(ids));
   await until(() => hanging.requests.length > 0, 'the other was asked');
-  assert.equal((await world.count('slow', 'wait')) + (await world.count('slow', 'active')), 50);
+  await until(async () => (await world.count('slow', 'wait')) + (await world.count('slow', 'active')) === 50, 'its records wait');
   await slow.close();
   assert.equal(await world.count('slow', 'wait'), 50, 'what was in hand is given back when the consumer ends');
+});
+
+test('while an endpoint is down one request at a time asks whether it is back', async () => {
+  const open: (() => void)[] = [];
+  let isDown = true;
+  const post = async (): Promise<WebhookVerdict> => {
+    await new Promise<void>((resolve) => open.push(resolve));
+    return isDown ? { kind: 'later', reason: 'HTTP 500' } : { kind: 'done' };
+  };
+  const settings = { batchSize: 1, batchWait: 0, concurrency: 3, maxAge: 60_000 };
+  const batches = openBatches(settings, post, { failed: () => undefined, recovered: () => undefined });
+  const ends = Array.from({ length: 5 }, (_, n) => batches.add(bounce({ event_id: `e${n}` }), Date.now()));
+  assert.equal(open.length, 3, 'as many as are allowed while it is well');
+  for (const answer of open.splice(0)) answer();
+  await until(() => open.length > 0, 'it is asked again');
+  assert.equal(open.length, 1);
+  isDown = false;
+  open.pop()?.();
+  await until(() => open.length === 3, 'it is back');
+  for (const answer of open.splice(0)) answer();
+  await until(() => open.length === 1, 'the last one');
+  const closed = batches.close();
+  assert.deepEqual(await batches.add(bounce(), Date.now()), { kind: 'back' }, 'who comes too late is given back');
+  open.pop()?.();
+  await closed;
+  assert.deepEqual(await Promise.all(ends), Array(5).fill({ kind: 'done' }));
 });
 
 test('no answer in time and a lost connection are tried again, with the same key', async (t) => {
@@ -288,8 +316,12 @@ test('what waits for an endpoint that is down is bounded by number and by age; t
   }, 'too old');
   assert.equal((await world.outcomes('brief'))['dropped'], 25);
   await trim(true);
-  assert.equal(await world.count('ample', 'wait'), 12, 'mail needs the memory more');
-  assert.equal(await client.xlen(world.context.redis.key('log')), 25, 'the log has them all');
+  assert.equal(await world.count('ample', 'wait'), 25, 'a few make no room');
+  await world.publish(2475);
+  await trim(true);
+  assert.equal(await world.count('ample', 'wait'), 1250, 'mail needs the memory more');
+  assert.equal(await world.count('few', 'wait'), 10);
+  assert.equal(await client.xlen(world.context.redis.key('log')), 2500, 'the log has them all');
 });
 
 test('a webhook that is in no settings any more leaves nothing in Redis after a day', async (t) => {
