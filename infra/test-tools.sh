@@ -1,6 +1,6 @@
 #!/bin/sh
 # Gets the mail programs that the tests check Rebound against, without installing them (an installed Postfix would push
-# another mail server off the machine): swaks and Postfix's smtp-source and smtp-sink, and two readers of reports. Their
+# another mail server off the machine): swaks and Postfix's smtp-source and smtp-sink, two readers of reports, dkimpy. Their
 # Debian packages are unpacked into .tools. Where that cannot be done, the tests that need them say so.
 set -u
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
@@ -14,6 +14,10 @@ python=/usr/bin/python3
 
 has_postfix() { [ -x .tools/usr/sbin/smtp-source ] || { has smtp-source && has smtp-sink && has swaks; }; }
 has_bounceparser() { PERL5LIB=.tools/usr/share/perl5 perl -MMail::DeliveryStatus::BounceParser -e 1 2>/dev/null; }
+# The library that python3-nacl needs lies among the unpacked ones.
+has_dkimpy() {
+  LD_LIBRARY_PATH=".tools/usr/lib/$(uname -m)-linux-gnu" PYTHONPATH=.tools/usr/lib/python3/dist-packages "$python" -c 'import dkim, nacl.signing' 2>/dev/null
+}
 has_flufl() { PYTHONPATH=.tools/usr/lib/python3/dist-packages "$python" -c 'import flufl.bounce' 2>/dev/null; }
 
 libraries() { apt-cache depends postfix 2>/dev/null | awk '/Depends: lib/ { print $2 }'; }
@@ -22,6 +26,7 @@ packages_of() {
     # libtirpc comes with libnsl.
     postfix) echo postfix swaks libtirpc3 $(libraries) ;;
     bounceparser) echo libmail-deliverystatus-bounceparser-perl libmailtools-perl libmime-tools-perl libtimedate-perl libconvert-binhex-perl ;;
+    dkimpy) echo python3-dkim python3-dnspython python3-nacl python3-cffi-backend libsodium23 ;;
     flufl) echo python3-flufl.bounce python3-public python3-zope.interface python3-pkg-resources ;;
   esac
 }
@@ -50,3 +55,4 @@ get() {
 get postfix "swaks and Postfix's smtp-source and smtp-sink"
 get bounceparser 'Mail::DeliveryStatus::BounceParser'
 get flufl 'flufl.bounce'
+get dkimpy dkimpy

@@ -1,3 +1,4 @@
+import { isAscii, parsePath } from './address.ts';
 import { isInNetworks, parseCidr, parseIp } from './cidr.ts';
 import type { Config } from './config.ts';
 import { hookName } from './subscriptions.ts';
@@ -12,8 +13,8 @@ export interface Contradiction {
 
 /** Everything about a valid configuration that cannot work, or that nobody means. */
 export function checkConfig(config: Config): Contradiction[] {
-  return [checkRedis, checkTls, checkAdmin, checkSchedules, checkOutbound, checkNames, checkWebhooks, checkMinima].flatMap((check) =>
-    check(config),
+  return [checkRedis, checkTls, checkAdmin, checkSchedules, checkOutbound, checkNames, checkReports, checkWebhooks, checkMinima].flatMap(
+    (check) => check(config),
   );
 }
 
@@ -132,6 +133,30 @@ function checkWebhooks({ webhooks }: Config): Contradiction[] {
 
 const ownFields = /^(?:host|connection|content-type|content-length|transfer-encoding|expect|rebound-signature|idempotency-key)$/i;
 
+function checkReports({ bounce, hostname }: Config): Contradiction[] {
+  const from = bounce.from || `mailer-daemon@${hostname}`;
+  const address = /<([^<>]*)>\s*$/.exec(from)?.[1] ?? from.trim();
+  const author = isAscii(from) ? parsePath(`<${address}>`, 0)?.mailbox : undefined;
+  if (!author?.domain) {
+    const example = '"help@example.com" or "Help Desk <help@example.com>"';
+    return bounce.from ? [{ keys: ['bounce.from'], message: `expected an address such as ${example}` }] : [];
+  }
+  const found = bounce.dkim
+    .filter(({ domain }) => !doesAlign(author.domain.toLowerCase(), domain.toLowerCase()))
+    .map(({ domain }) => ({
+      keys: ['bounce.dkim', 'bounce.from', 'hostname'],
+      message: `a signature of ${domain} says nothing for reports from ${author.address} (DMARC): use a key of ${author.domain} or of a domain above it, or set bounce.from to an address of ${domain}`,
+    }));
+  const names = bounce.dkim.map(({ domain, selector }) => `${selector}._domainkey.${domain}`.toLowerCase());
+  const repeated = names.find((name, i) => names.indexOf(name) !== i);
+  return repeated
+    ? [...found, { keys: ['bounce.dkim'], message: `${repeated} stands there twice: each key has a selector of its own` }]
+    : found;
+}
+
+/** RFC 7489 §3.1.1: in relaxed mode the domain of the author or one above it, but no top-level domain. */
+const doesAlign = (author: string, domain: string): boolean => author === domain || (domain.includes('.') && author.endsWith(`.${domain}`));
+
 type Schedule = Config['retry'];
 const withoutUndefined = (queue: Config['queues'][string]): Partial<Schedule> =>
   Object.fromEntries(Object.entries(queue).filter(([, value]) => value !== undefined));
@@ -140,12 +165,14 @@ const withoutUndefined = (queue: Config['queues'][string]): Partial<Schedule> =>
 const minima: readonly (readonly [key: string, least: number, read: (config: Config) => number])[] = [
   ['redis.timeout', 100, (c) => c.redis.timeout],
   ['ingress.maxSize', 1, (c) => c.ingress.maxSize],
+  ['ingress.reports.maxSize', 1, (c) => c.ingress.reports.maxSize],
   ['ingress.idleTimeout', 100, (c) => c.ingress.idleTimeout],
   ['ingress.dataDeadline', 100, (c) => c.ingress.dataDeadline],
   ['ingress.sessionDeadline', 100, (c) => c.ingress.sessionDeadline],
   // BullMQ renews a lock at half its life.
   ['delivery.lockDuration', 1000, (c) => c.delivery.lockDuration],
   ['delivery.sweepInterval', 100, (c) => c.delivery.sweepInterval],
+  ['delivery.rulesInterval', 10, (c) => c.delivery.rulesInterval],
   ['bounce.limitWindow', 1000, (c) => c.bounce.limitWindow],
   ['outbound.dnsTimeout', 100, (c) => c.outbound.dnsTimeout],
   ['outbound.timeouts.connect', 100, (c) => c.outbound.timeouts.connect],

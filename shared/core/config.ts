@@ -79,6 +79,17 @@ export const configSchema = z.strictObject({
       trusted: z.array(cidr).default(['127.0.0.0/8', '::1/128']).describe('Networks that may relay anywhere'),
       proxies: z.array(cidr).default([]).describe('Load balancers whose PROXY protocol (v1) header is believed; from them it is required'),
       domains: z.array(z.string()).default([]).describe('Domains anyone may send to through this relay'),
+      reports: z
+        .strictObject({
+          to: z
+            .array(z.string().regex(/^(?:[^\s@]+@)?[^\s@]+$/, { error: 'expected a domain, or an address such as "fbl@example.org"' }))
+            .default([])
+            .describe(
+              'Domains, and single addresses, whose mail is read as reports instead of relayed: late bounces and complaints, from anyone; see docs/reading-reports.md',
+            ),
+          maxSize: bytes('10MB').describe('Largest message to them'),
+        })
+        .prefault({}),
       users: z
         .array(
           z.strictObject({
@@ -142,6 +153,15 @@ export const configSchema = z.strictObject({
       fairnessInterval: duration('10s').describe('Time after which a session gives way when others wait'),
       lockDuration: duration('30s').describe('Time after which the jobs of a killed worker are taken over'),
       sweepInterval: duration('10s').describe('How often forgotten lanes are looked for'),
+      rules: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Rule files: status and bounce class by what a server said; see docs/rules.md'),
+      rulesInterval: duration('10s').describe('How often the rule files are looked at for changes'),
+      ruleLineBreaks: z
+        .enum(['escaped', 'space'])
+        .default('escaped')
+        .describe('Breaks between the lines of a response, as rules see them: the four characters \\r\\n, or one space'),
       sites: z
         .record(
           z.string(),
@@ -240,6 +260,9 @@ export const configSchema = z.strictObject({
         .enum(['FullContent', 'HeadersOnly', 'No'])
         .default('FullContent')
         .describe('What a report returns of the message, unless its sender asked (RET)'),
+      globalStatus: flag(false).describe(
+        'Report on internationalised mail in message/global-delivery-status (RFC 6533) to ASCII return paths too; see docs/reports.md',
+      ),
       delayWarning: duration('4h').describe(
         'Age at which the sender of a message that still waits is warned, at its next failed attempt, and the time between two warnings; 0: never',
       ),
@@ -249,6 +272,24 @@ export const configSchema = z.strictObject({
       ),
       mixed: flag(true).describe('Tell failures, delays and successes of one message in one report; false: a report for each of these'),
       from: z.string().default('').describe('Address of reports; empty: mailer-daemon@hostname'),
+      dkim: z
+        .array(
+          z.strictObject({
+            domain: hostname.describe('Domain of the signature (d=): that of bounce.from or one above it'),
+            selector: z
+              .string()
+              .regex(/^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/, {
+                error: 'expected a selector such as "mail2026"',
+              })
+              .describe('Name of the key in the DNS (s=)'),
+            keyFile: z.string().min(1).describe('PEM file of the private key, RSA or Ed25519'),
+          }),
+        )
+        .default([])
+        .describe('Keys that reports are signed with (DKIM): domain, selector and PEM file of each; see docs/reports.md'),
+      discloseInternals: flag(true).describe(
+        'Tell in reports the client that handed the message in, its id here, and next hops in private networks',
+      ),
       suppress: z
         .array(z.enum(optionalRules, { error: `expected one of ${optionalRules.map((rule) => `"${rule}"`).join(', ')}` }))
         .default([...optionalRules])

@@ -1,3 +1,5 @@
+import type { FeedbackReport } from './inbound/feedback.ts';
+import type { MatchedBy } from './inbound/match.ts';
 import type { Peer } from './outcome.ts';
 import { replyText, type Reply } from './reply.ts';
 
@@ -11,6 +13,8 @@ export const recordTypes = [
   'Rejection',
   'AdminBounce',
   'Delayed',
+  'OOB',
+  'Feedback',
 ] as const;
 export type RecordType = (typeof recordTypes)[number];
 
@@ -49,6 +53,8 @@ export interface DispositionRecord {
     wire?: string[];
     /** True when no remote server said this. */
     local?: boolean;
+    /** The server's own code, where a rule or policy gave it another; `wire` has what the server said. */
+    rewritten_from?: number;
   };
   peer_address: { name: string; addr: string; is_secure?: boolean } | null;
   /** Seconds since 1970 of the event, and the same in RFC 3339. */
@@ -63,7 +69,8 @@ export interface DispositionRecord {
   egress_pool: string | null;
   egress_source: string | null;
   source_address: { address: string } | null;
-  feedback_report: null;
+  /** What a complaint says, for Feedback. */
+  feedback_report: FeedbackReport | null;
   meta: Record<string, unknown>;
   headers: Record<string, unknown>;
   delivery_protocol: string | null;
@@ -86,6 +93,19 @@ export interface DispositionRecord {
   next_attempt?: number;
   /** Epoch ms when the message expires, for TransientFailure. */
   expires?: number;
+  /** For OOB and Feedback: the report that told it, and how the message that it is about was found. */
+  inbound?: {
+    /** The message id of the report: its Reception has the rest. */
+    id: string;
+    /** `none`: `id`, `sender` and `recipient` are what the report says, which anybody can write. */
+    matched: MatchedBy | 'none';
+    /** A message was found, but it never had this recipient. */
+    mismatch?: { id: string; matched: MatchedBy };
+    /** Of the report; empty for the null reverse-path, which a true one has. */
+    reverse_path: string;
+    /** It was in a message that somebody wrote around it. */
+    forwarded?: true;
+  };
   /** A TransientFailure of a message so late that senders who want to hear of it are warned. */
   delay_warning?: boolean;
 }
@@ -100,6 +120,7 @@ export function formatResponse(reply: Reply): DispositionRecord['response'] {
     ...(reply.lines.length > 1 && { lines: reply.lines }),
     ...(reply.wire && { wire: reply.wire }),
     ...(reply.local && { local: true }),
+    ...(reply.rewrittenFrom !== undefined && { rewritten_from: reply.rewrittenFrom }),
   };
 }
 
@@ -113,6 +134,7 @@ export function parseResponse(response: DispositionRecord['response']): Reply {
     ...(response.wire && { wire: response.wire }),
     ...(response.command && { command: response.command }),
     ...(response.local && { local: true }),
+    ...(response.rewritten_from !== undefined && { rewrittenFrom: response.rewritten_from }),
   };
 }
 

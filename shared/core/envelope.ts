@@ -16,7 +16,7 @@ export interface Envelope {
   ret?: 'FULL' | 'HDRS';
   /** xtext exactly as received (RFC 3461 §4.4). */
   envid?: string;
-  /** The message needs SMTPUTF8 on the next hop (RFC 6531 §3.4). */
+  /** The content needs SMTPUTF8 on the next hop (RFC 6531 §3.4); addresses that are not ASCII need it too. */
   smtpUtf8: boolean;
   /** The content holds octets above 127 and needs 8BITMIME on the next hop (RFC 6152). */
   eightBit: boolean;

@@ -15,6 +15,8 @@ export interface Reply {
   local?: boolean;
   /** The lines as they came, where code and enhanced code do not stand on each in the ordinary way. */
   wire?: string[];
+  /** The server's own code, where a rule or policy gave the reply another; `wire` then has what the server said. */
+  rewrittenFrom?: number;
 }
 
 // RFC 5321 §4.5.3.1.5 allows 512 octets a line; hostile servers send more. Both caps keep a record and a report small.
@@ -83,6 +85,11 @@ export function replyWireLines(reply: Reply): string[] {
   if (reply.wire) return reply.wire;
   const prefix = reply.enhanced ? `${reply.enhanced} ` : '';
   return reply.lines.map((line, i) => `${reply.code}${i < reply.lines.length - 1 ? '-' : ' '}${prefix}${line}`.trimEnd());
+}
+
+/** The reply as the server said it, before a rule or policy gave it another status. */
+export function originalReply(reply: Reply): Reply {
+  return (reply.rewrittenFrom !== undefined && reply.wire && parseReply(reply.wire, reply.command)) || reply;
 }
 
 /** Only the first digit decides (RFC 5321 §4.2.1). */

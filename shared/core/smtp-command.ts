@@ -1,6 +1,7 @@
 import type { Envelope, Notify, Recipient } from './envelope.ts';
 import { localReply, type Reply } from './reply.ts';
 import type { Extensions } from './smtp-extensions.ts';
+import { asciiOrcpt } from './utf8-address.ts';
 
 /**
  * Why a message cannot be given to a server with these extensions at all, as the reply of each recipient; undefined
@@ -10,14 +11,15 @@ export function refuseMessage(envelope: Envelope, size: number, offered: Extensi
   if (offered.size && size > offered.size) {
     return localReply(552, '5.3.4', `message of ${size} octets is larger than the ${offered.size} the server takes`, 'MAIL');
   }
-  // A report would be lost for its label alone (RFC 5321 §4.5.5: nobody hears of it); servers without 8BITMIME are 8-bit clean all the same.
-  if (envelope.eightBit && !offered.eightBitMime && envelope.sender !== '')
-    return localReply(554, '5.6.3', 'message has 8-bit content and the server does not offer 8BITMIME', 'MAIL');
+  // RFC 6531 §3.2, §3.5: what needs both extensions and gets neither is told what it needs first.
   if (needsSmtpUtf8(envelope) && !offered.smtpUtf8) {
     return hasUtf8Address(envelope)
       ? localReply(553, '5.6.7', 'an address is not ASCII and the server does not offer SMTPUTF8', 'MAIL')
       : localReply(554, '5.6.9', 'message has UTF-8 header fields and the server does not offer SMTPUTF8', 'MAIL');
   }
+  // A report would be lost for its label alone (RFC 5321 §4.5.5: nobody hears of it); servers without 8BITMIME are 8-bit clean all the same.
+  if (envelope.eightBit && !offered.eightBitMime && envelope.sender !== '')
+    return localReply(554, '5.6.3', 'message has 8-bit content and the server does not offer 8BITMIME', 'MAIL');
   return envelope.sender !== '' && !isSafeAddress(envelope.sender)
     ? localReply(553, '5.1.7', 'sender address cannot be written in an SMTP command', 'MAIL')
     : undefined;
@@ -42,12 +44,12 @@ export function mailCommand(envelope: Envelope, size: number, offered: Extension
   return line;
 }
 
-/** `RCPT TO:<...>` with its DSN parameters when the server offers DSN, without CRLF. */
-export function rcptCommand(recipient: Recipient, offered: Extensions): string {
+/** `RCPT TO:<...>` with its DSN parameters when the server offers DSN, without CRLF. `isUtf8`: MAIL said SMTPUTF8. */
+export function rcptCommand(recipient: Recipient, offered: Extensions, isUtf8: boolean): string {
   const line = `RCPT TO:<${recipient.address}>`;
   if (!offered.dsn) return line;
   const notify = notifyParameter(recipient);
-  const orcpt = orcptParameter(recipient, offered);
+  const orcpt = orcptParameter(recipient, isUtf8);
   return `${line}${notify && ` NOTIFY=${notify}`}${orcpt && ` ORCPT=${orcpt}`}`;
 }
 
@@ -74,10 +76,15 @@ const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text);
 /** Characters that need no `xtext` and end no parameter. */
 const isPrintable = (text: string): boolean => /^[!-~]+$/.test(text);
 
-// UTF-8 in ORCPT is for servers that take SMTPUTF8 (RFC 6533 §3).
-function orcptParameter({ orcpt }: Recipient, offered: Extensions): string {
+// RFC 3461 §5.4: a longer one need not be taken, and would cost the recipient its mail.
+const longestOrcpt = 500;
+
+// RFC 6533 §3: UTF-8 in it is for transactions with SMTPUTF8; in others the same address is written in ASCII.
+function orcptParameter({ orcpt }: Recipient, isUtf8: boolean): string {
   if (!orcpt) return '';
-  return isPrintable(orcpt) || (offered.smtpUtf8 && /^[!-~\u{a1}-\u{10ffff}]+$/u.test(orcpt)) ? orcpt : '';
+  if (isUtf8 && /^[!-~\u{a1}-\u{10ffff}]+$/u.test(orcpt)) return orcpt;
+  const ascii = asciiOrcpt(orcpt);
+  return isPrintable(ascii) && ascii.length <= longestOrcpt ? ascii : '';
 }
 
 /**

@@ -1,7 +1,8 @@
 import { isAscii, parsePath, type Mailbox, type Path } from './address.ts';
 import type { Envelope, Notify } from './envelope.ts';
 import { localReply, type Reply } from './reply.ts';
-import { decodeUtf8Address, decodeXtext } from './xtext.ts';
+import { decodeUtf8Address } from './utf8-address.ts';
+import { decodeXtext } from './xtext.ts';
 
 /** A well-formed MAIL command. */
 export interface MailCommand {

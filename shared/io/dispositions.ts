@@ -1,10 +1,12 @@
-import type { DispositionRecord } from '../core/disposition.ts';
+import { classLabel } from '../core/bounce-class.ts';
+import type { DispositionRecord, RecordType } from '../core/disposition.ts';
 import { isHeard, type Subscription } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import { gather } from './gathered.ts';
 import { holdOriginal } from './original-holds.ts';
 import type { Transaction } from './queues.ts';
 import { readMemory } from './redis.ts';
+import { forgetOldestDay } from './sent-index.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 /** The job of a subscriber: the record, and whose original it may read. */
@@ -20,7 +22,10 @@ export interface SubscriberJob {
 export interface Dispositions {
   /** `hold`: ms for which a subscriber that gathers waits for further outcomes of the message; none: there are no others. */
   publish(tx: Transaction, record: DispositionRecord, hold?: number): void;
-  /** Drops the older half of the log when Redis runs short of memory: what has happened gives way to mail. Resolves with whether it does. */
+  /**
+   * Drops the older half of the log, and a day of what was sent, when Redis runs short of memory: what has happened gives way to mail.
+   * Resolves with whether it runs short.
+   */
   makeRoom(): Promise<boolean>;
   readonly logKey: string;
 }
@@ -28,8 +33,8 @@ export interface Dispositions {
 /** The log gives way at this part of the memory at which new mail is refused. */
 const logShare = 0.9;
 
-/** Reports are tried until they succeed; a person sees in the board what does not, and the latest that did. */
-const untilItSucceeds = {
+/** Tried until it succeeds; a person sees in the board what does not, and the latest that did. */
+export const subscriberOptions = {
   attempts: 1_000_000,
   backoff: { type: 'fixed', delay: 10_000 },
   removeOnComplete: { count: 1000 },
@@ -38,7 +43,7 @@ const untilItSucceeds = {
 /** How often and when a hook is tried again is for its consumer to say. */
 const asItsConsumerSays = { attempts: 1_000_000, backoff: { type: 'custom' } } as const;
 
-const optionsOf = ({ backlog }: Subscription) => (backlog ? asItsConsumerSays : untilItSucceeds);
+const optionsOf = ({ backlog }: Subscription) => (backlog ? asItsConsumerSays : subscriberOptions);
 
 export function openDispositions({ redis, metrics, log, config, subscriptions }: Context, spool: SpoolStore): Dispositions {
   const logKey = redis.key('log');
@@ -49,6 +54,7 @@ export function openDispositions({ redis, metrics, log, config, subscriptions }:
     makeRoom: async () => {
       const { used, max } = await readMemory(redis);
       if (max === 0 || used <= max * limit) return false;
+      if (await forgetOldestDay(redis)) log.warn({ event: 'sent_index_trimmed', usedBytes: used, maxBytes: max });
       const length = await redis.client.xlen(logKey);
       await redis.client.xtrim(logKey, 'MAXLEN', Math.ceil(length / 2));
       log.warn({ event: 'log_trimmed', usedBytes: used, maxBytes: max, dropped: Math.floor(length / 2) }, 'Redis runs short of memory');
@@ -67,6 +73,7 @@ export function openDispositions({ redis, metrics, log, config, subscriptions }:
       }
       tx.whenDone(() => {
         metrics.dispositions.inc({ type: record.type });
+        if (isFailure(record)) metrics.classified.inc({ class: classLabel(record.bounce_classification) });
         if (record.type === 'Delivery') metrics.deliverySeconds.observe(record.timestamp - record.created);
         log[levelOf(record)](logged(record));
         return Promise.resolve();
@@ -74,6 +81,9 @@ export function openDispositions({ redis, metrics, log, config, subscriptions }:
     },
   };
 }
+
+const failures: readonly RecordType[] = ['Bounce', 'Expiration', 'TransientFailure'];
+const isFailure = ({ type }: DispositionRecord): boolean => failures.includes(type);
 
 /** What went well is told on request; the rest is what people look into a log for. */
 const levelOf = ({ type }: DispositionRecord): 'debug' | 'info' => (type === 'Reception' || type === 'Delivery' ? 'debug' : 'info');

@@ -1,15 +1,19 @@
 import type { Envelope } from '../core/envelope.ts';
 import { recordBase, deliveryJob, domainOf, groupRecipients, recipientField, type ReceivedMessage } from '../core/reception.ts';
 import { laneName } from '../core/lane.ts';
+import { inboundQueue, type InboundJob } from '../core/inbound/job.ts';
 import type { Reply } from '../core/reply.ts';
 import { formatResponse, timeFields, type DispositionRecord } from '../core/disposition.ts';
 import type { Context } from './context.ts';
-import type { Dispositions } from './dispositions.ts';
+import { subscriberOptions, type Dispositions } from './dispositions.ts';
 import { newMessageId } from './ids.ts';
 import type { Lanes } from './lanes.ts';
+import { holderOf } from './original-holds.ts';
 import type { Queues, Transaction } from './queues.ts';
 import { withTimeout } from './redis.ts';
 import type { Router } from './router.ts';
+import { reportAddresses } from './report-addresses.ts';
+import { openSentIndex } from './sent-index.ts';
 import { refusalOf, type SpoolStore } from './spool-store.ts';
 import type { SpoolDraft } from './spool.ts';
 
@@ -72,6 +76,8 @@ export function openIntake(deps: IntakeDeps): Intake {
   const { context, queues, spool, lanes, dispositions, router } = deps;
   const { config, metrics, redis, instance, log } = context;
   let recording = 0;
+  const isForReports = reportAddresses(config.ingress.reports.to);
+  const sentIndex = openSentIndex(redis);
   const nextSource = roundRobin(config.outbound.sources.map((source) => source.name));
 
   /** The lane of each domain: its site's, or one of its own name when the look-up takes too long or failed. */
@@ -90,7 +96,8 @@ export function openIntake(deps: IntakeDeps): Intake {
     receive: async ({ envelope, content, info, tenant, campaign }, also) => {
       const created = Date.now();
       const source = nextSource();
-      const domains = new Set(envelope.recipients.map((r) => domainOf(r.address)));
+      const relayed = envelope.recipients.filter((r) => !isForReports(r.address));
+      const domains = new Set(relayed.map((r) => domainOf(r.address)));
       const [laneByDomain] = await Promise.all([lanesOf(source, domains), spool.seal(content)]);
       const message: ReceivedMessage = {
         id: content.id,
@@ -102,22 +109,30 @@ export function openIntake(deps: IntakeDeps): Intake {
         reception: receptionFields(info),
       };
       const groups = groupRecipients(
-        envelope.recipients,
+        relayed,
         (domain) => laneByDomain.get(domain) ?? laneName(source, domain),
         config.delivery.recipientsPerTransaction,
       );
+      const isRead = relayed.length < envelope.recipients.length;
       const tx = queues.begin();
       // First, because a full Redis refuses this plain write, and with it the whole transaction.
-      spool.commit(
-        tx,
-        content,
-        groups.map((_, n) => jobId(content.id, n)),
-      );
+      spool.commit(tx, content, [...groups.map((_, n) => jobId(content.id, n)), ...(isRead ? [holderOf(inboundQueue, content.id)] : [])]);
       for (const [n, group] of groups.entries()) {
         tx.add(group.lane, { id: jobId(content.id, n), name: 'message', data: deliveryJob(message, group, source) });
       }
       for (const lane of new Set(groups.map((group) => group.lane))) lanes.wake(tx, lane);
-      dispositions.publish(tx, receptionRecord(message, groups.length === 1 ? groups[0] : undefined, instance, info));
+      if (isRead) {
+        const data = inboundJob(message, envelope.recipients.map((r) => r.address).filter(isForReports), info);
+        tx.add(inboundQueue, { id: content.id, name: 'message', data, opts: subscriberOptions });
+      }
+      // What a stranger sends under such a return path is not ours, and must not count as sent.
+      if (groups.length > 0 && info.isTrusted && isForReports(envelope.sender)) {
+        const recipients = relayed.map((r) => r.address);
+        const sent = { id: content.id, sender: envelope.sender, recipients, created, size: content.size };
+        sentIndex.add(tx, { ...sent, ...(tenant && { tenant }), ...(campaign && { campaign }) }, envelope);
+      }
+      const isOneGroup = groups.length === 1 && !isRead;
+      dispositions.publish(tx, receptionRecord(message, isOneGroup ? groups[0] : undefined, instance, info));
       also?.(tx);
       try {
         await withTimeout(tx.exec(), config.redis.timeout);
@@ -140,6 +155,19 @@ export function openIntake(deps: IntakeDeps): Intake {
         .catch((error: unknown) => log.debug({ event: 'rejection_not_recorded', error: String(error) }))
         .finally(() => recording--);
     },
+  };
+}
+
+function inboundJob(message: ReceivedMessage, recipients: string[], { peer }: ReceptionInfo): InboundJob {
+  const { id, envelope, size, created, reception } = message;
+  return {
+    message: id,
+    sender: envelope.sender,
+    recipients,
+    size,
+    created,
+    peer: peer && { name: peer.name, addr: peer.address },
+    reception,
   };
 }
 

@@ -34,6 +34,24 @@ export function openMetrics(instance: string) {
       labelNames: ['type'],
       registers,
     }),
+    classified: new Counter({
+      name: 'rebound_bounces_classified_total',
+      help: 'Bounces, expirations and temporary failures, by bounce class; classes of rule files are "other" (docs/rules.md)',
+      labelNames: ['class'],
+      registers,
+    }),
+    rewrites: new Counter({
+      name: 'rebound_status_rewrites_total',
+      help: 'Rejections given another status, by what it made of them (permanent, temporary, code: same class), refused, or error',
+      labelNames: ['result'],
+      registers,
+    }),
+    ruleLoads: new Counter({
+      name: 'rebound_rule_loads_total',
+      help: 'Rule files read: loaded, or failed with the rules of before in force',
+      labelNames: ['result'],
+      registers,
+    }),
     sessions: new Gauge({ name: 'rebound_delivery_sessions', help: 'Open delivery sessions', registers }),
     connects: new Counter({
       name: 'rebound_outbound_connections_total',
@@ -53,6 +71,39 @@ export function openMetrics(instance: string) {
       labelNames: ['outcome'],
       registers,
     }),
+    reportFaults: new Counter({
+      name: 'rebound_report_faults_total',
+      help: 'Reports sent with less than they should have, by fault: unsigned (DKIM failed), minimal (the full one could not be made)',
+      labelNames: ['fault'],
+      registers,
+    }),
+    inbound: new Counter({
+      name: 'rebound_inbound_total',
+      help: 'What came to ingress.reports.to, by kind and by what found the original (docs/reading-reports.md)',
+      labelNames: ['kind', 'match'],
+      registers,
+    }),
+    ...hookMetrics(registers),
+    queueDepth: new Gauge({
+      name: 'rebound_queue_depth',
+      help: 'Messages waiting, delayed and in flight over all lanes (admin only)',
+      labelNames: ['state'],
+      registers,
+    }),
+    redisErrors: new Counter({
+      name: 'rebound_redis_errors_total',
+      help: 'Failed Redis operations, by operation',
+      labelNames: ['operation'],
+      registers,
+    }),
+    swept: new Counter({ name: 'rebound_lanes_swept_total', help: 'Lanes woken by the sweeper', registers }),
+  };
+}
+
+export type Metrics = ReturnType<typeof openMetrics>;
+
+function hookMetrics(registers: Registry[]) {
+  return {
     hookJobs: new Counter({
       name: 'rebound_hook_records_total',
       help: 'Records for webhooks and hooks, by queue and outcome: done, retry, dead (given up), dropped (waited too long)',
@@ -72,20 +123,5 @@ export function openMetrics(instance: string) {
       labelNames: ['hook', 'state'],
       registers,
     }),
-    queueDepth: new Gauge({
-      name: 'rebound_queue_depth',
-      help: 'Messages waiting, delayed and in flight over all lanes (admin only)',
-      labelNames: ['state'],
-      registers,
-    }),
-    redisErrors: new Counter({
-      name: 'rebound_redis_errors_total',
-      help: 'Failed Redis operations, by operation',
-      labelNames: ['operation'],
-      registers,
-    }),
-    swept: new Counter({ name: 'rebound_lanes_swept_total', help: 'Lanes woken by the sweeper', registers }),
   };
 }
-
-export type Metrics = ReturnType<typeof openMetrics>;

@@ -34,6 +34,8 @@ export interface OutboundConnection {
   readonly peer: Peer;
   /** False once it cannot carry a further transaction: closed, 421, protocol error. */
   readonly usable: boolean;
+  /** Does the server offer 8BITMIME (RFC 6152)? */
+  readonly takesEightBit: boolean;
   /** One outcome per recipient of the envelope, in its order. Never throws for what a server or the network does. */
   send(transaction: Transaction): Promise<Outcome[]>;
   /** QUIT, then close; resolves when the socket is gone, after at most a few seconds. */

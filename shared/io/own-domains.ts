@@ -7,7 +7,7 @@ export function ownDomains(domains: readonly string[]): (domain: string) => bool
 }
 
 /** One spelling of a domain: lower case, A-labels, no trailing dot. */
-function canonicalDomain(domain: string): string {
+export function canonicalDomain(domain: string): string {
   const name = domain.toLowerCase().replace(/\.$/, '');
   return name.startsWith('[') ? name : domainToASCII(name) || name;
 }

@@ -112,7 +112,7 @@ export interface Sink {
 
 export const allExtensions: readonly string[] = ['PIPELINING', '8BITMIME', 'SMTPUTF8', 'DSN', 'ENHANCEDSTATUSCODES', 'SIZE'];
 
-const patienceMs = 5000;
+const patienceMs = 30_000;
 
 /** A mail server that takes everything, and fails on request: the MX of the tests, the demo and the benchmarks. */
 export async function startSink(options: SinkOptions = {}): Promise<Sink> {

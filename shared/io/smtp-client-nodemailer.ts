@@ -7,6 +7,7 @@ import type { Outcome, Peer } from '../core/outcome.ts';
 import { isPositive, localReply, parseReply, type Reply } from '../core/reply.ts';
 import { isTooManyRecipients, needsSmtpUtf8, notifyParameter, refuseMessage, refuseRecipient } from '../core/smtp-command.ts';
 import { noExtensions, type Extensions } from '../core/smtp-extensions.ts';
+import { asciiOrcpt } from '../core/utf8-address.ts';
 import type { ConnectOptions, ConnectResult, Outbound, OutboundConnection, Target, Transaction } from './outbound.ts';
 import { isLoopback, tlsOptions } from './smtp-tls.ts';
 import { dial } from './smtp-wire.ts';
@@ -119,6 +120,10 @@ class NodemailerConnection implements OutboundConnection {
 
   get usable(): boolean {
     return !this.#smtp.destroyed;
+  }
+
+  get takesEightBit(): boolean {
+    return this.#offered.eightBitMime;
   }
 
   /** To be called when the handshake is over: only then is it known what the server offers. */
@@ -329,7 +334,8 @@ function nodemailerEnvelope(envelope: Envelope, group: readonly Recipient[], siz
       ret: envelope.ret,
       envid: envelope.envid && decodeXtext(envelope.envid),
       notify: (first && notifyParameter(first)) || null,
-      orcpt: first?.orcpt && decodeXtext(first.orcpt),
+      // It would write UTF-8 as xtext, which the type utf-8 does not know.
+      orcpt: first?.orcpt && decodeXtext(asciiOrcpt(first.orcpt)),
     },
   };
 }

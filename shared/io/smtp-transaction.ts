@@ -1,7 +1,7 @@
 import type { Envelope } from '../core/envelope.ts';
 import type { Outcome, Peer } from '../core/outcome.ts';
 import { isPositive, localReply, type Reply } from '../core/reply.ts';
-import { isTooManyRecipients, mailCommand, rcptCommand, refuseMessage, refuseRecipient } from '../core/smtp-command.ts';
+import { isTooManyRecipients, mailCommand, needsSmtpUtf8, rcptCommand, refuseMessage, refuseRecipient } from '../core/smtp-command.ts';
 import type { Extensions } from '../core/smtp-extensions.ts';
 import type { ConnectOptions, OutboundConnection, Target, Transaction } from './outbound.ts';
 import type { SmtpWire } from './smtp-wire.ts';
@@ -33,6 +33,10 @@ export class SmtpConnection implements OutboundConnection {
 
   get usable(): boolean {
     return this.#wire.endCause === undefined && (this.#isBusy || !this.#wire.hasUnread);
+  }
+
+  get takesEightBit(): boolean {
+    return this.#offered.eightBitMime;
   }
 
   async send(transaction: Transaction): Promise<Outcome[]> {
@@ -74,7 +78,8 @@ export class SmtpConnection implements OutboundConnection {
   async #converse({ envelope, size, content }: Transaction, ledger: Ledger): Promise<void> {
     const reset = this.#needsReset ? 'RSET\r\n' : '';
     const mail = `${mailCommand(envelope, size, this.#offered)}\r\n`;
-    const named = ledger.open.map((index) => ({ index, line: `${rcptCommand(recipientAt(envelope, index), this.#offered)}\r\n` }));
+    const isUtf8 = needsSmtpUtf8(envelope);
+    const named = ledger.open.map((index) => ({ index, line: `${rcptCommand(recipientAt(envelope, index), this.#offered, isUtf8)}\r\n` }));
     // RFC 2920 §3.1: everything up to DATA goes out at once. Else each command waits for its predecessor's reply.
     const isPipelined = this.#offered.pipelining;
     if (isPipelined) this.#wire.write(`${reset}${mail}${named.map(({ line }) => line).join('')}DATA\r\n`);

@@ -40,6 +40,10 @@ const files: Record<string, unknown> = {
   'broken.json': octets('{'),
   'original.eml': octets(sampleOriginal),
   'latin1.eml': octets('Subject: s\r\n\r\nf\u00fcr\r\n'),
+  'complaint.eml': octets(
+    'Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\n\r\nwords\r\n--b\r\n' +
+      'Content-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: Loop/1\u009b2J\r\n--b--\r\n',
+  ),
   'report.eml': reportOf(bounce({ id: '01f' }), {}, original).content,
   'esc.eml': octets(characters(reportOf(bounce()).content).replace('no thanks\r\nLast', 'no\u001b[31m\u00c2\u009b1m thanks\r\nLast')),
 };
@@ -208,6 +212,12 @@ for (const [args, code, want] of mistakes) {
     assert.doesNotMatch(result.stderr, /\n {4}at /, 'a stack trace');
   });
 }
+
+test('a complaint is printed as JSON', async () => {
+  const { code, stdout } = await rebound('parse complaint.eml');
+  assert.equal(code, 0);
+  assert.partialDeepStrictEqual(JSON.parse(stdout), { feedback_type: 'abuse', user_agent: 'Loop/1?2J', original_rcpt_to: [] });
+});
 
 test('the example of the documentation is what the command prints', async () => {
   const document = await readFile(new URL('../../docs/reports.md', import.meta.url), 'utf8');

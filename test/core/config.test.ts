@@ -38,6 +38,11 @@ for (const input of refused) test(`${JSON.stringify(input)} is refused`, () => a
 
 const withTls = { key: 'key.pem', cert: 'cert.pem' };
 const user = { name: 'ann', password: 'secret' };
+const signing = (domain: string, bounce: { from?: string } = {}, ...more: string[]): ConfigInput => ({
+  hostname: 'mx.example.com',
+  bounce: { ...bounce, dkim: [domain, ...more].map((name) => ({ domain: name, selector: 's', keyFile: 'k.pem' })) },
+});
+
 const contradictions: [what: string, input: ConfigInput, key: string | undefined][] = [
   ['an admin listener beyond loopback without a password', { admin: { host: '0.0.0.0' } }, 'admin.password'],
   ['an admin listener on every address without a password', { admin: { host: '::' } }, 'admin.password'],
@@ -57,6 +62,20 @@ const contradictions: [what: string, input: ConfigInput, key: string | undefined
   ['a queue whose longest wait is below its first', { queues: { 'a.test': { interval: '9h' } } }, 'queues.a.test.maxInterval'],
   ['no wait at all', { retry: { interval: 0 } }, 'retry.interval'],
   ['a lock that is gone before it is renewed', { delivery: { lockDuration: '10ms' } }, 'delivery.lockDuration'],
+  ['a key of the domain of reports', signing('mx.example.com'), undefined],
+  ['a key of a domain above it, in capitals', signing('Example.COM'), undefined],
+  ['a key of the domain of bounce.from', signing('other.test', { from: 'Help Desk <help@mail.other.test>' }), undefined],
+  ['a key of a stranger', signing('other.test'), 'bounce.dkim'],
+  ['a key of a domain that only ends like it', signing('ample.com'), 'bounce.dkim'],
+  ['a key of a domain below it', signing('a.mx.example.com'), 'bounce.dkim'],
+  ['a key of a top-level domain', signing('com'), 'bounce.dkim'],
+  ['a key of the host while reports are from elsewhere', signing('example.com', { from: 'help@other.test' }), 'bounce.dkim'],
+  ['two keys of one name', signing('example.com', {}, 'EXAMPLE.com'), 'bounce.dkim'],
+  ['an author without an address', { bounce: { from: 'Help Desk' } }, 'bounce.from'],
+  ['an author without a domain', { bounce: { from: 'postmaster' } }, 'bounce.from'],
+  ['an author who is not ASCII', { bounce: { from: 'hilfe@b\u00fccher.example' } }, 'bounce.from'],
+  ['an author with more than an address', { bounce: { from: 'help@x.test, me@x.test' } }, 'bounce.from'],
+  ['an author with a name', { bounce: { from: 'Help <help@x.test>' } }, undefined],
   ['no time to connect', { outbound: { timeouts: { connect: 0 } } }, 'outbound.timeouts.connect'],
   ['a Redis URL of no known form', { redis: { url: 'localhost:6379' } }, 'redis.url'],
   ['a Redis URL without a host', { redis: { url: 'redis://' } }, 'redis.url'],

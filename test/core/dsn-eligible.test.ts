@@ -32,7 +32,11 @@ for (const [name, record, want] of byRecord) {
   test(`${name}: ${want ?? 'a report may be made'}`, () => assert.equal(whyNoReport(record, undefined), want));
 }
 
-const byHeader: [name: string, header: string, want: string | undefined][] = [
+const wish = { recipients: [{ address: 'recip@target.example.com', notify: ['SUCCESS', 'DELAY'] }] };
+const delivered = bounce({ type: 'Delivery', meta: { trusted: true }, dsn: wish });
+const delayed = bounce({ type: 'TransientFailure', delay_warning: true, dsn: wish });
+
+const byHeader: [name: string, header: string, want: string | undefined, record?: DispositionRecord][] = [
   ['an ordinary message', 'From: a@x\r\nSubject: s\r\n', undefined],
   ['3, 139: a delivery report', 'Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n', 'delivery-report'],
   [
@@ -47,11 +51,17 @@ const byHeader: [name: string, header: string, want: string | undefined][] = [
   ['a list message, as the RFCs have it', 'List-Id: <l.x>\r\nPrecedence: bulk\r\n', undefined],
   ['suppression of all', 'X-Auto-Response-Suppress: All\r\n', 'auto-response-suppress'],
   ['suppression of this among others', 'X-Auto-Response-Suppress: DR, NDR;OOF\r\n', 'auto-response-suppress'],
+  ['suppression of receipts, of a failure', 'X-Auto-Response-Suppress: DR\r\n', undefined],
+  ['suppression of receipts, of a success', 'X-Auto-Response-Suppress: OOF, DR\r\n', 'auto-response-suppress', delivered],
+  ['suppression of all, of a success', 'X-Auto-Response-Suppress: All\r\n', 'auto-response-suppress', delivered],
+  ['suppression of failures, of a success', 'X-Auto-Response-Suppress: NDR\r\n', undefined, delivered],
+  ['suppression of failures, of a delay', 'X-Auto-Response-Suppress: NDR\r\n', 'auto-response-suppress', delayed],
+  ['suppression of receipts, of a delay', 'X-Auto-Response-Suppress: DR\r\n', undefined, delayed],
   ['suppression of other things', 'X-Auto-Response-Suppress: OOF, AutoReply\r\n', undefined],
   ['the words in the text of another field', 'Subject: X-Auto-Response-Suppress: All\r\n', undefined],
 ];
-for (const [name, header, want] of byHeader) {
-  test(`${name}: ${want ?? 'a report may be made'}`, () => assert.equal(whyNoReport(bounce(), header), want));
+for (const [name, header, want, record = bounce()] of byHeader) {
+  test(`${name}: ${want ?? 'a report may be made'}`, () => assert.equal(whyNoReport(record, header), want));
 }
 
 test('12, 52: requests belong to the recipient in the same place, or of the same address', () => {
@@ -68,7 +78,7 @@ test('12, 52: requests belong to the recipient in the same place, or of the same
   assert.deepEqual(reportedRecipients(record), [{ address: 'a@t', notify: ['FAILURE'], orcpt: 'rfc822;o@x' }, { address: 'b@t' }]);
 });
 
-const policy: ReportPolicy = { rules: optionalRules, maxHops: 3, isOwnDomain: (domain) => domain === 'own.test' };
+const policy: ReportPolicy = { rules: optionalRules, maxHops: 3, isOwnDomain: (domain) => domain === 'own.test', isReadHere: () => false };
 const trusted = (changes: Partial<DispositionRecord> = {}): DispositionRecord => bounce({ meta: { trusted: true }, ...changes });
 
 const byOrigin: [name: string, record: DispositionRecord, want: string | undefined][] = [

@@ -49,7 +49,7 @@ describe('mailCommand', () => {
 
 describe('rcptCommand', () => {
   const utf8 = { address: 'b@y.test', orcpt: 'utf-8;jörg@y.test' };
-  const cases: [name: string, of: Recipient, offered: Extensions, want: string][] = [
+  const cases: [name: string, of: Recipient, offered: Extensions, want: string, isUtf8?: boolean][] = [
     [
       'NOTIFY and ORCPT as they came',
       { address: 'B@y.test', notify: ['SUCCESS', 'FAILURE'], orcpt: 'rfc822;B+2B@z.test' },
@@ -59,11 +59,17 @@ describe('rcptCommand', () => {
     ['no DSN offered', { address: 'b@y.test', notify: ['NEVER'], orcpt: 'rfc822;b@z.test' }, noExtensions, 'RCPT TO:<b@y.test>'],
     ['an empty NOTIFY is none', { address: 'b@y.test', notify: [] }, everything, 'RCPT TO:<b@y.test>'],
     ['a word that NOTIFY does not have', { address: 'b@y.test', notify: ['X\r\nRSET' as 'NEVER'] }, everything, 'RCPT TO:<b@y.test>'],
-    ['a UTF-8 ORCPT with SMTPUTF8', utf8, everything, 'RCPT TO:<b@y.test> ORCPT=utf-8;jörg@y.test'],
-    ['a UTF-8 ORCPT without SMTPUTF8', utf8, { ...everything, smtpUtf8: false }, 'RCPT TO:<b@y.test>'],
+    ['a UTF-8 ORCPT with SMTPUTF8 (rule 101)', utf8, everything, 'RCPT TO:<b@y.test> ORCPT=utf-8;jörg@y.test', true],
+    ['a UTF-8 ORCPT without SMTPUTF8 (rule 101)', utf8, everything, 'RCPT TO:<b@y.test> ORCPT=utf-8;j\\x{F6}rg@y.test'],
+    [
+      'a UTF-8 ORCPT that is too long in ASCII',
+      { address: 'b@y.test', orcpt: `utf-8;${'ö'.repeat(90)}` },
+      everything,
+      'RCPT TO:<b@y.test>',
+    ],
     ['an ORCPT with a line break', { address: 'b@y.test', orcpt: 'rfc822;b\r\nRSET' }, everything, 'RCPT TO:<b@y.test>'],
   ];
-  for (const [name, of, offered, want] of cases) test(name, () => assert.equal(rcptCommand(of, offered), want));
+  for (const [name, of, offered, want, isUtf8 = false] of cases) test(name, () => assert.equal(rcptCommand(of, offered, isUtf8), want));
 });
 
 describe('refusals', () => {
@@ -76,6 +82,7 @@ describe('refusals', () => {
     ['a UTF-8 sender', envelope({ sender: 'ä@x.test' }), 9, noExtensions, '553 5.6.7'],
     ['a UTF-8 recipient', envelope({ recipients: [{ address: 'ä@y.test' }] }), 9, noExtensions, '553 5.6.7'],
     ['a UTF-8 header', envelope({ smtpUtf8: true }), 9, noExtensions, '554 5.6.9'],
+    ['a UTF-8 header, labelled 8-bit too (rule 109)', envelope({ smtpUtf8: true, eightBit: true }), 9, noExtensions, '554 5.6.9'],
     ['an impossible sender', envelope({ sender: 'a@x.test>\r\nRSET' }), 9, everything, '553 5.1.7'],
   ];
   for (const [name, of, size, offered, want] of cases) {

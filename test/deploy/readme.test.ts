@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { builtinClasses } from '../../shared/core/rules/builtin-classes.ts';
+import { loadRuleFile } from '../../shared/io/rule-file.ts';
 import { suppressionWords } from '../../shared/core/dsn/report-policy.ts';
 
 const run = promisify(execFile);
@@ -15,7 +17,8 @@ test('the tables of settings and metrics in the README are those of the program'
 
 test('every file and command that the documents name exists', async () => {
   const missing: string[] = [];
-  for (const document of ['README.md', 'ARCHITECTURE.md', 'docs/reports.md']) {
+  const guides = (await readdir(`${root}docs`)).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`);
+  for (const document of ['README.md', 'ARCHITECTURE.md', ...guides]) {
     const text = await readFile(root + document, 'utf8');
     for (const [, path] of text.matchAll(/`((?:workers|shared|infra|test)\/[\w./-]+\.\w+)`/g)) {
       await readFile(root + path).catch(() => missing.push(`${document}: ${path}`));
@@ -31,4 +34,24 @@ test('every reason to send no report has its row in the table of the reporting p
   const text = await readFile(`${root}docs/reporting-policy.md`, 'utf8');
   const rows = [...text.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, reason]) => String(reason));
   assert.deepEqual(rows.sort(), Object.keys(suppressionWords).sort());
+});
+
+test('every class that the built-in rules give has its row in the page about rules', async () => {
+  const text = await readFile(`${root}docs/rules.md`, 'utf8');
+  const rows = new Set([...text.matchAll(/^\| `([A-Za-z]+)` \|/gm)].map(([, label]) => label));
+  assert.deepEqual(
+    builtinClasses.map(([, label]) => label).filter((label) => !rows.has(label)),
+    [],
+  );
+});
+
+test('the example of a rule file can be used, and does what its comments say', async () => {
+  const rules = await loadRuleFile(`${root}infra/examples/rules.json`);
+  const place = { domain: 'a.partner.example', site: 'mx.example.net' };
+  const code = (response: string) => rules.status(response, place)?.code;
+  assert.equal(code('450 4.2.1 <jo@dest.test>: Recipient address rejected: this mailbox is inactive and has been disabled'), 500);
+  assert.equal(code('452 4.2.2 Over quota'), 552);
+  assert.equal(code('452 4.2.2 over quota, try again in an hour'), null);
+  assert.equal(code('554 Too many connections'), 451);
+  assert.equal(rules.bounceClass('550 see ticket 123456', place)?.class, 'PartnerPolicy');
 });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { dkimSettings, pemOf, rsaKey, storeFiles } from '../support/dkim-keys.ts';
 
 // Set-up and launcher, on a copy of the files they touch and with a PATH that holds only what each case gives it. npm is a
 // script that notes how it was called: what the registry delivers is not what is tested here. The whole of it, with the
@@ -188,7 +189,7 @@ const calls: [args: string[], status: number, stream: 'stdout' | 'stderr', says:
   [['toString'], 2, 'stderr', /^rebound: unknown command "toString"/],
   [['start', '--fast'], 2, 'stderr', /^rebound: Unknown option '--fast'; see "rebound --help"\n$/],
   [['ingress', 'extra'], 2, 'stderr', /^rebound: Unexpected argument 'extra'[^\n]*\n$/],
-  [['config'], 2, 'stderr', /^rebound: expected "config check" or "config show"; see "rebound --help"\n$/],
+  [['config'], 2, 'stderr', /^rebound: expected "config check", "config show" or "config dkim"; see "rebound --help"\n$/],
   [['config', 'check', '--config', '/nowhere.json'], 1, 'stdout', /^\/nowhere\.json: cannot be read: ENOENT/],
   [['bounce', '--config', '/nowhere.json'], 1, 'stderr', /^rebound: the configuration has a mistake\n {2}\/nowhere\.json: cannot be read/],
 ];
@@ -224,6 +225,35 @@ test('config show hides secrets', () => {
   const shown = JSON.parse(stdout) as { admin: unknown; redis: unknown };
   assert.partialDeepStrictEqual(shown, { admin: { password: '[hidden]' }, redis: { url: 'redis://[hidden]@elsewhere' } });
   assert.doesNotMatch(stdout, /hush/);
+});
+
+test('config check looks into key files, and config dkim prints what the DNS must say of them', async (t) => {
+  const settings = await dkimSettings(t, 'example.com');
+  const runWith = (verb: string, dkim: unknown) =>
+    spawnSync(join(root, 'infra/rebound'), ['config', verb], {
+      cwd: tmpdir(),
+      env: { ...process.env, REBOUND_HOSTNAME: 'mx.example.com', REBOUND_BOUNCE_DKIM: JSON.stringify(dkim) },
+      encoding: 'utf8',
+    });
+  assert.deepEqual(pick(runWith('check', settings)), { status: 0, stdout: 'The configuration is valid.\n', stderr: '' });
+  const printed = runWith('dkim', settings);
+  assert.match(
+    printed.stdout,
+    /^rsa1\._domainkey\.example\.com\. IN TXT \( "v=DKIM1; k=rsa; p=[^\n]* \)\ned1\._domainkey\.example\.com\. /,
+  );
+  for (const [, part = ''] of printed.stdout.matchAll(/"([^"]*)"/g)) assert.ok(part.length <= 255);
+
+  const missing = [...settings, { domain: 'example.com', selector: 'x', keyFile: '/nowhere/key.pem' }];
+  const refused = runWith('check', missing);
+  assert.equal(refused.status, 1);
+  assert.match(refused.stdout, /^bounce\.dkim\.2\.keyFile = "\/nowhere\/key\.pem": cannot be read: ENOENT[^\n]*\n$/);
+  assert.match(runWith('dkim', missing).stderr, /^rebound: the configuration has a mistake\n {2}bounce\.dkim\.2\.keyFile/);
+  assert.match(runWith('dkim', []).stderr, /^rebound: there are no keys/);
+
+  const [keyFile] = await storeFiles(t, [pemOf(rsaKey(1024))]);
+  const warned = runWith('check', [{ domain: 'example.com', selector: 's', keyFile }]);
+  assert.deepEqual([warned.status, warned.stdout], [0, 'The configuration is valid.\n']);
+  assert.match(warned.stderr, /^rebound: bounce\.dkim\.0\.keyFile = .*1024 bits/);
 });
 
 test('the scripts of package.json and the CI script run files that exist', () => {

@@ -136,6 +136,17 @@ export function testOutbound(title: string, client: Outbound, deviations: Record
       assert.deepEqual(sink.messages[0]?.recipients, ['jörg@x.test']);
     });
 
+    test('it tells whether the server takes 8-bit content (rule 74)', async (t) => {
+      assert.equal((await open(t, client)).connection.takesEightBit, true);
+      assert.equal((await open(t, client, { extensions: ['SMTPUTF8'] })).connection.takesEightBit, false);
+    });
+
+    test('a UTF-8 ORCPT is written in ASCII where SMTPUTF8 is not in use (rule 101)', async (t) => {
+      const { connection, sink } = await open(t, client);
+      await connection.send(message({}, [{ address: 'bob@x.test', orcpt: 'utf-8;jörg@x.test' }]));
+      assert.deepEqual(sink.messages[0]?.rcptLines, ['RCPT TO:<bob@x.test> ORCPT=utf-8;j\\x{F6}rg@x.test']);
+    });
+
     test('content arrives as it was, whatever dots it has, in whatever pieces it comes', async (t) => {
       const { connection, sink } = await open(t, client);
       for (const octets of ['.', '.\r\n', '..\r\n.\r\n', 'a\r\n.', 'no end', 'a\r\n..\r\n...\r\n', '\r\n\r\n.\r\n\r\n']) {

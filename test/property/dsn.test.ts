@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { formatDate, parseDate } from '../../shared/core/date.ts';
 import { composeReport } from '../../shared/core/dsn/compose.ts';
-import { fieldText, formatField, readFields } from '../../shared/core/dsn/field.ts';
+import { fieldText, fieldTextUtf8, formatField, readFields } from '../../shared/core/dsn/field.ts';
 import { generateRfc3464Message } from '../../shared/core/dsn/generate.ts';
 import { parseRfc3464, type ParsedRecipient } from '../../shared/core/dsn/parse.ts';
 import { decodeQuotedPrintable, encodeQuotedPrintable } from '../../shared/core/dsn/quoted-printable.ts';
-import type { ReportMessage } from '../../shared/core/dsn/report.ts';
+import type { ReportMessage, Typed } from '../../shared/core/dsn/report.ts';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { bounce, characters, octets, params } from '../support/dsn-record.ts';
 
@@ -60,17 +60,28 @@ function assertWellFormed(content: Uint8Array, { eightBit, smtpUtf8 }: { eightBi
   assert.ok(parts.length === 2 || parts.length === 3, `${parts.length} parts`);
   assert.doesNotMatch(header, smtpUtf8 ? /[^\t\r\n -~\x80-\xff]/ : /[^\t\r\n -~]/);
   const [statusHeader, status] = divide(parts[1] ?? '');
-  assert.equal(statusHeader, '\r\nContent-Type: message/delivery-status');
-  const groups = status.replace(/\r\n$/, '').split('\r\n\r\n');
+  const [, global, encoding] =
+    /^\r\nContent-Type: message\/(global-)?delivery-status(?:\r\nContent-Transfer-Encoding: (.*))?$/.exec(statusHeader) ?? [];
+  assert.equal(encoding, global && (smtpUtf8 ? '8bit' : 'quoted-printable'), statusHeader);
+  const decoded = encoding === 'quoted-printable' ? decodeQuotedPrintable(octets(status)) : octets(status);
+  const lines = new TextDecoder('utf-8', { fatal: true }).decode(decoded);
+  if (global) assert.match(lines, /[\x80-\uffff]/, 'a global type without need');
+  const groups = lines.replace(/\r\n$/, '').split('\r\n\r\n');
   assert.equal(groups.length, 1 + recipients);
   for (const line of groups.flatMap((group) => group.replace(/\r\n$/, '').split('\r\n')))
-    assert.match(line, /^(?:[A-Za-z-]+: *| +)[!-~][ -~]*$/);
+    assert.match(line, global ? /^(?:[A-Za-z-]+: *| +)[^ \p{Cc}][^\p{Cc}]*$/u : /^(?:[A-Za-z-]+: *| +)[!-~][ -~]*$/);
 }
 
 function divide(part: string): [header: string, body: string] {
   const at = part.indexOf('\r\n\r\n');
   return [part.slice(0, at), part.slice(at + 4)];
 }
+
+/** As ingress lets in: up to 254 octets, but here of anything. */
+const utf8Address = fc.record({
+  type: fc.constant('utf-8'),
+  value: fc.string({ unit: 'binary', maxLength: 60 }).map((text) => `\u00fc${text}+\\x{41}@x`),
+});
 
 const reportMessage = fc.record(
   {
@@ -93,8 +104,8 @@ const reportMessage = fc.record(
     recipients: fc.array(
       fc.record(
         {
-          finalRecipient: fc.record({ type: fc.constant('rfc822'), value: hostile }),
-          originalRecipient: fc.record({ type: fc.constant('x-foo'), value: hostile }),
+          finalRecipient: fc.oneof(fc.record({ type: fc.constant('rfc822'), value: hostile }), utf8Address),
+          originalRecipient: fc.oneof(fc.record({ type: fc.constant('x-foo'), value: hostile }), utf8Address),
           action: fc.constantFrom('failed' as const, 'delayed' as const),
           status: fc.constantFrom('5.1.1', '4.0.0', '5.7.30'),
           remoteMta: fc.record({ type: fc.constant('dns'), value: fc.constantFrom('mx.x', '[192.0.2.1]') }, { noNullPrototype: true }),
@@ -113,13 +124,19 @@ const reportMessage = fc.record(
       ),
       { minLength: 1, maxLength: 4 },
     ),
-    returned: fc.record({ kind: fc.constant('header' as const), content: octetArray, encoding: fc.constant('quoted-printable' as const) }),
+    mayBeGlobal: fc.boolean(),
+    returned: fc.record({
+      kind: fc.constantFrom('header' as const, 'message' as const),
+      isGlobal: fc.constant(true as const),
+      content: octetArray,
+      encoding: fc.constantFrom('quoted-printable' as const, 'base64' as const),
+    }),
     boundary: fc.constantFrom('boundary', 'b', '-'),
   },
   { requiredKeys: ['date', 'from', 'to', 'subject', 'messageId', 'text', 'message', 'recipients', 'boundary'] },
 ) as fc.Arbitrary<ReportMessage>;
 
-test('121: whatever strings a report holds, it is well formed, and reading it gives the same fields', () => {
+test('whatever strings a report holds, it is well formed, and reading it gives the same fields (rules 102, 103, 104, 121)', () => {
   fc.assert(
     fc.property(reportMessage, (report) => {
       const composed = composeReport(report);
@@ -127,11 +144,14 @@ test('121: whatever strings a report holds, it is well formed, and reading it gi
       const parsed = parseRfc3464(composed.content);
       assert.ok(parsed);
       const { message, recipients } = report;
+      const clean = characters(composed.content).includes('\r\nContent-Type: message/global-delivery-status\r\n')
+        ? fieldTextUtf8
+        : fieldText;
       assert.equal(parsed.text, report.text.toWellFormed());
       assert.deepEqual(parsed.reportingMta, message.reportingMta);
       assert.equal(parsed.originalEnvelopeId ?? '', fieldText(message.originalEnvelopeId ?? ''));
       assert.equal(parsed.arrivalDate, message.arrivalDate);
-      const extensions = (message.extensions ?? []).map(({ name, value }) => ({ name, value: fieldText(value) }));
+      const extensions = (message.extensions ?? []).map(({ name, value }) => ({ name, value: clean(value) }));
       assert.deepEqual(
         parsed.extensions,
         extensions.filter(({ value }) => value !== ''),
@@ -143,9 +163,9 @@ test('121: whatever strings a report holds, it is well formed, and reading it gi
         assert.deepEqual(read?.remoteMta, given.remoteMta);
         assert.deepEqual([read?.lastAttemptDate, read?.willRetryUntil], [given.lastAttemptDate, given.willRetryUntil]);
         assert.equal(read?.finalLogId ?? '', fieldText(given.finalLogId ?? ''));
-        const address = fieldText(`rfc822; ${given.finalRecipient.value}`).slice('rfc822;'.length).trim();
-        assert.equal(read?.finalRecipient?.value, /^<.*>$/.test(address) ? address.slice(1, -1) : address);
-        const words = given.diagnostic?.lines.map((line) => fieldText(line)).join(' ');
+        assert.deepEqual(read?.finalRecipient, asRead(given.finalRecipient));
+        if (given.originalRecipient?.type === 'utf-8') assert.deepEqual(read?.originalRecipient, asRead(given.originalRecipient));
+        const words = given.diagnostic?.lines.map((line) => clean(line)).join(' ');
         assert.equal(read?.diagnostic?.value, words);
       }
       assert.equal(parsed.returned && characters(parsed.returned.content), report.returned && characters(report.returned.content));
@@ -153,6 +173,15 @@ test('121: whatever strings a report holds, it is well formed, and reading it gi
     runs,
   );
 });
+
+/** An address of type utf-8 comes back as it was, whatever it holds and whichever form it took. */
+function asRead({ type, value }: Typed): Typed {
+  if (type === 'utf-8') return { type, value: value.toWellFormed() };
+  const address = fieldText(`${type}; ${value}`)
+    .slice(type.length + 1)
+    .trim();
+  return { type, value: /^<.*>$/.test(address) ? address.slice(1, -1) : address };
+}
 
 const hostileRecord = fc
   .record({
@@ -185,8 +214,12 @@ const hostileRecord = fc
     dsn: fc.record(
       {
         envid: hostile,
+        smtp_utf8: fc.boolean(),
         ret: fc.constantFrom('FULL' as const, 'HDRS' as const),
-        recipients: fc.array(fc.record({ address: hostile, orcpt: hostile.map((text) => `rfc822;${text}`) }), { maxLength: 2 }),
+        recipients: fc.array(
+          fc.record({ address: hostile, orcpt: hostile.map((text) => `${text.length % 2 ? 'rfc822' : 'utf-8'};${text}`) }),
+          { maxLength: 2 },
+        ),
       },
       { requiredKeys: ['recipients'] },
     ),
@@ -200,8 +233,9 @@ for (const compatibility of [undefined, 'kumomta'] as const) {
         hostileRecord,
         fc.option(octetArray, { nil: undefined }),
         fc.constantFrom('FullContent' as const, 'HeadersOnly' as const),
-        (record, original, include) => {
-          const changed = { ...params, include_original_message: include, ...(compatibility && { compatibility }) };
+        fc.boolean(),
+        (record, original, include, global_status) => {
+          const changed = { ...params, include_original_message: include, global_status, ...(compatibility && { compatibility }) };
           const report = generateRfc3464Message(changed, original, record, {
             now: Date.UTC(2030, 0, 1),
             messageId: '1',
@@ -249,7 +283,7 @@ test('quoted-printable gives every octet back, in lines of at most 76', () => {
   );
 });
 
-test('25: dates are read back as they were written', () => {
+test('dates are read back as they were written (rule 25)', () => {
   fc.assert(
     fc.property(fc.integer({ min: Date.UTC(1900, 0, 1) / 1000, max: 253_402_300_799 }), (seconds) =>
       assert.equal(parseDate(formatDate(seconds * 1000)), seconds * 1000),

@@ -52,15 +52,15 @@ async function startDemo(t: TestContext, ...args: string[]): Promise<Run> {
   return { child, out: () => text.out, err: () => text.err, until, ended, leftovers: () => readdir(folder) };
 }
 
-test('the demo accounts for every message and prints one JSON object', { timeout: 60_000 }, async (t) => {
+test('the demo accounts for every message and prints one JSON object', { timeout: 120_000 }, async (t) => {
   const startedAt = Date.now();
   const demo = await startDemo(t, '--json', '--exit');
   assert.equal(await demo.ended, 0, demo.err());
   const took = Date.now() - startedAt;
   const { seconds, ...counts } = JSON.parse(demo.out()) as Record<string, number>;
   assert.deepEqual(counts, { sent: 40, delivered: 27, deferred: 12, bounced: 16, expired: 3, reports: 19 });
-  assert.ok(seconds !== undefined && seconds > 2 && seconds < 20, `${seconds} s`);
-  assert.ok(took < 25_000, `${took} ms from start to end`);
+  assert.ok(seconds !== undefined && seconds > 2 && seconds < 60, `${seconds} s`);
+  assert.ok(took < 60_000, `${took} ms from start to end`);
   assert.equal(demo.out().trim().split('\n').length, 1, 'one line on standard output');
   // The report, on standard error here, is what the sender sees.
   assert.match(demo.err(), /Status: 5\.1\.1/);
@@ -69,7 +69,7 @@ test('the demo accounts for every message and prints one JSON object', { timeout
   assert.deepEqual(await demo.leftovers(), []);
 });
 
-test('the demo stays for mail of one’s own, shows what becomes of it, and ends with Ctrl-C', { timeout: 60_000 }, async (t) => {
+test('the demo stays for mail of one’s own, shows what becomes of it, and ends with Ctrl-C', { timeout: 120_000 }, async (t) => {
   const demo = await startDemo(t);
   const [, port] = await demo.until(/smtp:\/\/127\.0\.0\.1:(\d+)/);
   const [, dashboard] = await demo.until(/Every step of it: (\S+)/);
@@ -86,18 +86,18 @@ test('the demo stays for mail of one’s own, shows what becomes of it, and ends
   assert.deepEqual(await demo.leftovers(), []);
 });
 
-test('a signal in the middle ends the demo at once, with nothing left behind', { timeout: 60_000 }, async (t) => {
+test('a signal in the middle ends the demo at once, with nothing left behind', { timeout: 120_000 }, async (t) => {
   const demo = await startDemo(t, '--exit');
   await demo.until(/Nothing leaves this machine/);
   const startedAt = Date.now();
   demo.child.kill('SIGTERM');
   assert.equal(await demo.ended, 1);
   assert.match(demo.err(), /Stopped before the end/);
-  assert.ok(Date.now() - startedAt < 10_000);
+  assert.ok(Date.now() - startedAt < 30_000);
   assert.deepEqual(await demo.leftovers(), []);
 });
 
-test('a port that was asked for and is taken is told, and nothing is started', { timeout: 60_000 }, async (t) => {
+test('a port that was asked for and is taken is told, and nothing is started', { timeout: 120_000 }, async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   t.after(() => other.close());

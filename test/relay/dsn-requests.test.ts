@@ -48,7 +48,7 @@ async function say(relay: Relay, mail: string, rcpts: readonly string[], login?:
   client.destroy();
 }
 
-const reportTo = (relay: Relay): Promise<SinkMessage> => relay.sink.next((m) => m.sender === '' && m.recipients.includes(home), 10_000);
+const reportTo = (relay: Relay): Promise<SinkMessage> => relay.sink.next((m) => m.sender === '' && m.recipients.includes(home), 30_000);
 const reports = (relay: Relay): SinkMessage[] => relay.sink.messages.filter((m) => m.sender === '');
 const actions = (report: SinkMessage) => parseRfc3464(report.bytes)?.recipients.map((r) => [r.finalRecipient?.value, r.action]);
 

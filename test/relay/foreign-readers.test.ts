@@ -312,3 +312,67 @@ test('what the compatible form costs: Python’s email package finds no diagnosi
   assert.match(ours?.recipients[0]?.diagnosis ?? '', /^x-rebound; Next delivery time .* set_scheduling$/);
   assert.equal(ours?.recipients[0]?.status, '4.4.7');
 });
+
+// ---- Internationalised mail. Of the global types these readers know little: why a report with an ASCII return path is
+// of the classic type (docs/reports.md).
+
+const utf8Original = new TextEncoder().encode('From: jürgen@x.example\r\nSubject: Grüße\r\nMessage-ID: <1@x>\r\n\r\nWörter\r\n');
+const utf8Failure = (sender: string): DispositionRecord =>
+  bounce({
+    sender,
+    recipient: ['jörg+a@x.example', 'bob@x.example'],
+    response: response(550, '5.1.1', 'kein Empfänger'),
+    dsn: { smtp_utf8: true, recipients: [] },
+  });
+const international = {
+  classic: reportOf(utf8Failure('ann@x.example'), {}, utf8Original).content,
+  encoded: reportOf(utf8Failure('ann@x.example'), { global_status: true }, utf8Original).content,
+  utf8: reportOf(utf8Failure('änn@x.example'), {}, utf8Original).content,
+};
+
+async function readInternational<T>(t: TestContext, reader: ReaderName): Promise<Record<keyof typeof international, T> | undefined> {
+  const read = await findReader(t, reader);
+  if (!read) return undefined;
+  const { classic, encoded, utf8 } = international;
+  const messages = [classic, encoded, utf8].map((content) => characters(content).replaceAll('\r\n', '\n'));
+  const [first, second, third] = (await read(await store(t, messages))) as T[];
+  assert.ok(first && second && third);
+  return { classic: first, encoded: second, utf8: third };
+}
+
+test('Python’s email package reads the classic type of an internationalised report, and of the global one the text (rules 102, 105)', async (t) => {
+  const read = await readInternational<EmailRead>(t, 'Python’s email package');
+  if (!read) return;
+  for (const { text, defects } of Object.values(read)) {
+    assert.match(text, /addressed to jörg\+a@x\.example,[^]*550 5\.1\.1 kein Empfänger\n/);
+    assert.deepEqual(defects, []);
+  }
+  assert.deepEqual(read.classic.types, ['text/plain', 'message/delivery-status', 'message/global']);
+  const recipients = read.classic.recipients.map(({ recipient, action, status, diagnosis }) => [recipient, action, status, diagnosis]);
+  assert.deepEqual(recipients, [
+    ['utf-8; j\\x{F6}rg\\x{2B}a@x.example', 'failed', '5.1.1', 'smtp; 550 5.1.1 kein Empf?nger'],
+    ['rfc822; bob@x.example', 'failed', '5.1.1', 'smtp; 550 5.1.1 kein Empf?nger'],
+  ]);
+  for (const { types } of [read.encoded, read.utf8])
+    assert.deepEqual(types, ['text/plain', 'message/global-delivery-status', 'message/global']);
+  assert.equal(read.utf8.subject, 'Grüße');
+});
+
+test('flufl.bounce finds the ASCII recipients of the classic type (rules 102, 105)', async (t) => {
+  const read = await readInternational<{ temporary: string[]; permanent: string[] }>(t, 'flufl.bounce');
+  if (!read) return;
+  assert.deepEqual(read.classic, { temporary: [], permanent: ['bob@x.example'] });
+});
+
+test('Mail::DeliveryStatus::BounceParser finds the recipients of the classic type in their ASCII form (rules 102, 105)', async (t) => {
+  const read = await readInternational<BounceParserRead>(t, 'Mail::DeliveryStatus::BounceParser');
+  if (!read) return;
+  assert.equal(read.classic.is_bounce, true);
+  assert.deepEqual(
+    read.classic.reports.map(({ email, action, status, reason }) => [email, action, status, reason]),
+    [
+      ['j\\x{F6}rg\\x{2B}a@x.example', 'failed', '5.1.1', '550 5.1.1 kein Empf?nger'],
+      ['bob@x.example', 'failed', '5.1.1', '550 5.1.1 kein Empf?nger'],
+    ],
+  );
+});

@@ -118,7 +118,7 @@ test('several crashes of the same job are no reason to fail it', async (t) => {
     const victim = await startRole(t, 'delivery', relay.redis, relay.config);
     await relay.sink.until(() => relay.sink.counts.transactions.total >= crash && relay.sink.counts.transactions.open > 0, 20_000);
     await victim.kill();
-    await relay.sink.until(() => relay.sink.counts.transactions.open === 0, 5000);
+    await relay.sink.until(() => relay.sink.counts.transactions.open === 0);
   }
   relay.sink.rules = {};
   await relay.startDelivery();
@@ -221,7 +221,7 @@ test('connections are reused, and closed when there is nothing to send', async (
   await relay.until((r) => r.type === 'Delivery', 35);
   assert.ok(relay.sink.counts.connections.total >= 4, 'ten messages a connection');
   assert.ok(relay.sink.counts.connections.total < 20, `${relay.sink.counts.connections.total} connections`);
-  await relay.sink.until(() => relay.sink.counts.connections.open === 0, 5000);
+  await relay.sink.until(() => relay.sink.counts.connections.open === 0);
 });
 
 test('the count of attempts survives a restart of the worker', async (t) => {

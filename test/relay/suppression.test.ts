@@ -12,6 +12,7 @@ import { readReportMarks, reportMarkKey, type ReportMark } from '../../shared/io
 import { run as runAdmin } from '../../workers/admin/main.ts';
 import { run as runBounce } from '../../workers/bounce/main.ts';
 import { cleanUp } from '../support/cleanup.ts';
+import { startFakeDns } from '../support/fake-dns.ts';
 import { startRebound, type Mail, type Relay } from '../support/relay.ts';
 
 const home = 'ann@home.test';
@@ -51,7 +52,7 @@ async function startWatched(t: TestContext, config: ConfigInput = {}, processes 
       return { mark: await markOf(relay, event), message, event };
     },
     counted: async (total) => {
-      for (const deadline = Date.now() + 10_000; ; await sleep(10)) {
+      for (const deadline = Date.now() + 30_000; ; await sleep(10)) {
         const totals: Record<string, number> = {};
         for (const { metrics } of contexts) {
           const { values } = await metrics.reports.get();
@@ -74,7 +75,7 @@ async function startWatched(t: TestContext, config: ConfigInput = {}, processes 
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10));
 
 async function markOf({ observer }: Relay, event: string): Promise<ReportMark> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 30_000;
   for (;;) {
     const mark = (await readReportMarks(observer.redis, [event])).get(event);
     if (mark) return mark;
@@ -182,6 +183,28 @@ test('3: a report that fails is told as one', async (t) => {
   const [failed] = await relay.until((r) => r.type === 'Bounce' && r.id === report);
   assert.deepEqual(await markOf(relay, failed?.event_id ?? ''), { kind: 'suppressed', reason: 'own-report' });
 });
+
+for (const [what, known] of [
+  ['takes no mail (null MX)', { mx: [[0, '.']] as [number, string][] }],
+  ['does not exist', 'NXDOMAIN' as const],
+] as const) {
+  test(`a report to a domain that ${what} ends as a record, and nothing further is made (rule 15)`, async (t) => {
+    const dns = await startFakeDns();
+    cleanUp(t, () => dns[Symbol.asyncDispose]());
+    dns.set('dest.test', { mx: [[10, 'mx.dest.test']] });
+    dns.set('mx.dest.test', { a: ['127.0.0.1'] });
+    dns.set('gone.test', known);
+    const relay = await startWatched(t, { outbound: { dnsServers: [dns.server] } });
+    const { mark } = await relay.fail({ from: 'ann@gone.test' });
+    const report = mark.kind === 'sent' ? mark.message : assert.fail(`no report: ${mark.reason}`);
+    const [failed] = await relay.until((r) => r.type === 'Bounce' && r.id === report);
+    assert.deepEqual([failed?.sender, failed?.num_attempts, failed?.peer_address], ['', 1, null]);
+    assert.deepEqual(await markOf(relay, failed?.event_id ?? ''), { kind: 'suppressed', reason: 'own-report' });
+    assert.equal(await relay.reports(), 1);
+    assert.equal(relay.sink.messages.length, 0);
+    assert.deepEqual(await relay.leftovers(), []);
+  });
+}
 
 test('15: however many fail at once, a sender has no more reports than its limit, over all bounce processes', async (t) => {
   const relay = await startWatched(t, { bounce: { maxPerSender: 3 } }, 2);

@@ -45,6 +45,7 @@ export function findTool(t: TestContext, name: 'swaks' | 'smtp-source' | 'smtp-s
 const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
 const readers = {
   'Python’s email package': { program: python, probe: ['-c', 'import email.policy'], script: 'read-email.py' },
+  dkimpy: { program: python, probe: ['-c', 'import dkim, nacl.signing'], script: 'verify-dkim.py' },
   'flufl.bounce': { program: python, probe: ['-c', 'import flufl.bounce'], script: 'read-flufl.py' },
   'Mail::DeliveryStatus::BounceParser': {
     program: 'perl',
@@ -54,7 +55,7 @@ const readers = {
 } as const;
 export type ReaderName = keyof typeof readers;
 
-/** A reader of reports that no one here wrote: takes files, gives what it read of each as JSON. */
+/** A reader of messages that no one here wrote: takes files, gives what it read of each as JSON. */
 export type ForeignReader = (files: readonly string[]) => Promise<unknown[]>;
 
 /** Like `findTool`. */

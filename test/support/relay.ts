@@ -40,7 +40,7 @@ export interface Relay {
   send(mail: Mail): Promise<{ response: string; rejected: string[] }>;
   /** All records so far, in their order. */
   records(type?: RecordType): Promise<DispositionRecord[]>;
-  /** The first `count` records that fit, once there are so many. Rejects after ten seconds, naming what is there. */
+  /** The first `count` records that fit, once there are so many. Rejects after thirty seconds, naming what is there. */
   until(fits: (record: DispositionRecord) => boolean, count?: number): Promise<DispositionRecord[]>;
   /** Keys of messages, jobs and spool that are left. */
   leftovers(): Promise<string[]>;
@@ -56,7 +56,7 @@ export interface Mail {
   dsn?: { notify?: string | string[]; ret?: string; envid?: string; orcpt?: string };
 }
 
-const patience = 10_000;
+const patience = 30_000;
 
 /** The whole system in this process, on its own Redis and a sink that is the destination of every domain; closed after the test. */
 export async function startRebound(t: TestContext, options: RelayOptions = {}): Promise<Relay> {

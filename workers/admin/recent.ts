@@ -13,7 +13,7 @@ export interface Recent {
   failures: readonly DispositionRecord[];
 }
 
-export const failureTypes: ReadonlySet<RecordType> = new Set(['Bounce', 'Expiration', 'TransientFailure', 'AdminBounce']);
+export const failureTypes: ReadonlySet<RecordType> = new Set(['Bounce', 'Expiration', 'TransientFailure', 'AdminBounce', 'OOB']);
 
 /** Counted back when the process starts; the same when nobody looked for so long that more came in. */
 const mostAtOnce = 20_000;
@@ -71,7 +71,18 @@ async function newer(log: RecordLog, last: string): Promise<Entry[] | undefined>
 }
 
 const empty = (): { counts: Record<RecordType, number>; counted: number; since: number | undefined; failures: DispositionRecord[] } => ({
-  counts: { Reception: 0, Delivery: 0, TransientFailure: 0, Bounce: 0, Expiration: 0, Rejection: 0, AdminBounce: 0, Delayed: 0 },
+  counts: {
+    Reception: 0,
+    Delivery: 0,
+    TransientFailure: 0,
+    Bounce: 0,
+    Expiration: 0,
+    Rejection: 0,
+    AdminBounce: 0,
+    Delayed: 0,
+    OOB: 0,
+    Feedback: 0,
+  },
   counted: 0,
   since: undefined,
   failures: [],

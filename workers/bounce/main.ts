@@ -1,21 +1,30 @@
 import { DelayedError, Worker, type Job } from 'bullmq';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
-import type { Context } from '../../shared/io/context.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
+import { ConfigError } from '../../shared/io/config-load.ts';
+import type { Context } from '../../shared/io/context.ts';
+import { dkimSigner, loadDkimKeys, type DkimSigner } from '../../shared/io/dkim.ts';
 import { ownDomains } from '../../shared/io/own-domains.ts';
+import { reportAddresses } from '../../shared/io/report-addresses.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { startWebhook } from '../../shared/io/webhook.ts';
+import { startInbound } from './inbound.ts';
 import { reportTogether } from './together.ts';
 import type { ReportOutcome } from './report.ts';
 
 /** When to look again at what another worker is telling. Milliseconds. */
 const claimedElsewhereDelay = 250;
 
-/** The bounce role: the consumers of dispositions. One BullMQ worker makes reports and puts them back into the queue; each webhook has its own. */
+/**
+ * The bounce role: the consumers of dispositions. One BullMQ worker makes reports and puts them back into the queue, each
+ * webhook has its own. Keys and secrets are read once, here; rejects with ConfigError when a key cannot be used.
+ */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
+  const sign = await openSigner(context);
   const pipeline = openPipeline(context);
-  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains) };
+  const isReadHere = reportAddresses(config.ingress.reports.to);
+  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), isReadHere, ...(sign && { sign }) };
 
   const worker = new Worker<SubscriberJob, ReportOutcome>(
     bounceSubscription.queue,
@@ -51,9 +60,10 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   worker.on('failed', (job, error) =>
     log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) }),
   );
+  const inbound = await startInbound({ ...pipeline, context });
   const webhooks = await startAll(Object.entries(config.webhooks), ([name, webhook]) => startWebhook(name, webhook, context)).catch(
     async (error: unknown) => {
-      await worker.close();
+      await Promise.all([worker.close(), inbound.close()]);
       await pipeline.close();
       throw error;
     },
@@ -61,7 +71,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   await worker.waitUntilReady();
   return {
     close: async () => {
-      await Promise.all([worker.close(), ...webhooks.map((webhook) => webhook.close())]);
+      await Promise.all([worker.close(), inbound.close(), ...webhooks.map((webhook) => webhook.close())]);
       await pipeline.close();
     },
   };
@@ -75,4 +85,12 @@ async function startAll<T, R extends { close(): Promise<void> }>(items: readonly
   if (!failed) return running;
   await Promise.all(running.map((one) => one.close()));
   throw failed.reason;
+}
+
+/** None without keys. */
+async function openSigner({ config, log }: Context): Promise<DkimSigner | undefined> {
+  const { keys, problems, warnings } = await loadDkimKeys(config.bounce.dkim);
+  if (problems.length > 0) throw new ConfigError(problems);
+  for (const { source, message } of warnings) log.warn({ event: 'dkim_key_weak', setting: source, reason: message });
+  return keys.length > 0 ? dkimSigner(keys) : undefined;
 }

@@ -4,9 +4,11 @@ import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { whyNoReport } from '../../shared/core/dsn/eligible.ts';
 import { whyAgainstPolicy, type ReportPolicy, type Suppression } from '../../shared/core/dsn/report-policy.ts';
 import { generateRfc3464Message, type Report, type ReportParams } from '../../shared/core/dsn/generate.ts';
+import { minimalReport, readableRecord } from '../../shared/core/dsn/minimal.ts';
 import { actionOf } from '../../shared/core/dsn/action.ts';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import type { Context } from '../../shared/io/context.ts';
+import type { DkimSigner } from '../../shared/io/dkim.ts';
 import type { Claim } from '../../shared/io/gathered.ts';
 import { newMessageId } from '../../shared/io/ids.ts';
 import { holderOf } from '../../shared/io/original-holds.ts';
@@ -18,6 +20,9 @@ import { giveBackToLimits, takeFromLimits } from './report-limits.ts';
 export interface ReportWorld extends Pick<Pipeline, 'queues' | 'spool' | 'intake'> {
   context: Context;
   isOwnDomain: ReportPolicy['isOwnDomain'];
+  /** Absent where reports are not signed. */
+  sign?: DkimSigner;
+  isReadHere: ReportPolicy['isReadHere'];
 }
 
 /** `sent`, `gathered` (told in the report of another outcome of the message), `repeated` (it was told before), or why there is none. */
@@ -66,13 +71,33 @@ async function examine(
   ]);
   const header = original ? headerOf(original) : undefined;
   const policy = policyOf(world);
-  const due = records.filter((record) => {
+  const whyNot = (record: DispositionRecord): Suppression | undefined =>
+    whyNoReport(record, header) ?? whyAgainstPolicy(record, header, policy);
+  const due = records.flatMap((record) => {
     const isTold = marks.get(record.event_id)?.kind === 'sent';
-    const outcome = isTold ? 'repeated' : (whyNoReport(record, header) ?? whyAgainstPolicy(record, header, policy));
+    const { outcome, tellable } = isTold ? { outcome: 'repeated' as const } : judge(record, whyNot, world);
     if (outcome) outcomes.set(record.event_id, outcome);
-    return outcome === undefined;
+    return tellable ? [tellable] : [];
   });
   return { due, original };
+}
+
+/** Why a record is not told, or the record to tell: itself, or what can be read of it where it is not of its kind. */
+function judge(
+  record: DispositionRecord,
+  whyNot: (record: DispositionRecord) => Suppression | undefined,
+  world: ReportWorld,
+): { outcome?: Suppression; tellable?: DispositionRecord } {
+  let tellable: DispositionRecord | undefined = record;
+  let outcome: Suppression | undefined;
+  try {
+    outcome = whyNot(record);
+  } catch (error) {
+    noteMinimal([record], error, world);
+    tellable = readableRecord(record);
+    outcome = tellable ? whyNot(tellable) : 'none';
+  }
+  return outcome ? { outcome } : { ...(tellable && { tellable }) };
 }
 
 /** One report for all, or one for each action (`bounce.mixed`). */
@@ -88,33 +113,64 @@ async function makeReport(
   claim: Claim | undefined,
 ): Promise<ReportOutcome> {
   const { config, redis } = world.context;
-  const report = generateRfc3464Message(paramsOf(config), original, records, {
-    now: Date.now(),
-    messageId: newMessageId(),
-    boundary: randomBytes(16).toString('hex'),
-  });
-  const sender = records[0]?.sender ?? '';
+  const report = writeReport(records, original, world);
   if (!report) return 'none';
-  const limit = await takeFromLimits(sender, redis, config.bounce);
+  const limit = await takeFromLimits(report.recipient, redis, config.bounce);
   if (limit) return limit;
   try {
     await reinject(report, records, world, claim);
   } catch (error) {
     // That this fails too is no news: a count that is one too high ends with its window.
-    await giveBackToLimits(sender, redis).catch(() => undefined);
+    await giveBackToLimits(report.recipient, redis).catch(() => undefined);
     throw error;
   }
   return 'sent';
 }
 
+/** The report in full, or short where that cannot be made (RFC 5321 §6.1: it may not be lost). */
+function writeReport(records: readonly DispositionRecord[], original: Uint8Array | undefined, world: ReportWorld): Report | undefined {
+  const params = paramsOf(world.context.config);
+  const unstable = { now: Date.now(), messageId: newMessageId(), boundary: randomBytes(16).toString('hex') };
+  try {
+    return generateRfc3464Message(params, original, records, unstable);
+  } catch (error) {
+    noteMinimal(records, error, world);
+    return minimalReport(
+      params,
+      records.flatMap((record) => readableRecord(record) ?? []),
+      unstable,
+    );
+  }
+}
+
+function noteMinimal(records: readonly DispositionRecord[], error: unknown, { context: { log, metrics } }: ReportWorld): void {
+  metrics.reportFaults.inc({ fault: 'minimal' });
+  log.error({ event: 'report_minimal', dispositionId: records[0]?.event_id, messageId: records[0]?.id, err: error });
+}
+
+/** The content with its signatures in front; without them when they cannot be made, which is better than no report. */
+async function signed(report: Report, records: readonly DispositionRecord[], { context, sign }: ReportWorld): Promise<Buffer> {
+  const content = Buffer.from(report.content);
+  if (!sign) return content;
+  try {
+    return Buffer.concat([Buffer.from(await sign(content, Date.now()), 'latin1'), content]);
+  } catch (error) {
+    context.metrics.reportFaults.inc({ fault: 'unsigned' });
+    const [first] = records;
+    context.log.error({ event: 'report_unsigned', dispositionId: first?.event_id, messageId: first?.id, error: String(error) });
+    return content;
+  }
+}
+
 async function reinject(
   report: Report,
   records: readonly DispositionRecord[],
-  { context, spool, intake }: ReportWorld,
+  world: ReportWorld,
   claim: Claim | undefined,
 ): Promise<void> {
+  const { context, spool, intake } = world;
   const draft = spool.draft(newMessageId());
-  await draft.write(Buffer.from(report.content));
+  await draft.write(await signed(report, records, world));
   const mark = formatReportMark({ kind: 'sent', message: draft.id });
   await intake.receive(
     { envelope: envelopeOf(report), content: draft, info: { protocol: 'Report', peer: null, isTrusted: true } },
@@ -169,10 +225,11 @@ const headerOf = (original: Uint8Array): string => {
   return end < 0 ? text : text.slice(0, end + 2);
 };
 
-const policyOf = ({ context: { config }, isOwnDomain }: ReportWorld): ReportPolicy => ({
+const policyOf = ({ context: { config }, isOwnDomain, isReadHere }: ReportWorld): ReportPolicy => ({
   rules: config.bounce.suppress,
   maxHops: config.bounce.maxHops,
   isOwnDomain,
+  isReadHere,
 });
 
 /** RFC 3464 §2.2.2: a name that is no host name of the DNS is not called one. */
@@ -185,6 +242,8 @@ export function paramsOf({ bounce, hostname }: Config): ReportParams {
     enable_success: true,
     reporting_mta: { mta_type: hostname.includes('.') ? 'dns' : 'x-local-hostname', name: hostname },
     original_limit: bounce.originalLimit,
+    global_status: bounce.globalStatus,
+    disclose_internals: bounce.discloseInternals,
     ...(bounce.from && { from: bounce.from }),
   };
 }

@@ -11,12 +11,13 @@ const commands: Record<string, () => Promise<Command>> = {
   sink: () => import('./commands/sink.ts'),
   ...Object.fromEntries(roles.map((role) => [role, () => loadRoleCommand(role)])),
   report: () => import('./commands/report.ts'),
+  rules: () => import('./commands/rules.ts'),
   config: () => import('./commands/config.ts'),
   'hash-password': () => import('./commands/hash-password.ts'),
 };
 
 /** Errors whose message is for people, by name: their classes would bring everything with them that throws them. */
-const expectedErrors = ['Failure', 'EmbeddedRedisError', 'RedisUnavailable'];
+const expectedErrors = ['Failure', 'EmbeddedRedisError', 'RedisUnavailable', 'RuleFileError', 'JsonFileError'];
 
 process.exit(await main(process.argv.slice(2)));
 

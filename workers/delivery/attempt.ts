@@ -1,9 +1,12 @@
+import { buffer } from 'node:stream/consumers';
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { formatPeer, type DispositionRecord } from '../../shared/core/disposition.ts';
+import { toSevenBit } from '../../shared/core/dsn/seven-bit.ts';
 import { laneName } from '../../shared/core/lane.ts';
 import type { Outcome, Peer } from '../../shared/core/outcome.ts';
 import { isPermanent, localReply, type Reply } from '../../shared/core/reply.ts';
 import type { Transaction } from '../../shared/io/outbound.ts';
+import { exactly } from '../../shared/io/whole-content.ts';
 import type { HostsRoute, SiteLink } from './site-link.ts';
 import type { World } from './world.ts';
 
@@ -78,7 +81,9 @@ async function deliver(
     }
     peer = opened.connection.peer;
     const envelope = { ...job.envelope, recipients: pending.map((i) => recipients[i] ?? { address: '' }) };
-    const results = await opened.connection.send({ envelope, size: job.size, content });
+    const transaction = { envelope, size: job.size, content };
+    const mustBeSevenBit = isEightBitReport(job) && !opened.connection.takesEightBit;
+    const results = await opened.connection.send(mustBeSevenBit ? await asSevenBitReport(transaction) : transaction);
     for (const [n, i] of pending.entries()) outcomes[i] = results[n] ?? notReached;
     const untried = pending.filter((i) => outcomes[i]?.kind === 'untried');
     // Only a connection that turned out to be dead is worth a second try without progress.
@@ -94,6 +99,23 @@ async function deliver(
     content = again;
   }
   return { kind: 'outcomes', outcomes, peer: peer ? formatPeer(peer) : null, protocol, ...(peer?.tls && { tls: peer.tls }) };
+}
+
+/** A report with a UTF-8 return path is none: SMTPUTF8 brings 8BITMIME with it (RFC 6531 §3.1), and it needs that anyway. */
+const isEightBitReport = ({ envelope, reception }: DeliveryJob): boolean =>
+  envelope.eightBit && !envelope.smtpUtf8 && reception.reception_protocol === 'Report';
+
+/**
+ * Nobody would hear of a report that cannot be sent (RFC 5321 §4.5.5): it is made to fit; the spool keeps it as it was.
+ * Content that cannot be read is left to the client, which says so.
+ */
+async function asSevenBitReport(transaction: Transaction): Promise<Transaction> {
+  const { envelope, size, content } = transaction;
+  const whole = Buffer.isBuffer(content) ? content : await buffer(exactly(content, size)).catch(() => undefined);
+  if (!whole) return transaction;
+  const report = toSevenBit(whole);
+  if (!report) return { ...transaction, content: whole };
+  return { envelope: { ...envelope, eightBit: false }, size: report.length, content: Buffer.from(report) };
 }
 
 const notReached: Outcome = { kind: 'failed', reply: localReply(421, '4.4.2', 'The connection ended before this recipient was tried') };

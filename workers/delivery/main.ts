@@ -4,10 +4,12 @@ import { trimBacklogs } from '../../shared/io/hook-backlog.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
 import type { Outbound } from '../../shared/io/outbound.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
+import { openRuleFiles } from '../../shared/io/rule-file.ts';
 import { smtpClient } from '../../shared/io/smtp-client.ts';
 import { nodemailerClient } from '../../shared/io/smtp-client-nodemailer.ts';
 import type { Config } from '../../shared/core/config.ts';
 import { openHeldJobs } from './held-jobs.ts';
+import { rulesRewriter } from './rewrite.ts';
 import { runSession, type SessionEnd } from './session.ts';
 import { openSiteHealth } from './site-health.ts';
 import type { World } from './world.ts';
@@ -20,6 +22,8 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   const { sessions, lockDuration, sweepInterval } = config.delivery;
   const closing = new AbortController();
   const cut = new AbortController();
+  const { rules: paths, rulesInterval: interval } = config.delivery;
+  const rules = await openRuleFiles({ paths, interval, log, metrics: context.metrics });
   const pipeline = openPipeline(context);
   const world: World = {
     ...pipeline,
@@ -27,6 +31,8 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
     outbound: clients[config.delivery.client],
     held: openHeldJobs(pipeline.queues, lockDuration, log),
     health: openSiteHealth(),
+    rules,
+    rewriters: paths.length > 0 ? [rulesRewriter(rules, config.delivery)] : [],
     closing: closing.signal,
     cut: cut.signal,
   };
@@ -61,6 +67,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
       await worker.close();
       clearTimeout(timer);
       world.held.close();
+      rules.close();
       await pipeline.close();
     },
   };

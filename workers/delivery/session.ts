@@ -5,6 +5,7 @@ import { scheduleOf } from '../../shared/core/schedule.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
 import type { HeldJob, Taken } from '../../shared/io/queues.ts';
 import { attempt, type AttemptResult } from './attempt.ts';
+import { rewriteOutcomes } from './rewrite.ts';
 import { giveBack, move, settle, type Settled } from './settle.ts';
 import { openSiteLink, type SiteLink } from './site-link.ts';
 import type { World } from './world.ts';
@@ -76,7 +77,7 @@ interface Turn {
   fetchNext: boolean;
 }
 
-/** The steps of one job: attempt, judge, settle; or it is given back as it was, and the session ends. */
+/** The steps of one job: attempt, rewrite, judge, settle; or it is given back as it was, and the session ends. */
 async function deliverOne(
   held: HeldJob,
   job: DeliveryJob,
@@ -96,12 +97,14 @@ async function deliverOne(
       return 'given back';
     }
     if (result?.kind === 'moved') return await move(held, job, result.lane, fetchNext, world);
+    // What a server's own code says of its connection holds, whatever the rules make of it for the message.
     if (result) await heed(result, held.queue, world);
-    const verdict: Verdict = result
+    const outcomes = result && (await rewriteOutcomes(result.outcomes, job, held.queue, world));
+    const verdict: Verdict = outcomes
       ? judge(
           {
             recipients: job.envelope.recipients,
-            outcomes: result.outcomes,
+            outcomes,
             created: job.created,
             attempts: job.attempts + 1,
             ...(job.last && { last: job.last.reply }),

@@ -1,10 +1,11 @@
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { formatResponse, timeFields, type DispositionRecord } from '../../shared/core/disposition.ts';
-import { egressPath } from '../../shared/core/lane.ts';
+import { egressPath, parseLaneName } from '../../shared/core/lane.ts';
 import { classifyBounce } from '../../shared/core/bounce-class.ts';
 import type { Judgement, Verdict } from '../../shared/core/judge.ts';
 import type { Peer } from '../../shared/core/outcome.ts';
-import { localReply } from '../../shared/core/reply.ts';
+import { localReply, type Reply } from '../../shared/core/reply.ts';
+import { parseQueueName } from '../../shared/core/queue-name.ts';
 import { recipientField, recordBase } from '../../shared/core/reception.ts';
 import { isWarningDue } from '../../shared/core/schedule.ts';
 import { parseNext, type HeldJob, type Taken, type Transaction } from '../../shared/io/queues.ts';
@@ -152,6 +153,11 @@ function read(results: unknown[], finishedAt: number, world: World, held: HeldJo
   return { next: { kind: 'empty' }, waiting: 0 };
 }
 
+function classOf(reply: Reply, { held, job }: Attempted, { rules, context }: World): string {
+  const place = { domain: parseQueueName(job.queue).domain, site: parseLaneName(held.queue)?.site ?? '' };
+  return classifyBounce(reply, rules.current && { rules: rules.current, place, lineBreaks: context.config.delivery.ruleLineBreaks });
+}
+
 const letters: Record<Judgement['type'], string> = { Delivery: 'd', Bounce: 'b', TransientFailure: 't', Expiration: 'x', AdminBounce: 'a' };
 
 function record(attempted: Attempted, judgement: Judgement & { n: number; warns: boolean }, world: World): DispositionRecord {
@@ -170,7 +176,7 @@ function record(attempted: Attempted, judgement: Judgement & { n: number; warns:
     peer_address: judgement.isEarlier ? (job.last?.peer ?? null) : peer,
     ...timeFields(now),
     num_attempts: job.attempts + 1,
-    bounce_classification: type === 'Delivery' ? 'Uncategorized' : classifyBounce(reply),
+    bounce_classification: type === 'Delivery' ? 'Uncategorized' : classOf(reply, attempted, world),
     egress_source: job.source,
     delivery_protocol: peer ? (protocol ?? null) : null,
     ...(tls && { tls_protocol_version: tls.protocol, tls_cipher: tls.cipher }),

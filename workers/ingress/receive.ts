@@ -18,10 +18,15 @@ export interface ReceiveDeps {
   intake: Intake;
 }
 
-/** Takes one message: content into the spool while it is looked at, trace field in front, hand-over to the intake. */
-export function receive({ context, spool, intake }: ReceiveDeps, session: SmtpSession, envelope: Envelope): ContentReceiver {
+/** Takes one message of at most `maxSize` octets: content into the spool while it is looked at, trace field in front, hand-over to the intake. */
+export function receive(
+  { context, spool, intake }: ReceiveDeps,
+  session: SmtpSession,
+  envelope: Envelope,
+  maxSize: number,
+): ContentReceiver {
   const { config, log } = context;
-  const { maxSize, maxHops, maxLineLength, bareNewlines } = config.ingress;
+  const { maxHops, maxLineLength, bareNewlines } = config.ingress;
   const draft = spool.draft(newMessageId());
   const scan = scanMessage(maxLineLength);
   const fixes = bareNewlines === 'fix';
@@ -74,11 +79,13 @@ export function receive({ context, spool, intake }: ReceiveDeps, session: SmtpSe
     });
     draft.prepend(Buffer.from(scan.hasHeader ? received : `${received}\r\n`));
     const tenant = session.user?.tenant;
+    const eightBit = isEightBit || !isAsciiText(received);
     await intake.receive({
       envelope: {
         ...envelope,
-        eightBit: isEightBit || !isAsciiText(received),
-        smtpUtf8: isUtf8 && (isEightBit || !isAsciiEnvelope(envelope)),
+        eightBit,
+        // Addresses tell for themselves, each next hop its own.
+        smtpUtf8: isUtf8 && eightBit,
       },
       content: draft,
       info: receptionInfo(session),
@@ -139,6 +146,3 @@ function lineRefusal(fault: LineFault, maxLineLength: number): Reply {
       return unreachable(fault);
   }
 }
-
-const isAsciiEnvelope = ({ sender, recipients }: Envelope): boolean =>
-  isAsciiText(sender) && recipients.every((r) => isAsciiText(r.address) && isAsciiText(r.orcpt ?? ''));

@@ -2,6 +2,7 @@ import { queueUnavailable } from '../../shared/core/refusal.ts';
 import { localReply } from '../../shared/core/reply.ts';
 import { hashPassword, verifyPassword } from '../../shared/io/password.ts';
 import type { SmtpHandlers, SmtpUser } from '../../shared/io/smtp-session.ts';
+import { reportAddresses } from '../../shared/io/report-addresses.ts';
 import { openClientLimits } from './limits.ts';
 import { receive, receptionInfo, tooLarge, type ReceiveDeps } from './receive.ts';
 import { ownRecipients } from './relay.ts';
@@ -19,6 +20,7 @@ export function sessionHandlers(deps: ReceiveDeps): SmtpHandlers & { stop(): voi
   const { ingress } = context.config;
   const limits = openClientLimits(ingress.maxMessagesPerMinute);
   const isOwn = ownRecipients(ingress.domains);
+  const isForReports = reportAddresses(ingress.reports.to);
   const login = logins(ingress.users);
   let open = 0;
 
@@ -44,12 +46,16 @@ export function sessionHandlers(deps: ReceiveDeps): SmtpHandlers & { stop(): voi
       return localReply(450, '4.7.1', 'Too many messages from your address, try again later');
     },
     rcpt: (session, { mailbox }) => {
+      if (isForReports(mailbox.address)) return undefined;
       const mayRelay = session.isTrusted || session.user !== undefined || isOwn(mailbox);
       if (!mayRelay) return localReply(550, '5.7.1', 'Relaying denied');
       if (mailbox.domain !== '') intake.prepare(mailbox.domain.toLowerCase());
       return undefined;
     },
-    data: (session, envelope) => receive(deps, session, envelope),
+    data: (session, envelope) => {
+      const isRead = envelope.recipients.some(({ address }) => isForReports(address));
+      return receive(deps, session, envelope, isRead ? Math.min(ingress.maxSize, ingress.reports.maxSize) : ingress.maxSize);
+    },
     refused: (session, reply, { sender, recipients }) => {
       metrics.rejected.inc({ code: String(reply.code) });
       if (reply.command === undefined || !mailCommands.has(reply.command)) return;

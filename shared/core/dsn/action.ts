@@ -23,6 +23,9 @@ export function actionOf(record: DispositionRecord): ReportedAction | undefined 
     case 'Reception':
     case 'Rejection':
     case 'Delayed':
+    // RFC 5321 §4.5.5: of what others report there is never a report.
+    case 'OOB':
+    case 'Feedback':
       return undefined;
     default:
       return unreachable(record.type);

@@ -1,15 +1,16 @@
 import { formatDate, isFormattableDate } from '../date.ts';
+import { formatUtf8Address, type Utf8AddressForm } from '../utf8-address.ts';
 import { chooseBoundary } from './boundary.ts';
 import { fieldText, fieldTextUtf8, formatField, isAscii } from './field.ts';
+import { encodeContent } from './international.ts';
 import { concatOctets, encodeText, findFaults } from './octets.ts';
-import { encodeQuotedPrintable } from './quoted-printable.ts';
 import type { ExtensionField, PerMessage, PerRecipient, ReportMessage, ReturnedContent, Typed } from './report.ts';
 
 export interface ComposedReport {
   content: Uint8Array;
   /** An octet above 127 stands somewhere in it. */
   eightBit: boolean;
-  /** Its header has UTF-8 (a return path that is not ASCII): it can only travel with SMTPUTF8. */
+  /** Its header has UTF-8 (a return path that is not ASCII): it can only travel with SMTPUTF8 (RFC 6531 §3.4). */
   smtpUtf8: boolean;
 }
 
@@ -18,33 +19,31 @@ const longestDiagnostic = 8192;
 
 /** Writes a report: RFC 6522 around RFC 3464. Total: whatever its strings hold, the result is well formed. */
 export function composeReport(report: ReportMessage): ComposedReport {
-  const parts = [
-    textPart(report.text),
-    `Content-Type: message/delivery-status\r\n\r\n${deliveryStatus(report.message, report.recipients)}`,
-  ].map(encodeText);
+  // RFC 6531 §3.4: a UTF-8 return path needs SMTPUTF8, which carries 8-bit parts too; anything else must go everywhere.
+  const smtpUtf8 = !isAscii(report.to);
+  const parts = [textPart(report.text, smtpUtf8), statusPart(report, smtpUtf8)];
   if (report.returned) parts.push(returnedPart(report.returned));
-  const boundary = chooseBoundary(report.boundary, parts);
-  const isBodyEightBit = report.returned?.encoding === '8bit';
+  const octets = parts.map((part) => part.octets);
+  const boundary = chooseBoundary(report.boundary, octets);
+  const isBodyEightBit = parts.some((part) => part.isEightBit);
   const content = concatOctets([
     encodeText(`${header(report, boundary, isBodyEightBit)}\r\n`),
     // RFC 2046 §5.1.1: the line end before a delimiter belongs to it, so a part keeps its own.
-    ...parts.flatMap((part, i) => [encodeText(`${i === 0 ? '' : '\r\n'}--${boundary}\r\n`), part]),
+    ...octets.flatMap((part, i) => [encodeText(`${i === 0 ? '' : '\r\n'}--${boundary}\r\n`), part]),
     encodeText(`\r\n--${boundary}--\r\n`),
   ]);
-  const smtpUtf8 = !isAscii(report.to);
   return { content, eightBit: isBodyEightBit || smtpUtf8, smtpUtf8 };
 }
 
 function header(report: ReportMessage, boundary: string, isBodyEightBit: boolean): string {
-  const references = report.inReplyTo && fieldText(report.inReplyTo);
   return [
     formatField('Date', formatDate(report.date)),
     formatField('From', fieldText(report.from)),
     formatField('To', fieldTextUtf8(report.to)),
     formatField('Subject', fieldText(report.subject)),
     formatField('Message-ID', fieldText(report.messageId)),
-    formatField('In-Reply-To', references),
-    formatField('References', references),
+    formatField('In-Reply-To', report.inReplyTo && fieldText(report.inReplyTo)),
+    formatField('References', report.references?.map((id) => fieldText(id)).join(' ')),
     // RFC 3834 §3.1.7 and §5.2; keeps vacation programs and other robots still.
     formatField('Auto-Submitted', 'auto-replied'),
     formatField('MIME-Version', '1.0'),
@@ -54,64 +53,101 @@ function header(report: ReportMessage, boundary: string, isBodyEightBit: boolean
   ].join('');
 }
 
-function textPart(text: string): string {
+function textPart(text: string, canBeEightBit: boolean): Part {
   const octets = encodeText(text);
   const { isUnsafe, hasEightBit } = findFaults(octets);
-  const type = `Content-Type: text/plain; charset=${isAscii(text) ? 'us-ascii' : 'utf-8'}\r\n`;
-  if (!isUnsafe && !hasEightBit) return `${type}\r\n${text}`;
-  return `${type}Content-Transfer-Encoding: quoted-printable\r\n\r\n${encodeQuotedPrintable(octets)}`;
+  const encoding = isUnsafe || (hasEightBit && !canBeEightBit) ? 'quoted-printable' : hasEightBit ? '8bit' : '7bit';
+  return part(`text/plain; charset=${isAscii(text) ? 'us-ascii' : 'utf-8'}`, { content: octets, encoding });
 }
 
-function returnedPart({ kind, content, encoding }: ReturnedContent): Uint8Array {
-  const type = kind === 'message' ? 'message/rfc822' : 'text/rfc822-headers';
-  const label = encoding === '7bit' ? '' : `Content-Transfer-Encoding: ${encoding}\r\n`;
-  const body = encoding === 'quoted-printable' ? encodeText(encodeQuotedPrintable(content)) : content;
-  return concatOctets([encodeText(`Content-Type: ${type}\r\n${label}\r\n`), body]);
+/** RFC 6533 §4.1, §4.4: the global type where it is known and needed; the classic one is ASCII, and known to all. */
+function statusPart({ message, recipients, mayBeGlobal }: ReportMessage, canBeEightBit: boolean): Part {
+  const utf8 = mayBeGlobal ? deliveryStatus(message, recipients, inUtf8) : '';
+  if (isAscii(utf8))
+    return part('message/delivery-status', { content: encodeText(deliveryStatus(message, recipients, inAscii)), encoding: '7bit' });
+  return part('message/global-delivery-status', { content: encodeText(utf8), encoding: canBeEightBit ? '8bit' : 'quoted-printable' });
 }
 
-/** RFC 3464 §2.1: groups divided by one blank line, 7bit without parameters; the fields in the order of the grammar. */
-function deliveryStatus(message: PerMessage, recipients: readonly PerRecipient[]): string {
-  return [perMessage(message), ...recipients.map(perRecipient)].join('\r\n');
+function returnedPart(returned: ReturnedContent): Part {
+  return part((returned.isGlobal ? globalTypes : classicTypes)[returned.kind], returned);
 }
 
-function perMessage(group: PerMessage): string {
+const classicTypes = { message: 'message/rfc822', header: 'text/rfc822-headers' } as const;
+const globalTypes = { message: 'message/global', header: 'message/global-headers' } as const;
+
+interface Part {
+  octets: Uint8Array;
+  isEightBit: boolean;
+}
+
+function part(type: string, body: Pick<ReturnedContent, 'content' | 'encoding'>): Part {
+  const label = body.encoding === '7bit' ? '' : `Content-Transfer-Encoding: ${body.encoding}\r\n`;
+  const octets = concatOctets([encodeText(`Content-Type: ${type}\r\n${label}\r\n`), encodeContent(body)]);
+  return { octets, isEightBit: body.encoding === '8bit' };
+}
+
+/** How foreign text gets into the fields of the machine-readable part. */
+interface Charset {
+  text: (text: string) => string;
+  form: Utf8AddressForm;
+}
+const inAscii: Charset = { text: fieldText, form: 'ascii' };
+/** RFC 6533 §4.1: the fields are those of RFC 3464, with UTF-8 in their text. */
+const inUtf8: Charset = { text: fieldTextUtf8, form: 'utf-8' };
+
+/** RFC 3464 §2.1: groups divided by one blank line, without parameters; the fields in the order of the grammar. */
+function deliveryStatus(message: PerMessage, recipients: readonly PerRecipient[], charset: Charset): string {
+  return [perMessage(message, charset), ...recipients.map((group) => perRecipient(group, charset))].join('\r\n');
+}
+
+function perMessage(group: PerMessage, charset: Charset): string {
   return [
     formatField('Original-Envelope-Id', group.originalEnvelopeId && fieldText(group.originalEnvelopeId)),
     formatField('Reporting-MTA', typed(group.reportingMta)),
     formatField('DSN-Gateway', typed(group.dsnGateway)),
     formatField('Received-From-MTA', typed(group.receivedFromMta)),
     formatField('Arrival-Date', dated(group.arrivalDate)),
-    ...extensions(group.extensions),
+    ...extensions(group.extensions, charset),
   ].join('');
 }
 
-function perRecipient(group: PerRecipient): string {
+function perRecipient(group: PerRecipient, charset: Charset): string {
   return [
-    formatField('Original-Recipient', typed(group.originalRecipient)),
-    formatField('Final-Recipient', typed(group.finalRecipient)),
+    formatField('Original-Recipient', mailbox(group.originalRecipient, charset)),
+    formatField('Final-Recipient', mailbox(group.finalRecipient, charset)),
     formatField('Action', group.action),
     formatField('Status', fieldText(group.status)),
     formatField('Remote-MTA', typed(group.remoteMta)),
-    formatField('Diagnostic-Code', group.diagnostic && diagnosticLines(group.diagnostic)),
+    formatField('Diagnostic-Code', group.diagnostic && diagnosticLines(group.diagnostic, charset)),
     formatField('Last-Attempt-Date', dated(group.lastAttemptDate)),
     formatField('Final-Log-ID', group.finalLogId && fieldText(group.finalLogId)),
     formatField('Will-Retry-Until', dated(group.willRetryUntil)),
-    ...extensions(group.extensions),
+    ...extensions(group.extensions, charset),
   ].join('');
+}
+
+function mailbox(address: Typed | undefined, { form }: Charset): string | undefined {
+  return address?.type.toLowerCase() === 'utf-8' ? utf8Mailbox(address, form) : typed(address);
+}
+
+// What `formatUtf8Address` escapes leaves nothing to neutralise but the length.
+function utf8Mailbox({ type, value }: Typed, form: Utf8AddressForm): string {
+  const address = formatUtf8Address(value, form);
+  return `${type}; ${isAscii(address) ? fieldText(address) : address}`;
 }
 
 const typed = (value: Typed | undefined): string | undefined => value && fieldText(`${value.type}; ${value.value}`);
 
 const dated = (at: number | undefined): string | undefined => (at !== undefined && isFormattableDate(at) ? formatDate(at) : undefined);
 
-const extensions = (fields: readonly ExtensionField[] = []): string[] =>
-  fields.map(({ name, value }) => formatField(name, fieldText(value)));
+const extensions = (fields: readonly ExtensionField[] = [], { text }: Charset): string[] =>
+  fields.map(({ name, value }) => formatField(name, text(value)));
 
-function diagnosticLines({ type, lines }: NonNullable<PerRecipient['diagnostic']>): string[] {
+function diagnosticLines({ type, lines }: NonNullable<PerRecipient['diagnostic']>, charset: Charset): string[] {
   const kept: string[] = [];
   let length = 0;
   for (const line of lines) {
-    const text = fieldText(line);
+    const text = charset.text(line);
     length += text.length;
     if (length > longestDiagnostic) {
       kept.push('...');

@@ -1,4 +1,5 @@
 import { isFormattableDate } from '../date.ts';
+import { isAddressLiteral, isAscii, isHostName } from '../address.ts';
 import { parseIp } from '../cidr.ts';
 import { parseResponse, type DispositionRecord } from '../disposition.ts';
 import { replyOnOneLine, replyText, replyWireLines } from '../reply.ts';
@@ -6,7 +7,6 @@ import type { Recipient } from '../envelope.ts';
 import { unreachable } from '../unreachable.ts';
 import { decodeXtext } from '../xtext.ts';
 import type { ReportedAction } from './action.ts';
-import { fieldText } from './field.ts';
 import type { ReportedOutcome } from './outcomes.ts';
 import { finalRecipient, originalRecipient, withoutSourceRoute } from './recipient.ts';
 import type { PerMessage, PerRecipient, Typed } from './report.ts';
@@ -25,10 +25,13 @@ export function describeMessage(reportingMta: { mta_type: string; name: string }
   const { mta_type, name } = reportingMta;
   const envid = record.dsn?.envid;
   const arrivalDate = epochMs(record.created, now);
+  const host = name.replace(/\.$/, '');
+  const client = clientOf(record);
   return {
     ...(envid && { originalEnvelopeId: decodeXtext(envid) ?? envid }),
     // RFC 3461 §9.3: `dns` is for names that the DNS knows; a bare host name says so.
-    reportingMta: { type: mta_type === 'dns' && !/[.:]/.test(name) ? 'x-local-hostname' : mta_type, value: name.replace(/\.$/, '') },
+    reportingMta: { type: mta_type === 'dns' && !/[.:]/.test(host) ? 'x-local-hostname' : mta_type, value: host },
+    ...(client && { receivedFromMta: client }),
     ...(arrivalDate !== undefined && { arrivalDate }),
     ...(record.id && { extensions: [{ name: 'X-Rebound-Message-ID', value: record.id }] }),
   };
@@ -42,7 +45,7 @@ export function describeRecipient(record: DispositionRecord, action: ReportedAct
   const remoteMta = isRemote(record) && record.peer_address ? mtaName(record.peer_address) : undefined;
   // An administrator's decision, and a refusal without an attempt, are no attempts (RFC 3464 §2.3.7).
   const lastAttemptDate = record.type === 'AdminBounce' || record.num_attempts === 0 ? undefined : epochMs(record.timestamp, now);
-  const ownWords = fieldText(replyText(reply));
+  const ownWords = replyText(reply);
   return {
     ...(original && { originalRecipient: original }),
     finalRecipient: finalRecipient(address),
@@ -73,7 +76,7 @@ export function explainOutcomes(host: string, outcomes: readonly ReportedOutcome
 
 function explainOutcome({ record, action, recipients }: ReportedOutcome): ExplainedCase {
   const reply = parseResponse(record.response);
-  const peer = record.peer_address && { name: record.peer_address.name.replace(/\.$/, ''), address: record.peer_address.addr };
+  const peer = record.peer_address?.name && { name: record.peer_address.name.replace(/\.$/, ''), address: record.peer_address.addr };
   return {
     recipients: recipients.map((r) => r.address),
     cause: isRemote(record)
@@ -125,13 +128,25 @@ function isRemote({ type, response, peer_address }: DispositionRecord): boolean 
   return type === 'Expiration' ? response.code < 500 : peer_address !== null;
 }
 
+/** RFC 3464 §2.2.4: the name in HELO and the address of the client; undefined where the name is none, or no SMTP client handed it in. */
+function clientOf({ meta }: DispositionRecord): Typed | undefined {
+  const { received_from: from, ehlo_domain: name } = meta;
+  if (typeof from !== 'string' || typeof name !== 'string') return undefined;
+  const address = [from, from.replace(/:\d+$/, '')].find((text) => /^[0-9A-Fa-f:.]+$/.test(text) && parseIp(text));
+  if (address === undefined) return undefined;
+  if (!isAscii(name) || (!isHostName(name) && !isAddressLiteral(name))) return undefined;
+  return { type: 'dns', value: `${name} (${literal(address)})` };
+}
+
+const literal = (address: string): string => (address.includes(':') ? `[IPv6:${address}]` : `[${address}]`);
+
 /** RFC 3464 §2.3.5, RFC 3461 §9.3: a host name without trailing dot and port, else the address in brackets. */
 function mtaName({ name, addr }: NonNullable<DispositionRecord['peer_address']>): Typed | undefined {
   const host = name.replace(/\.$/, '');
   if (!parseIp(host) && host.length <= 255 && /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(host)) return { type: 'dns', value: host };
   const address = [host, addr, addr.replace(/:\d+$/, '')].find((text) => parseIp(text) !== undefined);
   if (address === undefined) return undefined;
-  return { type: 'dns', value: address.includes(':') ? `[IPv6:${address}]` : `[${address}]` };
+  return { type: 'dns', value: literal(address) };
 }
 
 /** A time of the record, never after the report's own (clocks of hosts differ); undefined when it is no time. */

@@ -38,7 +38,7 @@ export function whyNoReport(record: DispositionRecord, originalHeader: string | 
   if (returnPath === '') return 'null-sender';
   if (daemon.test(returnPath)) return 'mailer-daemon';
   if (reportedRecipients(record).length === 0) return 'notify';
-  return originalHeader === undefined ? undefined : whyNoReportByHeader(originalHeader);
+  return originalHeader === undefined ? undefined : whyNoReportByHeader(originalHeader, record);
 }
 
 /** The recipients that the sender wants to hear of (RFC 3461 §5.2.8); none of a record that is not reported. */
@@ -57,11 +57,13 @@ function withRequests(record: DispositionRecord): Recipient[] {
   });
 }
 
-function whyNoReportByHeader(header: string): WhyNoReport | undefined {
+function whyNoReportByHeader(header: string, record: DispositionRecord): WhyNoReport | undefined {
   const fields = readFields(header, 2000);
   const { type, parameters } = parseContentType(valuesOf(fields, 'Content-Type')[0] ?? '');
   const reportType = parameters.get('report-type') ?? 'delivery-status';
   if (type === 'multipart/report' && reportType.toLowerCase() === 'delivery-status') return 'delivery-report';
   const suppressed = valuesOf(fields, 'X-Auto-Response-Suppress').flatMap((value) => value.toLowerCase().split(/[\s,;]+/));
-  return suppressed.includes('all') || suppressed.includes('ndr') ? 'auto-response-suppress' : undefined;
+  // MS-OXCMAIL 2.2.3.2.14: NDR is what did not arrive (yet), DR what did.
+  const word = record.type === 'Delivery' ? 'dr' : 'ndr';
+  return suppressed.includes('all') || suppressed.includes(word) ? 'auto-response-suppress' : undefined;
 }

@@ -1,12 +1,15 @@
+import { isFormattableDate } from '../date.ts';
 import type { DispositionRecord } from '../disposition.ts';
 import { unreachable } from '../unreachable.ts';
 import { actionOf } from './action.ts';
 import { composeReport } from './compose.ts';
 import { describeMessage, describeRecipient, explainOutcomes, subjects } from './describe.ts';
 import { whyNoReport } from './eligible.ts';
+import { withoutInternals } from './internals.ts';
 import { composeLikeKumo } from './kumomta.ts';
+import { mayBeGlobal, returnGlobal } from './international.ts';
 import { latin1 } from './octets.ts';
-import { chooseReturned, headerFields, headerOf, messageIdOf, type IncludeOriginal, type ReturnChoice } from './original.ts';
+import { chooseReturned, headerFields, headerOf, messageIdOf, referencesOf, type IncludeOriginal, type ReturnChoice } from './original.ts';
 import { tellable, type ReportedOutcome } from './outcomes.ts';
 import { checkParams, type ReportParams } from './params.ts';
 import { withoutSourceRoute } from './recipient.ts';
@@ -43,9 +46,10 @@ export function generateRfc3464Message(
   params: ReportParams,
   original: Uint8Array | undefined,
   records: DispositionRecord | readonly DispositionRecord[],
-  world: ReportWorld,
+  unstable: ReportWorld,
 ): Report | undefined {
   checkParams(params);
+  const world = params.stable_content ? stableWorld(listOf(records)) : unstable;
   const header = original && headerOf(original);
   const headerText = header && latin1(header.subarray(0, 65_536));
   const enabled = listOf(records).filter((record) => isEnabled(params, record) && whyNoReport(record, headerText) === undefined);
@@ -58,7 +62,11 @@ export function generateRfc3464Message(
   const choice = original
     ? chooseReturned(includeOf(params, first), original, Math.max(original.length, record.size), params.original_limit)
     : {};
-  const inReplyTo = header && messageIdOf(headerFields(header));
+  const returned = choice.returned && record.dsn?.smtp_utf8 ? returnGlobal(choice.returned, recipient) : choice.returned;
+  const fields = header ? headerFields(header) : [];
+  const inReplyTo = messageIdOf(fields);
+  const told =
+    params.disclose_internals === false ? outcomes.map((outcome) => ({ ...outcome, record: withoutInternals(outcome.record) })) : outcomes;
   const composed =
     params.compatibility === 'kumomta'
       ? composeCompatible(params, outcomes, choice, world)
@@ -68,14 +76,15 @@ export function generateRfc3464Message(
           to: recipient,
           subject: subjects[action],
           messageId: messageId(params, world),
-          ...(inReplyTo && { inReplyTo }),
-          text: explainOutcomes(params.reporting_mta.name, outcomes, choice.note, world.now),
-          message: describeMessage(params.reporting_mta, record, world.now),
-          recipients: outcomes.flatMap(({ record, action, recipients }) =>
+          ...(inReplyTo && { inReplyTo, references: [...referencesOf(fields), inReplyTo] }),
+          text: explainOutcomes(params.reporting_mta.name, told, choice.note, world.now),
+          message: describeMessage(params.reporting_mta, told[0]?.record ?? record, world.now),
+          recipients: told.flatMap(({ record, action, recipients }) =>
             recipients.map((recipient) => describeRecipient(record, action, recipient, world.now)),
           ),
-          ...(choice.returned && { returned: choice.returned }),
-          boundary: boundary(params, world),
+          mayBeGlobal: mayBeGlobal(recipient, outcomes, params.global_status ?? false),
+          ...(returned && { returned }),
+          boundary: world.boundary,
         });
   return { sender: '', recipient, ...composed };
 }
@@ -119,16 +128,19 @@ function composeCompatible(params: ReportParams, outcomes: readonly ReportedOutc
     from: author(params, 'Mail Delivery Subsystem'),
     messageId: messageId(params, world),
     ...(choice.returned && { returned: choice.returned }),
-    boundary: boundary(params, world),
+    boundary: world.boundary,
   });
 }
 
-const boundary = (params: ReportParams, world: ReportWorld): string => (params.stable_content ? 'report-boundary' : world.boundary);
+/** The same for the same records. */
+function stableWorld(records: readonly DispositionRecord[]): ReportWorld {
+  const latest = Math.max(...records.map(({ timestamp }) => timestamp * 1000));
+  return { now: isFormattableDate(latest) ? latest : 0, messageId: 'UUID', boundary: 'report-boundary' };
+}
 
-const messageId = (params: ReportParams, world: ReportWorld): string =>
-  `<${params.stable_content ? 'UUID' : world.messageId}@${params.reporting_mta.name}>`;
+const messageId = (params: ReportParams, world: ReportWorld): string => `<${world.messageId}@${params.reporting_mta.name}>`;
 
-function author(params: ReportParams, displayName: string): string {
+export function author(params: ReportParams, displayName: string): string {
   const from = params.from || `mailer-daemon@${params.reporting_mta.name}`;
   return from.includes('<') ? from : `${displayName} <${from}>`;
 }

@@ -29,6 +29,33 @@ export function messageIdOf(fields: readonly ReadField[]): string | undefined {
   return /^<[^\s<>@\u0000-\u001f\u007f-\uffff]+@[^\s<>@\u0000-\u001f\u007f-\uffff]+>$/.test(value) ? value : undefined;
 }
 
+/** A thread this long is told by its first message and the last ones. */
+const mostReferences = 20;
+const longestReferences = 4000;
+
+/**
+ * What a reply puts before the message's own id in References (RFC 5322 §3.6.4): its References, else its In-Reply-To
+ * where that names one message. Only well-formed ids.
+ */
+export function referencesOf(fields: readonly ReadField[]): string[] {
+  const references = messageIds(valuesOf(fields, 'References'));
+  const repliedTo = references.length > 0 ? [] : messageIds(valuesOf(fields, 'In-Reply-To'));
+  const ids = references.length > 0 ? references : repliedTo.length === 1 ? repliedTo : [];
+  const kept: string[] = [];
+  let length = 0;
+  for (const id of ids.slice(1).toReversed()) {
+    length += id.length;
+    if (kept.length >= mostReferences || length > longestReferences) break;
+    kept.unshift(id);
+  }
+  return [...ids.slice(0, 1), ...kept];
+}
+
+const messageIds = (values: readonly string[]): string[] =>
+  values
+    .flatMap((value) => value.match(/<[^\s<>@\u0000-\u001f\u007f-\uffff]+@[^\s<>@\u0000-\u001f\u007f-\uffff]+>/g) ?? [])
+    .filter((id) => id.length <= 800);
+
 export type IncludeOriginal = 'FullContent' | 'HeadersOnly' | 'No';
 
 export interface ReturnChoice {

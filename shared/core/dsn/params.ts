@@ -1,6 +1,6 @@
 import type { IncludeOriginal } from './original.ts';
 
-/** The parameters of the original's function, and six of our own. */
+/** The parameters of the original's function, and seven of our own. */
 export interface ReportParams {
   /** What is returned of the message, unless its sender asked (RET). */
   include_original_message: IncludeOriginal;
@@ -11,14 +11,18 @@ export interface ReportParams {
   /** What was asked for with NOTIFY=SUCCESS (Action relayed or delivered). */
   enable_success?: boolean;
   reporting_mta: { mta_type: string; name: string };
-  /** A constant boundary and Message-ID, for tests. */
+  /** Constant content, for tests: boundary and Message-ID are fixed, Date is the time of the record. */
   stable_content?: boolean;
   /** `kumomta`: to the octet what the original writes, with its faults; of failures only, as it knows no other report. */
   compatibility?: 'kumomta';
   /** Address of the report's author; none or empty: mailer-daemon at the reporting MTA. */
   from?: string;
+  /** False: nothing of the client that handed the message in, of its id here, and of next hops in private networks. */
+  disclose_internals?: boolean;
   /** Octets; a larger message is returned as its header. None: no limit. */
   original_limit?: number;
+  /** message/global-delivery-status also for an ASCII return path, whose reader may not know it. */
+  global_status?: boolean;
 }
 
 /** Throws TypeError naming the parameter that is unknown, missing or not of its kind. */
@@ -43,7 +47,9 @@ const optionalKeys: Record<string, (value: unknown) => boolean> = {
   stable_content: isBoolean,
   compatibility: (value) => value === 'kumomta',
   from: isString,
+  disclose_internals: isBoolean,
   original_limit: (value) => typeof value === 'number' && value >= 0,
+  global_status: isBoolean,
 };
 
 function checkKeys(path: string, value: object, checks: Record<string, (value: unknown) => boolean>): void {

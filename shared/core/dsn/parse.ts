@@ -1,11 +1,11 @@
 import { withoutComments } from '../comments.ts';
 import { parseDate } from '../date.ts';
+import { readUtf8Address } from '../utf8-address.ts';
 import { parseContentType, type ContentType } from './content-type.ts';
 import { readFields, valuesOf, type ReadField } from './field.ts';
 import { readParts, splitEntity, type Entity } from './multipart.ts';
 import { decodeText } from './octets.ts';
 import { headerFields, messageIdOf } from './original.ts';
-import { readUtf8Address } from './recipient.ts';
 import { actions, type Action, type ExtensionField, type Typed } from './report.ts';
 
 /** What a report says; a field that is not there or not readable is left out. Dates are epoch ms. */
@@ -95,7 +95,8 @@ const recipientNames = [
 /** One of these a second time begins the next recipient, blank line or not. */
 const beginners = new Set(['original-recipient', 'final-recipient', 'action']);
 
-function readStatus(text: string): Omit<ParsedReport, 'text' | 'returned'> {
+/** The groups of a delivery-status part, decoded. */
+export function readStatus(text: string): Omit<ParsedReport, 'text' | 'returned'> {
   const { message, recipients } = readGroups(readFields(text));
   const get = getter(message);
   return {
@@ -187,7 +188,7 @@ function readAddress(text: string): Typed {
 }
 
 /** A host, without comment, port and trailing dot. */
-function readMta(text: string): Typed {
+export function readMta(text: string): Typed {
   const { type, value } = readTyped(text, 'dns');
   const host = withoutComments(value).trim();
   return { type, value: type === 'dns' ? host.replace(/^([^:]*):\d+$/, '$1').replace(/\.$/, '') : host };

@@ -12,15 +12,18 @@ export type OptionalRule = (typeof optionalRules)[number];
 /**
  * Whom this system tells nothing although the RFCs would let it.
  * `untrusted`: a stranger handed the message in, who may have forged the sender. `auto-submitted`: a machine wrote it.
- * `list`, `bulk`: it went to many. `hops`: it goes round in a loop.
+ * `list`, `bulk`: it went to many. `hops`: it goes round in a loop. `read-here`: this system itself would read the report
+ * (`ingress.reports.to`), and knows what it says.
  */
-export type WhyAgainstPolicy = OptionalRule | 'hops';
+export type WhyAgainstPolicy = OptionalRule | 'hops' | 'read-here';
 
 export interface ReportPolicy {
   rules: readonly OptionalRule[];
   /** Received fields beyond which a message is a loop. */
   maxHops: number;
   isOwnDomain: (domain: string) => boolean;
+  /** Would the report of this sender come back to us to be read? */
+  isReadHere: (address: string) => boolean;
 }
 
 /** `disabled`: reports are turned off. `none`: the generator made none. The limits are those of `bounce.maxPerSender` and `maxPerDomain`. */
@@ -40,6 +43,7 @@ export const suppressionWords: Readonly<Record<Suppression, string>> = {
   'auto-submitted': 'it was sent by a machine (Auto-Submitted)',
   list: 'it is from a mailing list (List-Id and the like)',
   bulk: 'it is bulk mail (Precedence)',
+  'read-here': 'its reports are read by this system itself (ingress.reports.to)',
   hops: 'it went through too many hosts, which is a loop',
   'sender-limit': 'its sender has had as many reports as it may have for now',
   'domain-limit': "its sender's domain has had as many reports as it may have for now",
@@ -53,6 +57,7 @@ export function whyAgainstPolicy(
   originalHeader: string | undefined,
   policy: ReportPolicy,
 ): WhyAgainstPolicy | undefined {
+  if (policy.isReadHere(withoutSourceRoute(record.sender).trim())) return 'read-here';
   const has = (rule: OptionalRule): boolean => policy.rules.includes(rule);
   if (has('untrusted') && !isKnownOrigin(record, policy)) return 'untrusted';
   if (originalHeader === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** `type; value`, as in `dns; mx.example.net` or `rfc822; ann@example.net` (RFC 3464 §2.1.2). */
+/** `type; value`, as in `dns; mx.example.net` or `rfc822; ann@example.net` (RFC 3464 §2.1.2). Of type `utf-8` the value is the address itself. */
 export interface Typed {
   type: string;
   value: string;
@@ -42,8 +42,10 @@ export interface PerRecipient {
 
 /** What is given back of the message that failed. `content` is unchanged; the encoding says how the part carries it. */
 export type ReturnedContent =
-  | { kind: 'message'; content: Uint8Array; encoding: '7bit' | '8bit' }
-  | { kind: 'header'; content: Uint8Array; encoding: '7bit' | '8bit' | 'quoted-printable' };
+  | { kind: 'message'; isGlobal?: false; content: Uint8Array; encoding: '7bit' | '8bit' }
+  | { kind: 'header'; isGlobal?: false; content: Uint8Array; encoding: '7bit' | '8bit' | 'quoted-printable' }
+  /** Of an SMTPUTF8 message (RFC 6533 §4.2, §4.3); unlike message/rfc822 these types may be encoded. */
+  | { kind: 'message' | 'header'; isGlobal: true; content: Uint8Array; encoding: '8bit' | 'quoted-printable' | 'base64' };
 
 /** A whole report before it is written out. Strings may be hostile: `composeReport` makes them safe. */
 export interface ReportMessage {
@@ -58,10 +60,14 @@ export interface ReportMessage {
   messageId: string;
   /** Message-ID of the message that failed, with its angle brackets. */
   inReplyTo?: string;
+  /** Of the messages before it in its thread, and its own: the oldest first. */
+  references?: string[];
   /** The human-readable part: lines ended by CRLF. */
   text: string;
   message: PerMessage;
   recipients: PerRecipient[];
+  /** Where its fields are not all ASCII, they are written as message/global-delivery-status. */
+  mayBeGlobal?: boolean;
   returned?: ReturnedContent;
   /** A candidate; made longer when it occurs in the content. */
   boundary: string;

@@ -29,6 +29,8 @@ export interface ExplainedCase {
 }
 
 const width = 76;
+/** Stands for a blank at which no line is broken; `fieldTextUtf8` lets no control through. */
+const heldBlank = '\u0000';
 
 /** The text as lines ended by CRLF; UTF-8 only where an address is not ASCII. */
 export function explain(explanation: Explanation): string {
@@ -42,15 +44,22 @@ export function explain(explanation: Explanation): string {
   return lines
     .flatMap(wrap)
     .map((line) => `${line}\r\n`)
-    .join('');
+    .join('')
+    .replaceAll(heldBlank, ' ');
 }
 
 function opening({ receivedAt, sender, cases }: Explanation): string[] {
   const received = receivedAt === undefined ? 'The message was received' : `The message was received at ${formatDate(receivedAt)}`;
-  return [received, `from ${fieldTextUtf8(sender)} and addressed to ${addressees(cases.flatMap(({ recipients }) => recipients))}.`];
+  return [received, `from ${unbroken(sender)} and addressed to ${addressees(cases.flatMap(({ recipients }) => recipients))}.`];
 }
 
-const addressees = (recipients: readonly string[]): string => recipients.map((recipient) => fieldTextUtf8(recipient)).join(', ');
+const addressees = (recipients: readonly string[]): string => recipients.map(unbroken).join(', ');
+
+/** An address may have blanks (`"a b"@example.com`); one longer than any real one may be broken. */
+function unbroken(address: string): string {
+  const text = fieldTextUtf8(address);
+  return text.length > 320 ? text : text.replaceAll(' ', heldBlank);
+}
 
 /** Each case with its recipients, where there are several; what happens next is said once where it is the same for all. */
 function caseLines(cases: readonly ExplainedCase[]): string[] {

@@ -20,11 +20,11 @@ def read(path):
     with open(path, "rb") as file:
         message = email.message_from_binary_file(file, policy=email.policy.default)
     parts = list(message.iter_parts())
-    status = next(part for part in parts if part.get_content_type() == "message/delivery-status")
-    # Its payload is one message per group; the first is the per-message group. An encoded one is not read so.
-    first, *blocks = status.get_payload() if status.is_multipart() else [email.message.EmailMessage()]
+    # Its payload is one message per group; the first is the per-message group. An encoded or a global one is not read so.
+    status = next((part for part in parts if part.get_content_type() == "message/delivery-status"), None)
+    first, *blocks = status.get_payload() if status is not None and status.is_multipart() else [email.message.EmailMessage()]
     returned = parts[2] if len(parts) > 2 else None
-    if returned is not None and returned.get_content_type() == "message/rfc822":
+    if returned is not None and returned.is_multipart():
         original = returned.get_payload(0)
         subject, body = original["Subject"], original.get_payload(decode=True)
     else:

@@ -35,6 +35,8 @@ export const typeWords: Record<RecordType, { word: string; tone: 'good' | 'wait'
   AdminBounce: { word: 'ended by admin', tone: 'bad' },
   Rejection: { word: 'rejected', tone: 'plain' },
   Delayed: { word: 'moved', tone: 'plain' },
+  OOB: { word: 'bounced later', tone: 'bad' },
+  Feedback: { word: 'complaint', tone: 'bad' },
 };
 
 /** A record may come from a newer version: what is unknown is told by its own name. */

@@ -21,7 +21,17 @@ export function overviewPage({ hostname, recent, depths }: OverviewView): Html {
   return layout({ title: 'Overview', hostname, body });
 }
 
-const cards: readonly RecordType[] = ['Reception', 'Delivery', 'TransientFailure', 'Bounce', 'Expiration', 'AdminBounce', 'Rejection'];
+const cards: readonly RecordType[] = [
+  'Reception',
+  'Delivery',
+  'TransientFailure',
+  'Bounce',
+  'Expiration',
+  'AdminBounce',
+  'Rejection',
+  'OOB',
+  'Feedback',
+];
 
 function counters({ counts, counted, since }: Recent): Html {
   const card = (type: RecordType): Html =>

@@ -12,7 +12,7 @@ import { loadConfig } from '../../../shared/io/config-load.ts';
 import { newMessageId } from '../../../shared/io/ids.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
 import { parseJson, parseRecords } from '../report/record.ts';
-import { reportAsJson, tellReport } from '../report/tell.ts';
+import { jsonForTerminal, reportAsJson, tellReport } from '../report/tell.ts';
 
 export const help: Help = {
   usage: 'preview --record <file> [--original <file>] [--params <file>] [--json] | parse <file> [--json]',
@@ -23,7 +23,7 @@ export const help: Help = {
     ['--original <file>', 'the message that failed'],
     ['--params <file>', 'parameters of the report (JSON); else those that the settings give'],
     ['--config <file>', 'settings (JSON or TypeScript)'],
-    ['parse <file>', 'print the fields of a report of any system. Exit code 1 when it is none'],
+    ['parse <file>', 'print the fields of a report of any system; of a complaint (RFC 5965) as JSON. Exit code 1 when it is none'],
     ['--json', 'print JSON'],
   ],
   notes:
@@ -61,8 +61,7 @@ async function preview(files: PreviewFiles, json: boolean): Promise<number> {
   if (params.compatibility === 'kumomta' && records.length > 1)
     throw new Failure('with compatibility "kumomta" a report is made of one record');
   const report = generateRfc3464Message(params, original, records, {
-    // Constant content has a constant date.
-    now: params.stable_content ? Math.max(...records.map(({ timestamp }) => timestamp)) * 1000 : Date.now(),
+    now: Date.now(),
     messageId: newMessageId(),
     boundary: randomBytes(16).toString('hex'),
   });
@@ -77,9 +76,21 @@ async function preview(files: PreviewFiles, json: boolean): Promise<number> {
 }
 
 async function parse(file: string, json: boolean): Promise<number> {
-  const report = parseRfc3464(await read(file));
-  if (!report) throw new Failure(`${file} is not a delivery report (multipart/report with message/delivery-status)`);
+  const content = await read(file);
+  const report = parseRfc3464(content);
+  if (!report) return parseComplaint(content, file);
   process.stdout.write(json ? reportAsJson(report) : tellReport(report));
+  return 0;
+}
+
+/** It is loaded when it is needed: with it comes mailparser. */
+async function parseComplaint(content: Buffer, file: string): Promise<number> {
+  const { readReport } = await import('../../../shared/io/open-mail.ts');
+  const reading = await readReport(content).catch(() => undefined);
+  if (reading?.kind !== 'feedback') {
+    throw new Failure(`${file} is not a delivery report (multipart/report with message/delivery-status), and no feedback report`);
+  }
+  process.stdout.write(jsonForTerminal(reading.report));
   return 0;
 }
 

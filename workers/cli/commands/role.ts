@@ -3,10 +3,10 @@ import { parseArgs } from 'node:util';
 import type { Config } from '../../../shared/core/config.ts';
 import { loadConfig } from '../../../shared/io/config-load.ts';
 import { openContext, type Context } from '../../../shared/io/context.ts';
-import { doesRedisAnswer, embeddedRedisUrl } from '../../../shared/io/embedded-redis.ts';
 import { startHealth } from '../../../shared/io/health.ts';
 import { closeInOrder, whenStopped, type Step } from '../../../shared/io/lifecycle.ts';
 import { Failure, type Command } from '../command.ts';
+import { findRedisUrl } from '../redis-url.ts';
 import { loadRole, roleSummaries, type Role } from '../roles.ts';
 
 /** The command that runs one role in this process until it is told to stop. */
@@ -23,7 +23,7 @@ async function runRole(role: Role, config: Config): Promise<number> {
   // Listened for from the start: a signal while opening closes what was opened.
   const stopped = whenStopped();
   // Ingress must answer its clients, not wait for Redis.
-  const context = await openContext(config, await redisUrl(config), `${role}-${hostname()}-${process.pid}`, {
+  const context = await openContext(config, await findRedisUrl(config), `${role}-${hostname()}-${process.pid}`, {
     failFast: role === 'ingress',
   });
   const opened: Step[] = [{ name: 'redis', close: () => context.close() }];
@@ -49,14 +49,6 @@ async function runRole(role: Role, config: Config): Promise<number> {
 
 /** The role itself ends its work at shutdownTimeout; what it then has to put back needs a moment. Milliseconds. */
 const grace = 2000;
-
-/** The Redis that is configured, else the one that a `rebound start` on the same data folder has brought up. */
-async function redisUrl(config: Config): Promise<string> {
-  if (config.redis.url) return config.redis.url;
-  const url = embeddedRedisUrl(config.dataDir);
-  if (await doesRedisAnswer(url)) return url;
-  throw new Failure('there is no Redis: set REDIS_URL, or use "rebound start", which brings its own');
-}
 
 const openHealth = (context: Context): ReturnType<typeof startHealth> =>
   startHealth(context.config.health, { isReady: () => context.redis.isReady, metrics: () => context.metrics.registry.metrics() });

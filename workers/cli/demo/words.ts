@@ -78,6 +78,8 @@ const words: Partial<Record<RecordType, readonly [word: string, style: Style]>> 
   Expiration: ['expired', 'magenta'],
   AdminBounce: ['ended', 'red'],
   Rejection: ['rejected', 'red'],
+  OOB: ['bounced', 'red'],
+  Feedback: ['complaint', 'red'],
 };
 
 /** A record of somebody's own mail, on a line. */

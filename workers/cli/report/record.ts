@@ -24,12 +24,14 @@ const schema = z.looseObject({
   event_id: z.string().default(''),
   size: z.number().min(0).default(0),
   num_attempts: z.number().default(1),
+  meta: z.record(z.string(), z.unknown()).default({}),
   peer_address: orNull(z.looseObject({ name: z.string(), addr: z.string() })),
   delivery_protocol: orNull(z.string()),
   dsn: z
     .looseObject({
       envid: z.string().optional(),
       ret: z.enum(['FULL', 'HDRS']).optional(),
+      smtp_utf8: z.boolean().optional(),
       recipients: z.array(z.looseObject({ address: z.string(), notify: z.array(z.string()).optional(), orcpt: z.string().optional() })),
     })
     .optional(),

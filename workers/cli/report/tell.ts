@@ -15,20 +15,21 @@ export function tellReport(report: ParsedReport): string {
 
 /** The same for programs: the names of `ParsedReport`, times in RFC 3339, of the returned content only its size in octets. */
 export function reportAsJson({ arrivalDate, recipients, returned, ...rest }: ParsedReport): string {
-  const json = JSON.stringify(
-    {
-      ...rest,
-      ...time('arrivalDate', arrivalDate),
-      recipients: recipients.map(({ lastAttemptDate, willRetryUntil, ...others }) => ({
-        ...others,
-        ...time('lastAttemptDate', lastAttemptDate),
-        ...time('willRetryUntil', willRetryUntil),
-      })),
-      ...(returned && { returned: { kind: returned.kind, messageId: returned.messageId, sizeBytes: returned.content.length } }),
-    },
-    null,
-    2,
-  );
+  return jsonForTerminal({
+    ...rest,
+    ...time('arrivalDate', arrivalDate),
+    recipients: recipients.map(({ lastAttemptDate, willRetryUntil, ...others }) => ({
+      ...others,
+      ...time('lastAttemptDate', lastAttemptDate),
+      ...time('willRetryUntil', willRetryUntil),
+    })),
+    ...(returned && { returned: { kind: returned.kind, messageId: returned.messageId, sizeBytes: returned.content.length } }),
+  });
+}
+
+/** JSON of what strangers wrote. */
+export function jsonForTerminal(value: unknown): string {
+  const json = JSON.stringify(value, null, 2);
   // JSON leaves DEL and the C1 controls as they are, and to some terminals these are commands.
   return `${json.replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)}\n`;
 }

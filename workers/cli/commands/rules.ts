@@ -1,0 +1,160 @@
+import { parseArgs } from 'node:util';
+import { parseDuration } from '../../../shared/core/duration.ts';
+import { parseReply, replyOnOneLine, type Reply } from '../../../shared/core/reply.ts';
+import type { Rule, RuleSet } from '../../../shared/core/rules/rule-file.ts';
+import { judgeByRules, type RuleVerdict, type StatusChange } from '../../../shared/core/rules/verdict.ts';
+import { loadConfig } from '../../../shared/io/config-load.ts';
+import { loadRuleFile } from '../../../shared/io/rule-file.ts';
+import { Failure, UsageError, type Help } from '../command.ts';
+import type { Backtest } from '../rules/backtest.ts';
+
+export const help: Help = {
+  usage: 'test <file> --response <text> [--domain <name>] [--site <name>] [--json] | backtest <file> [--since <time>] [--json]',
+  summary: 'try a rule file on a response, or on what servers said in the past',
+  options: [
+    ['test <file>', 'say which rule matches and what becomes of the response. Exit code 1 when none matches'],
+    ['--response <text>', 'what the server said, such as "452 4.2.2 over quota"; \\r\\n between its lines'],
+    ['--domain <name>', 'the domain of the recipient, for rules that name one'],
+    ['--site <name>', 'the site, as the dashboard shows it'],
+    ['backtest <file>', 'read the disposition log and say what the rules would have changed; nothing is written'],
+    ['--since <time>', 'how far back, such as 90m, 24h or 7d (24h)'],
+    ['--config <file>', 'settings (JSON or TypeScript)'],
+    ['--json', 'print JSON'],
+  ],
+  notes: 'Rule files are described in docs/rules.md.',
+};
+
+const text = { type: 'string' } as const;
+
+export async function run(args: string[]): Promise<number> {
+  const options = {
+    response: text,
+    domain: text,
+    site: text,
+    since: text,
+    config: text,
+    json: { type: 'boolean', default: false },
+  } as const;
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+  const [verb, file, ...others] = positionals;
+  const { response, domain, site, since, config, json } = values;
+  if (verb === 'test' && file !== undefined && others.length === 0 && since === undefined) {
+    if (response === undefined) throw new UsageError('"rules test" needs --response <text>');
+    return test(file, { response, domain: domain ?? '', site: site ?? '' }, config, json);
+  }
+  if (verb === 'backtest' && file !== undefined && others.length === 0 && [response, domain, site].every((value) => value === undefined)) {
+    const age = parseDuration(since ?? '24h');
+    if (age === undefined) throw new UsageError(`"${since}" is no time such as 24h`);
+    return backtest(file, age, config, json);
+  }
+  throw new UsageError('expected "rules test <file> --response <text>" or "rules backtest <file>"');
+}
+
+async function test(
+  file: string,
+  asked: { response: string; domain: string; site: string },
+  config: string | undefined,
+  json: boolean,
+): Promise<number> {
+  const rules = await readRules(file);
+  const { ruleLineBreaks } = (await settings(config)).delivery;
+  const reply = parseAnswer(asked.response);
+  const verdict = judgeByRules(rules, reply, asked, ruleLineBreaks);
+  const isMatch = verdict.status !== undefined || verdict.classRule !== undefined;
+  process.stdout.write(json ? `${JSON.stringify(verdictAsJson(reply, verdict), null, 2)}\n` : tellVerdict(reply, verdict, file));
+  return isMatch ? 0 : 1;
+}
+
+async function backtest(file: string, age: number, config: string | undefined, json: boolean): Promise<number> {
+  const rules = await readRules(file);
+  const { redis: redisConfig, dataDir, delivery } = await settings(config);
+  // Loaded when they are needed: with them comes BullMQ.
+  const [{ openRedis }, { openLog }, { findRedisUrl }, past] = await Promise.all([
+    import('../../../shared/io/redis.ts'),
+    import('../../../shared/io/log.ts'),
+    import('../redis-url.ts'),
+    import('../rules/backtest.ts'),
+  ]);
+  const silent = openLog({ level: 'silent', format: 'json', keepRecords: 1 });
+  const redis = await openRedis(await findRedisUrl({ redis: redisConfig, dataDir }), { ...redisConfig, requireDurable: false }, silent);
+  try {
+    const result = await past.backtest(redis, rules, Math.max(Date.now() - age, 0), delivery.ruleLineBreaks);
+    process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : tellBacktest(result));
+    return 0;
+  } finally {
+    await redis.close();
+  }
+}
+
+const settings = (file: string | undefined): ReturnType<typeof loadConfig> =>
+  loadConfig({ ...(file !== undefined && { file }), env: process.env });
+
+async function readRules(file: string): Promise<RuleSet> {
+  try {
+    return await loadRuleFile(file);
+  } catch (error) {
+    throw new Failure((error as Error).message, { cause: error });
+  }
+}
+
+/** `550-5.1.1 first\r\n550 5.1.1 last`, and the same without code on the further lines, as rules see it. */
+function parseAnswer(response: string): Reply {
+  const lines = response.split(/\\r\\n|\r?\n/);
+  const code = /^\d{3}/.exec(response)?.[0] ?? '';
+  const reply = parseReply(lines.map((line) => (/^\d{3}(?:[- ]|$)/.test(line) ? line : `${code} ${line}`)));
+  if (!reply) throw new UsageError(`"${response.slice(0, 80)}" is no response such as "550 5.1.1 no such user"`);
+  return reply;
+}
+
+const outcomes: Record<StatusChange, string> = {
+  bounce: 'the message bounces at once, instead of being tried again',
+  retry: 'the message is tried again, instead of bouncing',
+  code: 'the same becomes of the message',
+  none: 'the status stays',
+};
+
+const show = ({ number, line, match }: Rule): string => `rule ${number} (line ${line}) ${JSON.stringify(match)}`;
+const place = ({ number, line, match }: Rule): Pick<Rule, 'number' | 'line' | 'match'> => ({ number, line, match });
+
+function tellVerdict(reply: Reply, { status, refused, classRule, bounceClass, builtinClass }: RuleVerdict, file: string): string {
+  const lines = [`response: ${printable(replyOnOneLine(reply))}`];
+  if (status) {
+    lines.push(`status:   ${show(status.rule)}`);
+    if (status.change !== 'none') lines.push(`          ${printable(replyOnOneLine(status.reply))}`);
+    lines.push(`          ${refused === undefined ? outcomes[status.change] : `refused: ${refused}; the status stays`}`);
+  } else lines.push(`status:   no rule of ${file} matches; the status stays`);
+  lines.push(`class:    ${bounceClass}, by ${classRule ? `${show(classRule)}; built in: ${builtinClass}` : 'the built-in rules'}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function verdictAsJson(reply: Reply, { status, refused, classRule, bounceClass, builtinClass }: RuleVerdict) {
+  return {
+    response: replyOnOneLine(reply),
+    matches: status !== undefined || classRule !== undefined,
+    status: status
+      ? {
+          rule: place(status.rule),
+          change: status.change,
+          code: status.reply.code,
+          enhanced: status.reply.enhanced ?? null,
+          response: replyOnOneLine(status.reply),
+          ...(refused !== undefined && { refused }),
+        }
+      : null,
+    class: { rule: classRule ? place(classRule) : null, label: bounceClass, builtin: builtinClass },
+  };
+}
+
+function tellBacktest({ responses, changed, rows, others }: Backtest): string {
+  const lines = [`${responses} rejections by servers in this time, ${changed} of them would have been changed.`];
+  for (const { rule, site, change, responses: count, recipients, example } of rows) {
+    lines.push('', `${count} responses (${recipients} recipients) at ${printable(site)}: ${change}`);
+    lines.push(`  rule ${rule.number} (line ${rule.line}) ${JSON.stringify(rule.match)}`);
+    lines.push(`  for example ${example.time} ${printable(example.recipient)}: ${printable(example.response)}`);
+  }
+  if (others > 0) lines.push('', `${others} more, of rules and sites that are not listed.`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** A server's words must not steer the terminal. */
+const printable = (words: string): string => words.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
