@@ -30,6 +30,9 @@ const port = (value: number) => z.int().min(0).max(65535).default(value);
 const flag = (value: boolean) => z.boolean().default(value);
 const count = (value: number) => z.int().min(1).default(value);
 const cidr = z.string().refine((v) => parseCidr(v) !== undefined, { error: 'expected a network such as "10.0.0.0/8" or "::1/128"' });
+const languageTag = z
+  .string()
+  .regex(/^(?:auto|[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)$/, { error: 'expected a language tag such as "en" or "de", or "auto"' });
 const hostname = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, { error: 'expected a host name' });
 
 const retry = {
@@ -272,6 +275,26 @@ export const configSchema = z.strictObject({
       ),
       mixed: flag(true).describe('Tell failures, delays and successes of one message in one report; false: a report for each of these'),
       from: z.string().default('').describe('Address of reports; empty: mailer-daemon@hostname'),
+      template: z
+        .string()
+        .min(1)
+        .default('plain')
+        .describe('Wording of reports: plain, classic (of KumoMTA), or a file or folder of your own templates; see docs/reports.md'),
+      language: languageTag
+        .default('en')
+        .describe('Language of reports: en, de, fr, es, one of your templates, or auto: that of the message'),
+      tenants: z
+        .record(
+          z.string(),
+          z.strictObject({
+            enabled: z.boolean().optional(),
+            template: z.string().min(1).optional(),
+            language: languageTag.optional(),
+            from: z.string().optional(),
+          }),
+        )
+        .default({})
+        .describe('The same for the mail of single tenants, by name: enabled, template, language, from'),
       dkim: z
         .array(
           z.strictObject({

@@ -41,7 +41,8 @@ export function subscriptionsOf({ bounce, webhooks }: Pick<Config, 'bounce' | 'w
     needsOriginal: false,
     backlog: { records: maxBacklog, age: maxAge },
   }));
-  return bounce.enabled ? [bounceSubscription, ...posted] : posted;
+  const isAnyReported = bounce.enabled || Object.values(bounce.tenants).some(({ enabled }) => enabled === true);
+  return isAnyReported ? [bounceSubscription, ...posted] : posted;
 }
 
 /** A day is time enough to mend a hook and put its dead letters back with their originals. */

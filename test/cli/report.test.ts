@@ -37,6 +37,10 @@ const files: Record<string, unknown> = {
   'two-messages.json': [bounce({ id: '1' }), bounce({ id: '2' })],
   'one-wrong.json': [bounce(), { ...bounce(), sender: 7 }],
   'settings.json': { hostname: 'relay.example.net', bounce: { includeOriginal: 'No' } },
+  'german.json': { bounce: { tenants: { acme: { language: 'de' } } } },
+  'acme.json': bounce({ queue: 'acme@target.example.com' }),
+  'own.txt': octets('Subject: Ours\n\n{{#case}}\n{{recipients}} {{response}}\n{{/case}}\n'),
+  'mistaken.txt': octets('Subject: Ours\n\n{{#case}}\n{{recipient}} {{response}}\n{{/case}}\n'),
   'broken.json': octets('{'),
   'original.eml': octets(sampleOriginal),
   'latin1.eml': octets('Subject: s\r\n\r\nf\u00fcr\r\n'),
@@ -86,6 +90,23 @@ test('a preview without parameters is the report that the settings give', async 
   assert.doesNotMatch(stdout, /hello there/);
 });
 
+const worded: [args: string, want: RegExp][] = [
+  ['preview --record bounce.json', /^Subject: Your message could not be delivered\r$/m],
+  ['preview --record bounce.json --template classic', /^Subject: Returned mail\r$/m],
+  ['preview --record bounce.json --language es', /^Content-Language: es\r$/m],
+  ['preview --record acme.json --config german.json', /^Content-Language: de\r$/m],
+  ['preview --record bounce.json --config german.json', /^Content-Language: en\r$/m],
+  ['preview --record bounce.json --params params.json', /^Subject: Returned mail\r$/m],
+  ['preview --record bounce.json --params params.json --template plain --language fr', /^Content-Language: fr\r$/m],
+  ['preview --record bounce.json --template own.txt', /^Subject: Ours\r$[^]*^recip@target\.example\.com 550 5\.7\.1 no thanks\r$/m],
+];
+for (const [args, want] of worded) {
+  test(`report ${args} has the words asked for`, async () => {
+    const { code, stdout, stderr } = await rebound(args);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, want);
+  });
+}
 test('a preview of several records of one message is one report', async () => {
   const { code, stdout } = await rebound('preview --record two.json --params params.json');
   assert.equal(code, 0);
@@ -201,6 +222,13 @@ const mistakes: [args: string, code: number, want: RegExp][] = [
     /incomplete\.json: recipient: [^]*response\.code: [^]*response\.content: [^]*timestamp: [^]*created: /,
   ],
   ['preview --record bounce.json --params wrong-params.json', 1, /^rebound: wrong-params\.json: unknown parameter enable_bounces\n$/],
+  ['preview --record bounce.json --template mistaken.txt', 1, /^mistaken\.txt:4: there is no {{recipient}}; did you mean recipients\?$/m],
+  [
+    'preview --record bounce.json --template plain --language it',
+    1,
+    /^rebound: --language = "it": template "plain" has en, de, fr, es only\n$/,
+  ],
+  ['preview --record bounce.json --params compatible.json --template plain', 1, /^rebound: --template: with compatibility "kumomta"/],
   ['preview --record bounce.json --params list.json', 1, /^rebound: list\.json: expected a JSON object\n$/],
   ['parse original.eml', 1, /^rebound: original\.eml is not a delivery report/],
 ];

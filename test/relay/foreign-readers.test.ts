@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { composeReport } from '../../shared/core/dsn/compose.ts';
+import { builtInLanguages } from '../../shared/core/dsn/wording/languages.ts';
 import type { Action } from '../../shared/core/dsn/report.ts';
 import { bounce, characters, expiration, failedAt, octets, original, receivedAt, reportOf } from '../support/dsn-record.ts';
 import { findReader, type ReaderName } from '../support/foreign-tools.ts';
@@ -135,6 +136,12 @@ const kinds: Kind[] = [
     outcomes: [{ recipient: 'recip@target.example.com', action: 'failed', status: '5.7.1', reason: hostileReason }],
     ...whole,
   },
+  ...builtInLanguages.map((language) => ({
+    name: `plain words in ${language}`,
+    content: reportOf(bounce(), { template: 'plain', language }).content,
+    outcomes: [{ recipient: 'recip@target.example.com', ...failed }],
+    ...whole,
+  })),
   ...(['delayed', 'relayed', 'delivered', 'expanded'] as const).map(reportOfAction),
 ];
 

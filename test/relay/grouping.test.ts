@@ -86,7 +86,7 @@ test('12: failed and relayed recipients share a report, who asked for nothing is
   await relay.startBounce();
   const reports = await untilQuiet(relay);
   assert.deepEqual(reports.map(groups), [['no0@d0.test failed 5.1.1', 'yes@d1.test relayed 2.0.0']]);
-  assert.match(reports[0]?.bytes.toString() ?? '', /^Subject: Returned mail\r$/m);
+  assert.match(reports[0]?.bytes.toString() ?? '', /^Subject: Your message could not be delivered to everyone\r$/m);
 });
 
 test('with bounce.mixed off, failures and successes have reports of their own', async (t) => {

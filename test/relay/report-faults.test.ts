@@ -69,7 +69,14 @@ test('a report that cannot be signed goes out unsigned, is logged and counted', 
   // A key that signs nothing: it is for key agreement.
   const { privateKey: key } = generateKeyPairSync('x25519');
   const sign = dkimSigner([{ domain: 'relay.test', selector: 's', algorithm: 'ed25519-sha256', key }]);
-  const outcomes = await reportOn([record], { ...pipeline, context, isOwnDomain: () => false, isReadHere: () => false, sign });
+  const outcomes = await reportOn([record], {
+    ...pipeline,
+    context,
+    isOwnDomain: () => false,
+    isReadHere: () => false,
+    templates: new Map(),
+    sign,
+  });
   assert.equal(outcomes.get(record.event_id), 'sent');
 
   const report = await relay.sink.next((message) => message.sender === '');

@@ -1,5 +1,6 @@
 import { DelayedError, Worker, type Job } from 'bullmq';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
+import { wordingsInUse } from '../../shared/core/tenant-reports.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
 import { ConfigError } from '../../shared/io/config-load.ts';
 import type { Context } from '../../shared/io/context.ts';
@@ -7,6 +8,7 @@ import { dkimSigner, loadDkimKeys, type DkimSigner } from '../../shared/io/dkim.
 import { ownDomains } from '../../shared/io/own-domains.ts';
 import { reportAddresses } from '../../shared/io/report-addresses.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
+import { loadTemplates } from '../../shared/io/template-load.ts';
 import { startWebhook } from '../../shared/io/webhook.ts';
 import { startInbound } from './inbound.ts';
 import { reportTogether } from './together.ts';
@@ -17,14 +19,15 @@ const claimedElsewhereDelay = 250;
 
 /**
  * The bounce role: the consumers of dispositions. One BullMQ worker makes reports and puts them back into the queue, each
- * webhook has its own. Keys and secrets are read once, here; rejects with ConfigError when a key cannot be used.
+ * webhook has its own. Keys and templates are read once, here; rejects with ConfigError when one cannot be used.
  */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
   const sign = await openSigner(context);
+  const templates = await loadTemplates(wordingsInUse(config.bounce));
   const pipeline = openPipeline(context);
   const isReadHere = reportAddresses(config.ingress.reports.to);
-  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), isReadHere, ...(sign && { sign }) };
+  const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), isReadHere, templates, ...(sign && { sign }) };
 
   const worker = new Worker<SubscriberJob, ReportOutcome>(
     bounceSubscription.queue,

@@ -7,6 +7,7 @@ import { generateRfc3464Message, type Report, type ReportParams } from '../../sh
 import { minimalReport, readableRecord } from '../../shared/core/dsn/minimal.ts';
 import { actionOf } from '../../shared/core/dsn/action.ts';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
+import { reportSettingsOf } from '../../shared/core/tenant-reports.ts';
 import type { Context } from '../../shared/io/context.ts';
 import type { DkimSigner } from '../../shared/io/dkim.ts';
 import type { Claim } from '../../shared/io/gathered.ts';
@@ -15,11 +16,13 @@ import { holderOf } from '../../shared/io/original-holds.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
 import { formatReportMark, markLifetime, readReportMarks, reportMarkKey } from '../../shared/io/report-marks.ts';
 import type { SpoolStore } from '../../shared/io/spool-store.ts';
+import type { LoadedTemplates } from '../../shared/io/template-load.ts';
 import { giveBackToLimits, takeFromLimits } from './report-limits.ts';
 
 export interface ReportWorld extends Pick<Pipeline, 'queues' | 'spool' | 'intake'> {
   context: Context;
   isOwnDomain: ReportPolicy['isOwnDomain'];
+  templates: LoadedTemplates;
   /** Absent where reports are not signed. */
   sign?: DkimSigner;
   isReadHere: ReportPolicy['isReadHere'];
@@ -60,7 +63,7 @@ async function examine(
 ): Promise<{ due: DispositionRecord[]; original?: Uint8Array | undefined }> {
   const { config, redis } = world.context;
   const [first] = records;
-  if (!first || !config.bounce.enabled) {
+  if (!first || !reportSettingsOf(config.bounce, first).enabled) {
     for (const { event_id } of records) outcomes.set(event_id, 'disabled');
     return { due: [] };
   }
@@ -129,7 +132,7 @@ async function makeReport(
 
 /** The report in full, or short where that cannot be made (RFC 5321 §6.1: it may not be lost). */
 function writeReport(records: readonly DispositionRecord[], original: Uint8Array | undefined, world: ReportWorld): Report | undefined {
-  const params = paramsOf(world.context.config);
+  const params = paramsOf(world.context.config, records[0], world.templates);
   const unstable = { now: Date.now(), messageId: newMessageId(), boundary: randomBytes(16).toString('hex') };
   try {
     return generateRfc3464Message(params, original, records, unstable);
@@ -232,19 +235,23 @@ const policyOf = ({ context: { config }, isOwnDomain, isReadHere }: ReportWorld)
   isReadHere,
 });
 
-/** RFC 3464 §2.2.2: a name that is no host name of the DNS is not called one. */
-export function paramsOf({ bounce, hostname }: Config): ReportParams {
+/** As the settings have it for the tenant of the record. */
+export function paramsOf({ bounce, hostname }: Config, record: DispositionRecord | undefined, templates: LoadedTemplates): ReportParams {
+  const { from, template, language } = reportSettingsOf(bounce, record);
   return {
     include_original_message: bounce.includeOriginal,
     enable_bounce: true,
     enable_expiration: true,
     enable_delay: true,
     enable_success: true,
+    // RFC 3464 §2.2.2: a name that is no host name of the DNS is not called one.
     reporting_mta: { mta_type: hostname.includes('.') ? 'dns' : 'x-local-hostname', name: hostname },
     original_limit: bounce.originalLimit,
+    template: templates.get(template) ?? 'plain',
+    language,
+    ...(from && { from }),
     global_status: bounce.globalStatus,
     disclose_internals: bounce.discloseInternals,
-    ...(bounce.from && { from: bounce.from }),
   };
 }
 

@@ -21,7 +21,7 @@ const longestDiagnostic = 8192;
 export function composeReport(report: ReportMessage): ComposedReport {
   // RFC 6531 §3.4: a UTF-8 return path needs SMTPUTF8, which carries 8-bit parts too; anything else must go everywhere.
   const smtpUtf8 = !isAscii(report.to);
-  const parts = [textPart(report.text, smtpUtf8), statusPart(report, smtpUtf8)];
+  const parts = [textPart(report.text, report.language, smtpUtf8), statusPart(report, smtpUtf8)];
   if (report.returned) parts.push(returnedPart(report.returned));
   const octets = parts.map((part) => part.octets);
   const boundary = chooseBoundary(report.boundary, octets);
@@ -53,11 +53,13 @@ function header(report: ReportMessage, boundary: string, isBodyEightBit: boolean
   ].join('');
 }
 
-function textPart(text: string, canBeEightBit: boolean): Part {
+function textPart(text: string, language: string | undefined, canBeEightBit: boolean): Part {
   const octets = encodeText(text);
   const { isUnsafe, hasEightBit } = findFaults(octets);
   const encoding = isUnsafe || (hasEightBit && !canBeEightBit) ? 'quoted-printable' : hasEightBit ? '8bit' : '7bit';
-  return part(`text/plain; charset=${isAscii(text) ? 'us-ascii' : 'utf-8'}`, { content: octets, encoding });
+  const spoken = formatField('Content-Language', language).trimEnd();
+  const type = `text/plain; charset=${isAscii(text) ? 'us-ascii' : 'utf-8'}${spoken && `\r\n${spoken}`}`;
+  return part(type, { content: octets, encoding });
 }
 
 /** RFC 6533 §4.1, §4.4: the global type where it is known and needed; the classic one is ASCII, and known to all. */

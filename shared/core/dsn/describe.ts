@@ -7,10 +7,13 @@ import type { Recipient } from '../envelope.ts';
 import { unreachable } from '../unreachable.ts';
 import { decodeXtext } from '../xtext.ts';
 import type { ReportedAction } from './action.ts';
+import { decodeWords } from './encoded-word.ts';
+import { valuesOf, type ReadField } from './field.ts';
+import type { ReturnNote } from './original.ts';
 import type { ReportedOutcome } from './outcomes.ts';
 import { finalRecipient, originalRecipient, withoutSourceRoute } from './recipient.ts';
 import type { PerMessage, PerRecipient, Typed } from './report.ts';
-import { explain, type ExplainedCase } from './text.ts';
+import type { ExplainedCase, Explanation } from './text.ts';
 
 /** RFC 3834 §3.1.5: what it is, at a glance. */
 export const subjects: Readonly<Record<ReportedAction, string>> = {
@@ -61,17 +64,27 @@ export function describeRecipient(record: DispositionRecord, action: ReportedAct
   };
 }
 
-/** The human-readable part; `note` is a further sentence. All outcomes are of one message. */
-export function explainOutcomes(host: string, outcomes: readonly ReportedOutcome[], note: string | undefined, now: number): string {
+/** What the human-readable part tells. All outcomes are of one message; `header`: its fields. */
+export function explanationOf(
+  host: string,
+  outcomes: readonly ReportedOutcome[],
+  note: ReturnNote | undefined,
+  header: readonly ReadField[],
+  now: number,
+): Explanation {
   const record = outcomes[0]?.record;
   const receivedAt = record && epochMs(record.created, now);
-  return explain({
+  const subject = valuesOf(header, 'Subject')[0];
+  return {
+    host,
+    ...(record?.id && { id: record.id }),
+    ...(subject && { subject: decodeWords(subject) }),
     ...(receivedAt !== undefined && { receivedAt }),
     sender: withoutSourceRoute(record?.sender ?? ''),
     cases: outcomes.map(explainOutcome),
-    notes: note ? [note] : [],
+    ...(note && { note }),
     contact: `postmaster@${host}`,
-  });
+  };
 }
 
 function explainOutcome({ record, action, recipients }: ReportedOutcome): ExplainedCase {
@@ -79,6 +92,9 @@ function explainOutcome({ record, action, recipients }: ReportedOutcome): Explai
   const peer = record.peer_address?.name && { name: record.peer_address.name.replace(/\.$/, ''), address: record.peer_address.addr };
   return {
     recipients: recipients.map((r) => r.address),
+    status: statusOf(record, action),
+    code: reply.code,
+    said: replyWireLines(reply),
     cause: isRemote(record)
       ? { kind: 'remote', ...(peer && { peer }), response: replyOnOneLine(reply) }
       : { kind: 'local', status: `${statusOf(record, action)} ${replyText(reply)}` },

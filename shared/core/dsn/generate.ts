@@ -1,10 +1,11 @@
 import { isFormattableDate } from '../date.ts';
 import type { DispositionRecord } from '../disposition.ts';
 import { unreachable } from '../unreachable.ts';
-import { actionOf } from './action.ts';
+import { actionOf, type ReportedAction } from './action.ts';
 import { composeReport } from './compose.ts';
-import { describeMessage, describeRecipient, explainOutcomes, subjects } from './describe.ts';
+import { describeMessage, describeRecipient, explanationOf, subjects } from './describe.ts';
 import { whyNoReport } from './eligible.ts';
+import type { ReadField } from './field.ts';
 import { withoutInternals } from './internals.ts';
 import { composeLikeKumo } from './kumomta.ts';
 import { mayBeGlobal, returnGlobal } from './international.ts';
@@ -13,6 +14,8 @@ import { chooseReturned, headerFields, headerOf, messageIdOf, referencesOf, type
 import { tellable, type ReportedOutcome } from './outcomes.ts';
 import { checkParams, type ReportParams } from './params.ts';
 import { withoutSourceRoute } from './recipient.ts';
+import { explain, type Explanation } from './text.ts';
+import { wordReport } from './word-report.ts';
 
 export type { ReportParams };
 
@@ -74,10 +77,9 @@ export function generateRfc3464Message(
           date: world.now,
           from: author(params, '"Mail Delivery Subsystem"'),
           to: recipient,
-          subject: subjects[action],
           messageId: messageId(params, world),
           ...(inReplyTo && { inReplyTo, references: [...referencesOf(fields), inReplyTo] }),
-          text: explainOutcomes(params.reporting_mta.name, told, choice.note, world.now),
+          ...word(params, action, explanationOf(params.reporting_mta.name, told, choice.note, fields, world.now), fields),
           message: describeMessage(params.reporting_mta, told[0]?.record ?? record, world.now),
           recipients: told.flatMap(({ record, action, recipients }) =>
             recipients.map((recipient) => describeRecipient(record, action, recipient, world.now)),
@@ -87,6 +89,11 @@ export function generateRfc3464Message(
           boundary: world.boundary,
         });
   return { sender: '', recipient, ...composed };
+}
+
+function word({ template = 'classic', language = 'en' }: ReportParams, action: ReportedAction, what: Explanation, fields: ReadField[]) {
+  if (template === 'classic') return { subject: subjects[action], text: explain(what) };
+  return wordReport(what, template, language, fields);
 }
 
 const listOf = <T extends object>(one: T | readonly T[]): readonly T[] => (Array.isArray(one) ? one : [one as T]);

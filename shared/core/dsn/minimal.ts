@@ -26,6 +26,7 @@ export function readableRecord(record: DispositionRecord): DispositionRecord | u
     type,
     event_id: textOf(given['event_id']),
     id: textOf(given['id']),
+    queue: textOf(given['queue']),
     sender: textOf(given['sender']),
     recipient,
     response: { code: code >= 200 && code <= 599 ? code : 500, enhanced_code: null, content: '', command: null },

@@ -58,10 +58,13 @@ const messageIds = (values: readonly string[]): string[] =>
 
 export type IncludeOriginal = 'FullContent' | 'HeadersOnly' | 'No';
 
+/** Why less comes back than was asked for; the words are in `wording/`. `limit`: octets. */
+export type ReturnNote = { kind: 'too-large'; limit: number } | { kind: 'not-mail' } | { kind: 'header-too-large' };
+
 export interface ReturnChoice {
   returned?: ReturnedContent;
-  /** For the human-readable part: why there is less than was asked for. */
-  note?: string;
+  /** For the human-readable part. */
+  note?: ReturnNote;
 }
 
 /**
@@ -74,26 +77,22 @@ export function chooseReturned(include: IncludeOriginal, content: Uint8Array, si
   const header = headerOf(content);
   if (header.length === 0) return {};
   if (include === 'FullContent') {
-    const fault = limit !== undefined && size > limit ? tooLarge(limit) : faultOf(content, header);
+    const fault = limit !== undefined && size > limit ? ({ kind: 'too-large', limit } as const) : faultOf(content, header);
     if (fault === undefined) return { returned: { kind: 'message', content, encoding: findFaults(content).hasEightBit ? '8bit' : '7bit' } };
-    return { ...(fault && { note: fault }), ...returnHeader(header) };
+    return { ...(fault !== 'obvious' && { note: fault }), ...returnHeader(header) };
   }
   return returnHeader(header);
 }
 
-const tooLarge = (limit: number): string => `Only the header of the message is returned: it is larger than ${limit} octets.`;
-
-/** Why the message cannot be returned whole; empty when that needs no words, undefined when it can. */
-function faultOf(content: Uint8Array, header: Uint8Array): string | undefined {
-  if (findFaults(content).isUnsafe) {
-    return 'Only the header of the message is returned: its lines are not those of mail.';
-  }
+/** Why the message cannot be returned whole; `obvious` needs no words; undefined when it can. */
+function faultOf(content: Uint8Array, header: Uint8Array): ReturnNote | 'obvious' | undefined {
+  if (findFaults(content).isUnsafe) return { kind: 'not-mail' };
   const isRfc822 = headerFields(header).some((field) => /^(?:from|subject|date)$/i.test(field.name));
-  return isRfc822 ? undefined : '';
+  return isRfc822 ? undefined : 'obvious';
 }
 
 function returnHeader(header: Uint8Array): ReturnChoice {
-  if (header.length >= headerLimit) return { note: 'The header of the message is too large to be returned.' };
+  if (header.length >= headerLimit) return { note: { kind: 'header-too-large' } };
   const { isUnsafe, hasEightBit } = findFaults(header);
   return { returned: { kind: 'header', content: header, encoding: isUnsafe ? 'quoted-printable' : hasEightBit ? '8bit' : '7bit' } };
 }

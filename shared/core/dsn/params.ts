@@ -1,6 +1,7 @@
 import type { IncludeOriginal } from './original.ts';
+import type { ReportTemplates } from './word-report.ts';
 
-/** The parameters of the original's function, and seven of our own. */
+/** The parameters of the original's function, and some of our own. */
 export interface ReportParams {
   /** What is returned of the message, unless its sender asked (RET). */
   include_original_message: IncludeOriginal;
@@ -21,6 +22,10 @@ export interface ReportParams {
   disclose_internals?: boolean;
   /** Octets; a larger message is returned as its header. None: no limit. */
   original_limit?: number;
+  /** How the human-readable part is worded. `classic`: as the original does; none: the same. */
+  template?: 'classic' | 'plain' | ReportTemplates;
+  /** A language tag, or `auto`: that of the message. None: en. `classic` is in English. */
+  language?: string;
   /** message/global-delivery-status also for an ASCII return path, whose reader may not know it. */
   global_status?: boolean;
 }
@@ -33,6 +38,9 @@ export function checkParams(params: ReportParams): void {
     ...optionalKeys,
   };
   checkKeys('', params, checks);
+  if (params.compatibility && (params.template ?? 'classic') !== 'classic') {
+    throw new TypeError(`with compatibility "${params.compatibility}" the template is "classic"`);
+  }
   checkKeys('reporting_mta.', params.reporting_mta, { mta_type: isString, name: isString });
 }
 
@@ -49,6 +57,8 @@ const optionalKeys: Record<string, (value: unknown) => boolean> = {
   from: isString,
   disclose_internals: isBoolean,
   original_limit: (value) => typeof value === 'number' && value >= 0,
+  template: (value) => value === 'classic' || value === 'plain' || (typeof value === 'object' && value !== null),
+  language: isString,
   global_status: isBoolean,
 };
 

@@ -1,9 +1,13 @@
 const maxLine = 76;
 const CR = 13;
 const LF = 10;
+const HYPHEN = 45;
 
-/** RFC 2045 §6.7: CRLF stays a line end, all else that is not printable ASCII becomes `=XX`; lines of at most 76 characters. */
-export function encodeQuotedPrintable(octets: Uint8Array): string {
+/**
+ * RFC 2045 §6.7: CRLF stays a line end, all else that is not printable ASCII becomes `=XX`; lines of at most 76 characters.
+ * `hidesHyphens`: hyphens too, so that no line is a delimiter.
+ */
+export function encodeQuotedPrintable(octets: Uint8Array, hidesHyphens = false): string {
   const out: string[] = [];
   let line = '';
   for (let i = 0; i < octets.length; i++) {
@@ -15,7 +19,7 @@ export function encodeQuotedPrintable(octets: Uint8Array): string {
       continue;
     }
     const isLast = i + 1 === octets.length || (octets[i + 1] === CR && octets[i + 2] === LF);
-    const char = encodeOctet(octet, isLast);
+    const char = hidesHyphens && octet === HYPHEN ? '=2D' : encodeOctet(octet, isLast);
     if (line.length + char.length > (isLast ? maxLine : maxLine - 1)) {
       out.push(line, '=\r\n');
       line = '';

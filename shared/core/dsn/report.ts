@@ -64,6 +64,8 @@ export interface ReportMessage {
   references?: string[];
   /** The human-readable part: lines ended by CRLF. */
   text: string;
+  /** Language tag of that part. */
+  language?: string;
   message: PerMessage;
   recipients: PerRecipient[];
   /** Where its fields are not all ASCII, they are written as message/global-delivery-status. */

@@ -1,16 +1,23 @@
 import { formatDate } from '../date.ts';
 import { unreachable } from '../unreachable.ts';
 import { fieldTextUtf8 } from './field.ts';
+import type { ReturnNote } from './original.ts';
+import { en } from './wording/en.ts';
 
 /** What the human-readable part tells. Strings may be hostile. */
 export interface Explanation {
+  /** The system that reports. */
+  host: string;
+  /** Of the message, to name when asking for help. */
+  id?: string;
+  /** Of the message, decoded. */
+  subject?: string;
   /** Epoch ms. */
   receivedAt?: number;
   sender: string;
   /** At least one; a recipient is in one of them only. */
   cases: readonly ExplainedCase[];
-  /** Further sentences, each a line. */
-  notes: readonly string[];
+  note?: ReturnNote;
   /** Address of a person who can help. */
   contact: string;
 }
@@ -18,6 +25,12 @@ export interface Explanation {
 /** What happened to some recipients, and why. */
 export interface ExplainedCase {
   recipients: readonly string[];
+  /** `class.subject.detail`. */
+  status: string;
+  /** Of the reply. */
+  code: number;
+  /** The reply, line by line as it came. */
+  said: readonly string[];
   /** The words of the server that refused it, in one line; or our own when no server did. */
   cause: { kind: 'remote'; peer?: { name: string; address: string }; response: string } | { kind: 'local'; status: string };
   /** `until`: epoch ms of the last attempt. */
@@ -32,12 +45,12 @@ const width = 76;
 /** Stands for a blank at which no line is broken; `fieldTextUtf8` lets no control through. */
 const heldBlank = '\u0000';
 
-/** The text as lines ended by CRLF; UTF-8 only where an address is not ASCII. */
+/** The text in the words of the original, as lines ended by CRLF; UTF-8 only where an address is not ASCII. */
 export function explain(explanation: Explanation): string {
   const lines = [
     ...opening(explanation),
     ...caseLines(explanation.cases),
-    ...(explanation.notes.length > 0 ? ['', ...explanation.notes] : []),
+    ...(explanation.note ? ['', en.note(explanation.note)] : []),
     '',
     `For help, write to ${fieldTextUtf8(explanation.contact)}.`,
   ];

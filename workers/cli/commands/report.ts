@@ -8,14 +8,17 @@ import { generateRfc3464Message, type Report, type ReportParams } from '../../..
 import { headerOf } from '../../../shared/core/dsn/original.ts';
 import { checkParams } from '../../../shared/core/dsn/params.ts';
 import { parseRfc3464 } from '../../../shared/core/dsn/parse.ts';
-import { loadConfig } from '../../../shared/io/config-load.ts';
+import { wordingsInUse, type WordingInUse } from '../../../shared/core/tenant-reports.ts';
+import { ConfigError, loadConfig } from '../../../shared/io/config-load.ts';
 import { newMessageId } from '../../../shared/io/ids.ts';
+import { loadTemplates } from '../../../shared/io/template-load.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
 import { parseJson, parseRecords } from '../report/record.ts';
 import { jsonForTerminal, reportAsJson, tellReport } from '../report/tell.ts';
 
 export const help: Help = {
-  usage: 'preview --record <file> [--original <file>] [--params <file>] [--json] | parse <file> [--json]',
+  usage:
+    'preview --record <file> [--original <file>] [--params <file>] [--template <name>] [--language <tag>] [--json] | parse <file> [--json]',
   summary: 'show the report that a disposition gives, or what a report says',
   options: [
     ['preview', 'print the report, octet for octet; nothing is sent. Exit code 1 when none is due'],
@@ -23,6 +26,8 @@ export const help: Help = {
     ['--original <file>', 'the message that failed'],
     ['--params <file>', 'parameters of the report (JSON); else those that the settings give'],
     ['--config <file>', 'settings (JSON or TypeScript)'],
+    ['--template <name>', 'plain, classic, or a file or folder of templates'],
+    ['--language <tag>', 'en, de, fr, es, one of the templates, or auto: that of the original'],
     ['parse <file>', 'print the fields of a report of any system; of a complaint (RFC 5965) as JSON. Exit code 1 when it is none'],
     ['--json', 'print JSON'],
   ],
@@ -33,17 +38,27 @@ export const help: Help = {
 
 export async function run(args: string[]): Promise<number> {
   const text = { type: 'string' } as const;
-  const options = { record: text, original: text, params: text, config: text, json: { type: 'boolean', default: false } } as const;
+  const options = {
+    record: text,
+    original: text,
+    params: text,
+    config: text,
+    template: text,
+    language: text,
+    json: { type: 'boolean', default: false },
+  } as const;
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
-  const { json, ...files } = values;
+  const { json, template, language, ...files } = values;
+  const wording = { ...(template !== undefined && { template }), ...(language !== undefined && { language }) };
   const [verb, ...operands] = positionals;
   if (verb === 'preview' && operands.length === 0) {
     if (files.record === undefined) throw new UsageError('"report preview" needs --record <file>');
     if (Object.values(files).filter((file) => file === '-').length > 1) throw new UsageError('standard input can be read only once');
-    return preview({ ...files, record: files.record }, json);
+    return preview({ ...files, record: files.record }, wording, json);
   }
   const [file, ...others] = operands;
-  if (verb === 'parse' && file !== undefined && others.length === 0 && Object.keys(files).length === 0) return parse(file, json);
+  if (verb === 'parse' && file !== undefined && others.length === 0 && Object.keys({ ...files, ...wording }).length === 0)
+    return parse(file, json);
   throw new UsageError('expected "report preview --record <file>" or "report parse <file>"');
 }
 
@@ -54,10 +69,16 @@ interface PreviewFiles {
   config?: string;
 }
 
-async function preview(files: PreviewFiles, json: boolean): Promise<number> {
+interface WordingOptions {
+  template?: string;
+  language?: string;
+}
+
+async function preview(files: PreviewFiles, wording: WordingOptions, json: boolean): Promise<number> {
   const records = parseRecords((await read(files.record)).toString('utf8'), files.record);
   const original = files.original === undefined ? undefined : withCrlf(await read(files.original));
-  const params = files.params === undefined ? await configuredParams(files.config) : await readParams(files.params);
+  const given = files.params === undefined ? await configuredParams(files.config, records) : await readParams(files.params);
+  const params = await withWording(given, wording);
   if (params.compatibility === 'kumomta' && records.length > 1)
     throw new Failure('with compatibility "kumomta" a report is made of one record');
   const report = generateRfc3464Message(params, original, records, {
@@ -105,20 +126,36 @@ async function read(file: string): Promise<Buffer> {
 async function readParams(file: string): Promise<ReportParams> {
   const params = parseJson((await read(file)).toString('utf8'), file);
   if (typeof params !== 'object' || params === null || Array.isArray(params)) throw new Failure(`${file}: expected a JSON object`);
+  return checked(params as ReportParams, file);
+}
+
+function checked(params: ReportParams, source: string): ReportParams {
   try {
-    checkParams(params as ReportParams);
+    checkParams(params);
   } catch (error) {
-    if (error instanceof TypeError) throw new Failure(`${file}: ${error.message}`, { cause: error });
+    if (error instanceof TypeError) throw new Failure(`${source}: ${error.message}`, { cause: error });
     throw error;
   }
-  return params as ReportParams;
+  return params;
+}
+
+/** The options stand above what the settings or the file of parameters say. */
+async function withWording(params: ReportParams, { template, language }: WordingOptions): Promise<ReportParams> {
+  const changed = { ...params, ...(language !== undefined && { language }) };
+  if (template === undefined) return changed;
+  try {
+    const use: WordingInUse = { template, language: changed.language ?? 'en', keys: ['--template', '--language'] };
+    return checked({ ...changed, template: (await loadTemplates([use])).get(template) ?? 'plain' }, '--template');
+  } catch (error) {
+    throw error instanceof ConfigError ? new Failure(error.message, { cause: error }) : error;
+  }
 }
 
 /** What the bounce role would use. It is loaded when it is needed: with it comes BullMQ. */
-async function configuredParams(file: string | undefined): Promise<ReportParams> {
+async function configuredParams(file: string | undefined, [record]: readonly DispositionRecord[]): Promise<ReportParams> {
   const config = await loadConfig({ ...(file !== undefined && { file }), env: process.env });
   const { paramsOf } = await import('../../bounce/report.ts');
-  return paramsOf(config);
+  return paramsOf(config, record, await loadTemplates(wordingsInUse(config.bounce)));
 }
 
 function whyNot(record: DispositionRecord, original: Uint8Array | undefined): string {

@@ -21,6 +21,7 @@ const schema = z.looseObject({
   timestamp: z.number(),
   created: z.number(),
   id: z.string().default(''),
+  queue: z.string().default(''),
   event_id: z.string().default(''),
   size: z.number().min(0).default(0),
   num_attempts: z.number().default(1),
