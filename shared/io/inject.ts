@@ -6,6 +6,7 @@ import type { Envelope } from '../core/envelope.ts';
 import type { InjectedMail } from '../core/hook.ts';
 import { fixNewlines } from '../core/message.ts';
 import type { Context } from './context.ts';
+import type { DkimSigner } from './dkim.ts';
 import { newMessageId } from './ids.ts';
 import type { Pipeline } from './pipeline.ts';
 import { formatReportMark, markLifetime, readReportMarks, reportMarkKey } from './report-marks.ts';
@@ -16,7 +17,12 @@ export interface Injection {
   generateRfc3464Message(params: ReportParams, original: Uint8Array | undefined, record: DispositionRecord): Report | undefined;
 }
 
-export function openInjection({ config, redis }: Context, { spool, intake }: Pick<Pipeline, 'spool' | 'intake'>): Injection {
+/** With `sign` reports are signed like those of the bounce worker; one that cannot be signed is put off, for its hook to try again. */
+export function openInjection(
+  { config, redis }: Context,
+  { spool, intake }: Pick<Pipeline, 'spool' | 'intake'>,
+  sign?: DkimSigner,
+): Injection {
   const { maxRecipients, maxSize } = config.ingress;
   return {
     generateRfc3464Message: (params, original, record) =>
@@ -37,6 +43,7 @@ export function openInjection({ config, redis }: Context, { spool, intake }: Pic
       const draft = spool.draft(newMessageId());
       try {
         await draft.write(content);
+        if (sign && mail.sender === '') draft.prepend(Buffer.from(await sign(content, Date.now()), 'latin1'));
         await intake.receive(
           {
             envelope,

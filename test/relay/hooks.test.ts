@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import ndrGenerator from '../../infra/examples/ndr-generator.ts';
 import type { HookHandler, HookOptions } from '../../shared/core/hook.ts';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { parseRfc3464 } from '../../shared/core/dsn/parse.ts';
 import { hookQueue, hookSubscription, type Subscription } from '../../shared/core/subscriptions.ts';
+import { dkimSigner } from '../../shared/io/dkim.ts';
 import { trimBacklogs } from '../../shared/io/hook-backlog.ts';
 import { startHook, type Hook } from '../../shared/io/hook.ts';
 import { openInjection, type Injection } from '../../shared/io/inject.ts';
@@ -269,6 +271,12 @@ test('what a hook injects goes out as mail; nonsense is refused before anything 
   assert.equal(await injectMessage({ sender: home, recipients: ['bob@dest.test'], content, once: 'mine/1' }), id);
   const mail = await relay.sink.next((message) => message.recipients.includes('bob@dest.test'));
   assert.ok(mail.bytes.toString().endsWith('Subject: hello\r\nFrom: ops@home.test\r\n\r\nGr\u00fc\u00dfe\r\n.\r\nmore\r\n'));
+  const { privateKey: key } = generateKeyPairSync('ed25519');
+  const sign = dkimSigner([{ domain: 'relay.test', selector: 's1', algorithm: 'ed25519-sha256', key }]);
+  const signing = openInjection(relay.observer, relay.pipeline, sign);
+  await signing.injectMessage({ sender: '', recipients: ['signed@dest.test'], content, once: 'mine/2' });
+  const signed = await relay.sink.next((message) => message.recipients.includes('signed@dest.test'));
+  assert.match(signed.bytes.toString(), /^DKIM-Signature:[^]*d=relay\.test[^]*\r\nSubject: hello\r\n/m);
   const nonsense = [
     { sender: 'a b@home.test' },
     { sender: `${home}>\r\nRCPT TO:<eve@dest.test` },
@@ -280,7 +288,10 @@ test('what a hook injects goes out as mail; nonsense is refused before anything 
   for (const change of nonsense) await assert.rejects(injectMessage({ sender: home, recipients: ['bob@dest.test'], content, ...change }));
   const receptions = await relay.records('Reception');
   assert.deepEqual(
-    receptions.map(({ id, reception_protocol, queue }) => [id, reception_protocol, queue]),
-    [[id, 'Hook', '']],
+    receptions.map(({ sender, reception_protocol }) => [sender, reception_protocol]),
+    [
+      [home, 'Hook'],
+      ['', 'Report'],
+    ],
   );
 });
