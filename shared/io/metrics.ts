@@ -47,6 +47,20 @@ export function openMetrics(instance: string) {
       'kind',
       'match',
     ),
+    hookJobs: counter(
+      'rebound_hook_records_total',
+      'Records for webhooks and hooks, by queue and outcome: done, retry, dead (given up), dropped (waited too long)',
+      'hook',
+      'outcome',
+    ),
+    hookSeconds: new Histogram({
+      name: 'rebound_hook_seconds',
+      help: 'Time from a disposition until its webhook or hook was done, by queue',
+      labelNames: ['hook'],
+      buckets: [0.05, 0.1, 0.5, 1, 5, 30, 300, 3600, 86400],
+      registers,
+    }),
+    hookDepth: gauge('rebound_hook_depth', 'Records by subscriber and state: waiting, delayed, active, dead (admin only)', 'hook', 'state'),
     queueDepth: gauge('rebound_queue_depth', 'Messages waiting, delayed and in flight over all lanes (admin only)', 'state'),
     redisErrors: counter('rebound_redis_errors_total', 'Failed Redis operations, by operation', 'operation'),
     policyFailures: counter(
