@@ -2,3 +2,15 @@
 export { definePolicy } from '../core/policy/define.ts';
 export type { Policy, PolicyDefinition } from '../core/policy/define.ts';
 export type { ConnMeta, RewriteResponseResult, SmtpServerRewriteResponse } from '../core/policy/smtp-server-rewrite-response.ts';
+export { reject } from '../core/policy/reject.ts';
+export type { Rejected } from '../core/policy/reject.ts';
+export type {
+  AuthDecision,
+  Decision,
+  RcptDecision,
+  SmtpServerAuthPlain,
+  SmtpServerConnectionAccepted,
+  SmtpServerEhlo,
+  SmtpServerMailFromAccepted,
+  SmtpServerRcptToAccepted,
+} from '../core/policy/smtp-decisions.ts';

@@ -4,7 +4,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import { registerHandlers, typeNameOf, type Handlers } from '../core/policy/define.ts';
-import { eventNames, type EventName } from '../core/policy/events.ts';
+import { eventNames, isSecretEvent, type EventName } from '../core/policy/events.ts';
+import { PolicyReject } from '../core/policy/reject.ts';
 
 export interface ThreadData {
   file: string;
@@ -65,7 +66,8 @@ async function obey({ id, event, args }: Order & { kind: 'call' }, handlers: Han
     answer(id, await result);
   } catch (error) {
     Atomics.store(running, 0, 0);
-    say({ kind: 'threw', id, message: describe(error) });
+    if (error instanceof PolicyReject) answer(id, error.value);
+    else say({ kind: 'threw', id, message: isSecretEvent(event) ? describeBriefly(error) : describe(error) });
   }
 }
 
@@ -90,6 +92,10 @@ function describe(error: unknown): string {
   const place = placeOf(error.stack ?? '');
   return `${place ?? (error instanceof SyntaxError ? lastLoaded : file)}: ${words.slice(0, 1000)}`;
 }
+
+/** The place alone: the words may hold the password that the handler was given. */
+const describeBriefly = (error: unknown): string =>
+  `${(error instanceof Error ? placeOf(error.stack ?? '') : undefined) ?? file}: the handler threw (its words are left out, they may hold a password)`;
 
 /** The first place in a stack that lies in a file of the policy. */
 function placeOf(stack: string): string | undefined {
