@@ -14,6 +14,8 @@ export interface DeliveryJob {
   /** `campaign:tenant@domain!routing_domain`. */
   queue: string;
   domain: string;
+  /** Whose mail exchangers are used in place of the domain's. */
+  routingDomain?: string;
   source: string;
   /** Attempts made; survives restarts because it lies here. */
   attempts: number;

@@ -36,6 +36,10 @@ export interface Reception {
   info: ReceptionInfo;
   tenant?: string;
   campaign?: string;
+  /** Decides lane and route in place of the recipients' domains. */
+  routingDomain?: string;
+  /** Further values for `meta` of its records. */
+  meta?: Readonly<Record<string, unknown>>;
 }
 
 export interface Rejection {
@@ -93,11 +97,11 @@ export function openIntake(deps: IntakeDeps): Intake {
 
   return {
     prepare: (domain) => void router.route(domain),
-    receive: async ({ envelope, content, info, tenant, campaign }, also) => {
+    receive: async ({ envelope, content, info, tenant, campaign, routingDomain, meta }, also) => {
       const created = Date.now();
       const source = nextSource();
       const relayed = envelope.recipients.filter((r) => !isForReports(r.address));
-      const domains = new Set(relayed.map((r) => domainOf(r.address)));
+      const domains = new Set(relayed.map((r) => routingDomain ?? domainOf(r.address)));
       const [laneByDomain] = await Promise.all([lanesOf(source, domains), spool.seal(content)]);
       const message: ReceivedMessage = {
         id: content.id,
@@ -106,11 +110,12 @@ export function openIntake(deps: IntakeDeps): Intake {
         created,
         ...(tenant && { tenant }),
         ...(campaign && { campaign }),
-        reception: receptionFields(info),
+        ...(routingDomain && { routingDomain }),
+        reception: receptionFields(info, meta),
       };
       const groups = groupRecipients(
         relayed,
-        (domain) => laneByDomain.get(domain) ?? laneName(source, domain),
+        (domain) => laneByDomain.get(routingDomain ?? domain) ?? laneName(source, routingDomain ?? domain),
         config.delivery.recipientsPerTransaction,
       );
       const isRead = relayed.length < envelope.recipients.length;
@@ -182,17 +187,20 @@ function roundRobin(names: readonly string[]): () => string {
   return () => names[next++ % names.length] ?? 'default';
 }
 
-function receptionFields(info: ReceptionInfo): ReceivedMessage['reception'] {
+function receptionFields(info: ReceptionInfo, meta: Reception['meta'] = {}): ReceivedMessage['reception'] {
   return {
     reception_protocol: info.protocol,
     ...(info.sessionId && { session_id: info.sessionId }),
-    meta: {
-      ...(info.peer && { received_from: info.peer.address, ehlo_domain: info.peer.name }),
-      ...(info.user && { authn_id: info.user }),
-      ...(info.isTrusted && { trusted: true }),
-    },
+    meta: { ...meta, ...receptionMeta(info) },
   };
 }
+
+/** `meta` of the records of a message, as far as its reception decides it. */
+export const receptionMeta = (info: ReceptionInfo): Record<string, unknown> => ({
+  ...(info.peer && { received_from: info.peer.address, ehlo_domain: info.peer.name }),
+  ...(info.user && { authn_id: info.user }),
+  ...(info.isTrusted && { trusted: true }),
+});
 
 function receptionRecord(
   message: ReceivedMessage,

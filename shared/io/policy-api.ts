@@ -14,3 +14,10 @@ export type {
   SmtpServerMailFromAccepted,
   SmtpServerRcptToAccepted,
 } from '../core/policy/smtp-decisions.ts';
+export type { HeaderChange } from '../core/header-edit.ts';
+export type {
+  MessageChanges,
+  MessageReceived,
+  MessageReceivedResult,
+  SmtpServerMessageReceived,
+} from '../core/policy/smtp-server-message-received.ts';

@@ -41,7 +41,7 @@ export interface Session {
 /** Tries to deliver one lane job: route, connection, and as many transactions as it takes until every recipient was tried. */
 export async function attempt(job: DeliveryJob, session: Session): Promise<AttemptResult> {
   const { lane, world } = session;
-  const route = await world.router.route(job.domain);
+  const route = await world.router.route(job.routingDomain ?? job.domain);
   if (route.kind === 'failed') {
     return sameForAll(job, { kind: route.permanent ? 'refused' : 'failed', reply: route.reply });
   }

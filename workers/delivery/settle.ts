@@ -75,7 +75,11 @@ export async function move(held: HeldJob, job: DeliveryJob, lane: string, fetchN
     queue: job.queue,
     site: egressPath(held.queue),
     response: formatResponse(
-      localReply(400, '4.4.4', `Context: the mail exchangers of ${job.domain} changed. Next due now in ${egressPath(lane)}`),
+      localReply(
+        400,
+        '4.4.4',
+        `Context: the mail exchangers of ${job.routingDomain ?? job.domain} changed. Next due now in ${egressPath(lane)}`,
+      ),
     ),
     peer_address: null,
     ...timeFields(now),

@@ -5,6 +5,7 @@ import type {
   SmtpServerMailFromAccepted,
   SmtpServerRcptToAccepted,
 } from './smtp-decisions.ts';
+import type { SmtpServerMessageReceived } from './smtp-server-message-received.ts';
 import type { SmtpServerRewriteResponse } from './smtp-server-rewrite-response.ts';
 
 /** What is known of an event besides its name. */
@@ -25,6 +26,7 @@ const policyEvents = {
   smtp_server_auth_plain: event<SmtpServerAuthPlain>({ isSecret: true }),
   smtp_server_mail_from_accepted: event<SmtpServerMailFromAccepted>(),
   smtp_server_rcpt_to_accepted: event<SmtpServerRcptToAccepted>(),
+  smtp_server_message_received: event<SmtpServerMessageReceived>(),
 };
 
 export type EventName = keyof typeof policyEvents;
