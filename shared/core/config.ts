@@ -42,6 +42,14 @@ const retry = {
   jitter: z.number().min(0).max(0.5).default(0.05).describe('Spread of each wait, as a part of it, so that retries do not come in waves'),
 };
 
+/** Without defaults: what a queue does not say is taken from `retry`. */
+export const queueSchedule = z.strictObject({
+  interval: retry.interval.unwrap().optional(),
+  maxInterval: retry.maxInterval.unwrap().optional(),
+  maxAge: retry.maxAge.unwrap().optional(),
+  jitter: retry.jitter.unwrap().optional(),
+});
+
 /** What goes well, and what anybody can cause by talking to the SMTP port, must be asked for. */
 const ordinary: readonly string[] = ['Reception', 'Delivery', 'Rejection'];
 
@@ -242,16 +250,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   retry: z.strictObject(retry).prefault({}),
   queues: z
-    .record(
-      z.string(),
-      z.strictObject({
-        // Without defaults: what a queue does not say is taken from `retry`.
-        interval: retry.interval.unwrap().optional(),
-        maxInterval: retry.maxInterval.unwrap().optional(),
-        maxAge: retry.maxAge.unwrap().optional(),
-        jitter: retry.jitter.unwrap().optional(),
-      }),
-    )
+    .record(z.string(), queueSchedule)
     .default({})
     .describe('Schedules of single queues, by queue name (campaign:tenant@domain), tenant (tenant@) or domain'),
   bounce: z

@@ -3,6 +3,7 @@ import { openDispositions, type Dispositions } from './dispositions.ts';
 import { openRouter } from './dns-router.ts';
 import { openIntake, type Intake } from './intake.ts';
 import { openLanes, type Lanes } from './lanes.ts';
+import { openQueueSettings, type QueueSettings } from './queue-settings.ts';
 import { openQueues, type Queues } from './queues.ts';
 import type { Router } from './router.ts';
 import { openSpool, type SpoolStore } from './spool-store.ts';
@@ -14,6 +15,7 @@ export interface Pipeline {
   lanes: Lanes;
   dispositions: Dispositions;
   router: Router;
+  queueSettings: QueueSettings;
   intake: Intake;
   close(): Promise<void>;
 }
@@ -25,6 +27,7 @@ export function openPipeline(context: Context): Pipeline {
   const lanes = openLanes(redis, queues, config.delivery);
   const dispositions = openDispositions(context, spool);
   const router = openRouter(config);
-  const intake = openIntake({ context, queues, spool, lanes, dispositions, router });
-  return { queues, spool, lanes, dispositions, router, intake, close: () => spool.close() };
+  const queueSettings = openQueueSettings(context);
+  const intake = openIntake({ context, queues, spool, lanes, dispositions, router, queueSettings });
+  return { queues, spool, lanes, dispositions, router, queueSettings, intake, close: () => spool.close() };
 }

@@ -21,3 +21,4 @@ export type {
   MessageReceivedResult,
   SmtpServerMessageReceived,
 } from '../core/policy/smtp-server-message-received.ts';
+export type { GetQueueConfig, QueueConfig } from '../core/policy/get-queue-config.ts';

@@ -1,7 +1,6 @@
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { judge, type Verdict } from '../../shared/core/judge.ts';
 import { localReply } from '../../shared/core/reply.ts';
-import { scheduleOf } from '../../shared/core/schedule.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
 import type { HeldJob, Taken } from '../../shared/io/queues.ts';
 import { attempt, type AttemptResult } from './attempt.ts';
@@ -84,8 +83,7 @@ async function deliverOne(
   { permit, link, fetchNext }: Turn,
   world: World,
 ): Promise<Settled | 'given back'> {
-  const { config } = world.context;
-  const schedule = scheduleOf(job.queue, config.retry, config.queues);
+  const schedule = await world.queueSettings.schedule(job.queue);
   world.held.add(held);
   try {
     const result =

@@ -1,3 +1,4 @@
+import type { GetQueueConfig } from './get-queue-config.ts';
 import type {
   SmtpServerAuthPlain,
   SmtpServerConnectionAccepted,
@@ -27,6 +28,7 @@ const policyEvents = {
   smtp_server_mail_from_accepted: event<SmtpServerMailFromAccepted>(),
   smtp_server_rcpt_to_accepted: event<SmtpServerRcptToAccepted>(),
   smtp_server_message_received: event<SmtpServerMessageReceived>(),
+  get_queue_config: event<GetQueueConfig>(),
 };
 
 export type EventName = keyof typeof policyEvents;
