@@ -54,6 +54,36 @@ export const queueSchedule = z.strictObject({
 const ordinary: readonly string[] = ['Reception', 'Delivery', 'Rejection'];
 
 const tlsPolicy = z.enum(['opportunistic', 'required', 'disabled']);
+const rate = z.string().regex(/^\d+\/\d*(ms|s|m|h)$/, { error: 'expected messages per time such as "50/s"' });
+
+const timeouts = {
+  connect: duration('30s').describe('Connecting'),
+  greeting: duration('5m').describe('Greeting (RFC 5321 4.5.3.2.1)'),
+  command: duration('5m').describe('EHLO, MAIL, RCPT, AUTH, STARTTLS (4.5.3.2.2 and .3)'),
+  data: duration('2m').describe('DATA (4.5.3.2.4)'),
+  block: duration('3m').describe('Sending a part of the content (4.5.3.2.5)'),
+  final: duration('10m').describe('The answer to the final dot (4.5.3.2.6)'),
+};
+
+/** What a policy may say of an egress path, without defaults. */
+export const pathSettings = z.strictObject({
+  connections: z.int().min(1).max(10_000).optional(),
+  concurrency: z.int().min(1).optional(),
+  rate: rate.optional(),
+  messagesPerConnection: z.int().min(1).optional(),
+  idleTimeout: duration('300ms').unwrap().optional(),
+  tls: tlsPolicy.optional(),
+  timeouts: z
+    .strictObject({
+      connect: timeouts.connect.unwrap().optional(),
+      greeting: timeouts.greeting.unwrap().optional(),
+      command: timeouts.command.unwrap().optional(),
+      data: timeouts.data.unwrap().optional(),
+      block: timeouts.block.unwrap().optional(),
+      final: timeouts.final.unwrap().optional(),
+    })
+    .optional(),
+});
 
 export const configSchema = z.strictObject({
   hostname: hostname.default('localhost').describe('Name of this system: banner, EHLO, Received, Reporting-MTA, addresses of reports'),
@@ -179,11 +209,7 @@ export const configSchema = z.strictObject({
           z.strictObject({
             connections: count(20).describe('Connections to this site'),
             concurrency: z.int().min(1).optional().describe('Transactions in flight to this site'),
-            rate: z
-              .string()
-              .regex(/^\d+\/\d*(ms|s|m|h)$/, { error: 'expected messages per time such as "50/s"' })
-              .optional()
-              .describe('Messages per time'),
+            rate: rate.optional().describe('Messages per time'),
           }),
         )
         .default({})
@@ -236,16 +262,7 @@ export const configSchema = z.strictObject({
         )
         .default({})
         .describe('Static routes: domain or "*" to "host:port" or to a host with protocol, TLS and login'),
-      timeouts: z
-        .strictObject({
-          connect: duration('30s').describe('Connecting'),
-          greeting: duration('5m').describe('Greeting (RFC 5321 4.5.3.2.1)'),
-          command: duration('5m').describe('EHLO, MAIL, RCPT, AUTH, STARTTLS (4.5.3.2.2 and .3)'),
-          data: duration('2m').describe('DATA (4.5.3.2.4)'),
-          block: duration('3m').describe('Sending a part of the content (4.5.3.2.5)'),
-          final: duration('10m').describe('The answer to the final dot (4.5.3.2.6)'),
-        })
-        .prefault({}),
+      timeouts: z.strictObject(timeouts).prefault({}),
     })
     .prefault({}),
   retry: z.strictObject(retry).prefault({}),
@@ -385,6 +402,7 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 export type ConfigInput = z.input<typeof configSchema>;
+export type PathSettings = z.output<typeof pathSettings>;
 export type RetrySchedule = Config['retry'];
 export type BounceConfig = Config['bounce'];
 export type WebhookConfig = Config['webhooks'][string];

@@ -21,10 +21,10 @@ export interface Pipeline {
 }
 
 export function openPipeline(context: Context): Pipeline {
-  const { config, redis, log } = context;
+  const { config, redis, log, policy } = context;
   const queues = openQueues(redis);
   const spool = openSpool(redis, config, log);
-  const lanes = openLanes(redis, queues, config.delivery);
+  const lanes = openLanes(redis, queues, config.delivery, () => policy.handles('get_egress_path_config'));
   const dispositions = openDispositions(context, spool);
   const router = openRouter(config);
   const queueSettings = openQueueSettings(context);

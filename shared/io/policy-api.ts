@@ -22,3 +22,4 @@ export type {
   SmtpServerMessageReceived,
 } from '../core/policy/smtp-server-message-received.ts';
 export type { GetQueueConfig, QueueConfig } from '../core/policy/get-queue-config.ts';
+export type { EgressPathConfig, GetEgressPathConfig } from '../core/policy/get-egress-path-config.ts';

@@ -8,6 +8,7 @@ import { openRuleFiles } from '../../shared/io/rule-file.ts';
 import { smtpClient } from '../../shared/io/smtp-client.ts';
 import { nodemailerClient } from '../../shared/io/smtp-client-nodemailer.ts';
 import type { Config } from '../../shared/core/config.ts';
+import { openEgressPaths } from './egress-paths.ts';
 import { openHeldJobs } from './held-jobs.ts';
 import { rulesRewriter } from './rewrite.ts';
 import { runSession, type SessionEnd } from './session.ts';
@@ -29,6 +30,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
     ...pipeline,
     context,
     outbound: clients[config.delivery.client],
+    paths: openEgressPaths(context, pipeline.lanes),
     held: openHeldJobs(pipeline.queues, lockDuration, log),
     health: openSiteHealth(),
     rules,

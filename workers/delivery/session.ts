@@ -86,9 +86,15 @@ async function deliverOne(
   const schedule = await world.queueSettings.schedule(job.queue);
   world.held.add(held);
   try {
+    const path = await world.paths.of(held.queue, job);
+    // The policy allows fewer connections than were open or asked for when nobody had asked it.
+    if (permit.index >= world.lanes.limits(held.queue).connections) {
+      await giveBack(held, job, world);
+      return 'given back';
+    }
     const result =
       job.adminBounce === undefined
-        ? await attempt(job, { lane: held.queue, link, world, failureTtl: Math.min(longestFailureTtl, schedule.interval / 2) })
+        ? await attempt(job, { lane: held.queue, path, link, world, failureTtl: Math.min(longestFailureTtl, schedule.interval / 2) })
         : undefined;
     if (result?.kind === 'outcomes' && isNoAttempt(result, permit, world)) {
       await giveBack(held, job, world);
@@ -157,7 +163,7 @@ async function heed(result: Extract<AttemptResult, { kind: 'outcomes' }>, lane: 
 
 /** Keeps an open connection for the next message for a moment; undefined when none came. */
 async function linger(lane: string, token: string, link: SiteLink, world: World): Promise<Taken | undefined> {
-  const end = Date.now() + world.context.config.delivery.idleTimeout;
+  const end = Date.now() + (link.idleTimeout ?? world.context.config.delivery.idleTimeout);
   while (link.isOpen && Date.now() < end && !world.closing.aborted) {
     await new Promise((resolve) => setTimeout(resolve, idlePoll));
     const taken = await world.queues.take(lane, token);
@@ -172,14 +178,15 @@ async function linger(lane: string, token: string, link: SiteLink, world: World)
  * more: those that hang would take the places of others.
  */
 function openGrowth({ lane, index }: Required<SessionJob>, link: SiteLink, world: World): { grow(): Promise<void>; close(): void } {
-  const children = [2 * index + 1, 2 * index + 2].filter((child) => child < world.lanes.limits(lane).connections);
-  if (children.length === 0) return { grow: () => Promise.resolve(), close: () => undefined };
+  const isSteered = world.context.policy.handles('get_egress_path_config');
+  const children = (): number[] => [2 * index + 1, 2 * index + 2].filter((child) => child < world.lanes.limits(lane).connections);
+  if (children().length === 0 && !isSteered) return { grow: () => Promise.resolve(), close: () => undefined };
   let next = 0;
   const grow = async (): Promise<void> => {
     if (Date.now() < next || world.closing.aborted || !link.isProven || world.health.isFull(lane)) return;
     next = Date.now() + growthInterval;
     const tx = world.queues.begin();
-    for (const child of children) world.lanes.addSession(tx, lane, child);
+    for (const child of children()) world.lanes.addSession(tx, lane, child);
     await tx.exec();
   };
   const waitKey = world.queues.backend(lane).keys['wait'] ?? '';

@@ -1,3 +1,4 @@
+import type { GetEgressPathConfig } from './get-egress-path-config.ts';
 import type { GetQueueConfig } from './get-queue-config.ts';
 import type {
   SmtpServerAuthPlain,
@@ -29,6 +30,7 @@ const policyEvents = {
   smtp_server_rcpt_to_accepted: event<SmtpServerRcptToAccepted>(),
   smtp_server_message_received: event<SmtpServerMessageReceived>(),
   get_queue_config: event<GetQueueConfig>(),
+  get_egress_path_config: event<GetEgressPathConfig>(),
 };
 
 export type EventName = keyof typeof policyEvents;
