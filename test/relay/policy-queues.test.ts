@@ -115,7 +115,24 @@ test('a domain whose mail the policy wants encrypted waits for TLS; its neighbou
   await relay.send({ from: home, to: 'bob@secret.test' });
   const [failure] = await relay.until(({ type, queue }) => type === 'TransientFailure' && queue === 'secret.test');
   assert.match(failure?.response.content ?? '', /TLS/);
-  assert.equal(relay.sink.messages.length, 1);
+  await relay.send({ from: home, to: 'carl@open.test' });
+  await relay.until(({ type, recipient }) => type === 'Delivery' && recipient === 'carl@open.test');
+  assert.equal(relay.sink.messages.length, 2);
+});
+
+test('mail that waits for TLS has its attempts, and its end, while the site serves others', async (t) => {
+  const relay = await relayWith(
+    t,
+    "policy.on('get_egress_path_config', (domain) => (domain === 'secret.test' ? { tls: 'required' } : {}));",
+    {
+      rules: { message: { delayMs: 20_000 } },
+    },
+  );
+  await relay.send({ from: home, to: 'bob@open.test' });
+  await relay.sink.until(() => relay.sink.counts.transactions.open === 1);
+  await relay.send({ from: home, to: 'bob@secret.test' });
+  await relay.until(({ type, queue }) => type === 'TransientFailure' && queue === 'secret.test');
+  assert.equal((await relay.records('Delivery')).length, 0);
 });
 
 for (const [name, result] of [

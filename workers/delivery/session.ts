@@ -137,7 +137,9 @@ function isNoAttempt(
 ): boolean {
   const isUnheard = outcomes.every(({ kind, reply }) => (kind === 'failed' && reply.local === true) || kind === 'untried');
   if (world.cut.aborted || (world.closing.aborted && isUnconnected)) return isUnheard;
-  return isUnconnected === true && (index > 0 || world.health.isServed(lane));
+  // A site that cannot do the TLS that is wanted will not do it on another connection either.
+  const isAboutTls = outcomes.some(({ reply }) => reply.command === 'STARTTLS');
+  return isUnconnected === true && !isAboutTls && (index > 0 || world.health.isServed(lane));
 }
 
 const adminBounce = (job: DeliveryJob): Verdict => ({

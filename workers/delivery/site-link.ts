@@ -61,13 +61,15 @@ export function openSiteLink(lane: string, world: World): SiteLink {
         return { connection, isFresh: false };
       }
       await release();
-      const failure = world.health.recentFailure(lane);
+      // Whom the site fails for its TLS is no matter of those who want none.
+      const key = path.tls === undefined ? lane : `${lane} tls-${path.tls}`;
+      const failure = world.health.recentFailure(key);
       if (failure) return failure;
       const opened = await connect(route, source, path, world);
       isProven = !('reply' in opened);
       if ('reply' in opened) {
         world.context.metrics.connects.inc({ result: 'failed' });
-        world.health.failed(lane, opened, failureTtl);
+        world.health.failed(key, opened, failureTtl);
         return opened;
       }
       uncount = world.health.opened(lane);
