@@ -23,3 +23,4 @@ export type {
 } from '../core/policy/smtp-server-message-received.ts';
 export type { GetQueueConfig, QueueConfig } from '../core/policy/get-queue-config.ts';
 export type { EgressPathConfig, GetEgressPathConfig } from '../core/policy/get-egress-path-config.ts';
+export type { RequeueChanges, RequeuedMessage, RequeueMessage, RequeueMessageResult } from '../core/policy/requeue-message.ts';

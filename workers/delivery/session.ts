@@ -1,9 +1,10 @@
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { judge, type Verdict } from '../../shared/core/judge.ts';
-import { localReply } from '../../shared/core/reply.ts';
+import { adminBounceReply } from '../../shared/core/policy/requeue-message.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
 import type { HeldJob, Taken } from '../../shared/io/queues.ts';
 import { attempt, type AttemptResult } from './attempt.ts';
+import { requeue } from './requeue.ts';
 import { rewriteOutcomes } from './rewrite.ts';
 import { giveBack, move, settle, type Settled } from './settle.ts';
 import { openSiteLink, type SiteLink } from './site-link.ts';
@@ -120,7 +121,8 @@ async function deliverOne(
       : adminBounce(job);
     const { peer, protocol, tls } = result ?? { peer: null };
     const expires = job.created + schedule.maxAge;
-    return await settle({ held, job, verdict, expires, peer, ...(protocol && { protocol }), ...(tls && { tls }) }, fetchNext, world);
+    const requeued = await requeue(held.queue, job, verdict, expires, world);
+    return await settle({ held, job, ...requeued, expires, peer, ...(protocol && { protocol }), ...(tls && { tls }) }, fetchNext, world);
   } finally {
     world.held.delete(held);
   }
@@ -147,7 +149,7 @@ const adminBounce = (job: DeliveryJob): Verdict => ({
     {
       type: 'AdminBounce',
       recipients: job.envelope.recipients,
-      reply: localReply(551, '5.7.1', `Administrator bounced with reason: ${job.adminBounce}`),
+      reply: adminBounceReply(job.adminBounce ?? ''),
     },
   ],
 });

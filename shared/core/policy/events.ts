@@ -1,5 +1,6 @@
 import type { GetEgressPathConfig } from './get-egress-path-config.ts';
 import type { GetQueueConfig } from './get-queue-config.ts';
+import type { RequeueMessage } from './requeue-message.ts';
 import type {
   SmtpServerAuthPlain,
   SmtpServerConnectionAccepted,
@@ -31,6 +32,7 @@ const policyEvents = {
   smtp_server_message_received: event<SmtpServerMessageReceived>(),
   get_queue_config: event<GetQueueConfig>(),
   get_egress_path_config: event<GetEgressPathConfig>(),
+  requeue_message: event<RequeueMessage>(),
 };
 
 export type EventName = keyof typeof policyEvents;
