@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import type { ConfigInput } from '../../shared/core/config.ts';
 import { openMetrics } from '../../shared/io/metrics.ts';
@@ -324,4 +325,25 @@ test('a login while its handler hangs, and until it is called again, is to be tr
     [plain('', 'yes'), '454 4.7.0'],
     ['NOOP', '250 '],
   ]);
+});
+
+test('the example of the documentation does what it says', async (t) => {
+  process.env['NEWS_PASSWORD'] = password;
+  t.after(() => delete process.env['NEWS_PASSWORD']);
+  const file = fileURLToPath(new URL('../../infra/examples/relay-events.ts', import.meta.url));
+  const ingress = await startTestIngress(t, { allowPlainAuth: true }, { policy: { file, timeout: '50s' } });
+  const dialogue = await ingress.greeted({ from: '127.0.0.9' });
+  await dialogue.expect([
+    [plain('', 'shop', ''), '535 5.7.8'],
+    [plain('', 'news', 'wrong'), '535 5.7.8'],
+    [plain('', 'news'), '235 2.7.0'],
+    ['MAIL FROM:<ann@home.test>', '550 5.7.1 Send from news.example.org'],
+    ['MAIL FROM:<ann@news.example.org>', '250 '],
+    ['RCPT TO:<bob@dest.test>', '250 '],
+    ['DATA', '354 '],
+    ['X-Campaign: spring\r\nSubject: x\r\n\r\nhello\r\n.', '250 '],
+  ]);
+  const [queued] = await ingress.queued();
+  assert.equal(queued?.job.queue, 'spring:news@dest.test');
+  assert.match(queued.content, /\r\nX-Sent-For: news\r\nSubject: x\r\n\r\nhello\r\n$/);
 });
