@@ -157,10 +157,10 @@ export const configSchema = z.strictObject({
         .default([])
         .describe('Rule files: status and bounce class by what a server said; see docs/rules.md'),
       rulesInterval: duration('10s').describe('How often the rule files are looked at for changes'),
-      ruleLineBreaks: z
+      responseLineBreaks: z
         .enum(['escaped', 'space'])
         .default('escaped')
-        .describe('Breaks between the lines of a response, as rules see them: the four characters \\r\\n, or one space'),
+        .describe('Breaks between the lines of a response, as rules and policy see them: the four characters \\r\\n, or one space'),
       sites: z
         .record(
           z.string(),

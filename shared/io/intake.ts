@@ -9,7 +9,7 @@ import { holderOf, subscriberOptions, type Dispositions } from './dispositions.t
 import { newMessageId } from './ids.ts';
 import type { Lanes } from './lanes.ts';
 import type { Queues, Transaction } from './queues.ts';
-import { withTimeout } from './redis.ts';
+import { withTimeout } from './with-timeout.ts';
 import type { Router } from './router.ts';
 import { reportAddresses } from './report-addresses.ts';
 import { openSentIndex } from './sent-index.ts';
