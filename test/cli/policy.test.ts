@@ -64,7 +64,9 @@ const calls: [name: string, policy: string, args: string[], want: { code: number
   ],
   [
     'calls smtp_client_rewrite_delivery_status',
-    handling({ smtp_client_rewrite_delivery_status: "(...args) => (args.join() === '452 4.2.2 full,dest.test,,,dest.test' ? [552, '5.2.2'] : 400)" }),
+    handling({
+      smtp_client_rewrite_delivery_status: "(...args) => (args.join() === '452 4.2.2 full,dest.test,,,dest.test' ? [552, '5.2.2'] : 400)",
+    }),
     ['run', 'smtp_client_rewrite_delivery_status', '--args', '["452 4.2.2 full","dest.test",null,null,"dest.test"]'],
     { code: 0, out: '[552,"5.2.2"]\n' },
   ],

@@ -121,3 +121,14 @@ test('a text that is changed is read as it was written, and programs read what t
   assert.deepEqual(is?.recipients, was?.recipients);
   assert.deepEqual(Buffer.from(is?.returned?.content ?? []), Buffer.from(original));
 });
+
+test('the header of a report to an address that is not ASCII stays as it is but for its subject', () => {
+  const report = reportOf(bounce({ sender: 'jürgen@bücher.example' }));
+  const changed = rewordReport(report, { subject: 'Grüße' });
+  assert.ok(changed && 'report' in changed);
+  const lines = Buffer.from(changed.report.content).toString().split('\r\n');
+  assert.deepEqual(
+    lines.filter((line) => /^(?:To|Subject|Message-ID):/.test(line)),
+    ['To: jürgen@bücher.example', 'Subject: =?utf-8?B?R3LDvMOfZQ==?=', 'Message-ID: <0198@mta1.example.com>'],
+  );
+});

@@ -67,7 +67,10 @@ test('a policy makes a 5xx a further try, with an enhanced code of its own, and 
   const relay = await startWithPolicy(t, rewriting("() => [451, '4.7.26']"), { rcpt });
   await relay.send({ from: home, to: 'bob@dest.test' });
   const [first] = await relay.until((r) => r.type === 'TransientFailure');
-  assert.deepEqual([first?.response.code, first?.response.enhanced_code, first?.response.rewritten_from], [451, { class: 4, subject: 7, detail: 26 }, 554]);
+  assert.deepEqual(
+    [first?.response.code, first?.response.enhanced_code, first?.response.rewritten_from],
+    [451, { class: 4, subject: 7, detail: 26 }, 554],
+  );
   assert.match(first?.response.content ?? '', /^blocked for now \(rebound: status was rewritten from 554 -> 451\)$/);
   await relay.until((r) => r.type === 'Delivery');
   assert.deepEqual(await relay.records('Bounce'), []);
@@ -97,7 +100,10 @@ const queues: [queue: string, want: string[]][] = [
 ];
 test('a policy is given domain, tenant, campaign and routing domain of the queue; the last is the domain where none is set', async (t) => {
   const conditions = queues.map(([, want], n) => `args.join() === '${want.join()}' ? ${510 + n}`).join(' : ');
-  const { file } = await policyFolder(t, rewriting(`(response, ...all) => { const args = all.map((arg) => arg ?? 'nil'); return ${conditions} : 400; }`));
+  const { file } = await policyFolder(
+    t,
+    rewriting(`(response, ...all) => { const args = all.map((arg) => arg ?? 'nil'); return ${conditions} : 400; }`),
+  );
   const { delivery } = configSchema.parse({});
   const context = { log: pino({ level: 'silent' }), metrics: openMetrics('test') };
   const policy = await openPolicy({ file, timeout: 50_000 }, context.log, context.metrics);
@@ -117,12 +123,20 @@ test('replies in the same words are asked about once in an attempt, and each rec
     'c@dest.test': '550 5.1.1 unknown',
   };
   // Counting shows in the code: 551 for the first reply that is asked about, 552 for the second.
-  const policy = handling({ smtp_client_rewrite_delivery_status: "(response) => (response.startsWith('452') ? 551 + asked++ : 450)" }, 'let asked = 0;');
+  const policy = handling(
+    { smtp_client_rewrite_delivery_status: "(response) => (response.startsWith('452') ? 551 + asked++ : 450)" },
+    'let asked = 0;',
+  );
   const relay = await startWithPolicy(t, policy, { rcpt });
   await relay.send({ from: home, to: [...Object.keys(rcpt), 'd@dest.test'] });
   const records = await relay.until((r) => r.sender === home && r.type !== 'Reception' && r.num_attempts === 1, 3);
   const seen = records.flatMap((r) => recipientsOf(r).map((to) => `${to} ${r.type} ${r.response.code}`)).sort();
-  assert.deepEqual(seen, ['a@dest.test Bounce 551', 'b@dest.test Bounce 551', 'c@dest.test TransientFailure 450', 'd@dest.test Delivery 250']);
+  assert.deepEqual(seen, [
+    'a@dest.test Bounce 551',
+    'b@dest.test Bounce 551',
+    'c@dest.test TransientFailure 450',
+    'd@dest.test Delivery 250',
+  ]);
 });
 
 test('more different replies than are asked about at once are all asked about', async (t) => {
@@ -166,7 +180,10 @@ for (const [kind, handler, timeout] of failures) {
     await relay.send({ from: home, to: 'bob@dest.test' });
     const [failure] = await relay.until((r) => r.type === 'TransientFailure');
     assert.deepEqual([failure?.response.code, failure?.response.rewritten_from, failure?.response.content], [450, undefined, 'off']);
-    await until(metrics, new RegExp(`rebound_policy_failures_total\\{event="smtp_client_rewrite_delivery_status",kind="${kind}"[^}]*\\} [1-9]`));
+    await until(
+      metrics,
+      new RegExp(`rebound_policy_failures_total\\{event="smtp_client_rewrite_delivery_status",kind="${kind}"[^}]*\\} [1-9]`),
+    );
     await until(role.log, new RegExp(`"event":"policy_failed","handler":"smtp_client_rewrite_delivery_status","kind":"${kind}"`));
   });
 }
@@ -177,7 +194,11 @@ async function deliveryWith(t: TestContext, relay: Relay, policy: { file: string
   const { delivery, retry, ...rest } = relay.config;
   const config = { ...rest, delivery, retry: { ...retry, interval: 100, maxInterval: 100 }, policy, health: { host: '127.0.0.1', port } };
   const role = await startRole(t, 'delivery', relay.redis, config as never);
-  const metrics = async (): Promise<string> => fetch(`http://127.0.0.1:${port}/metrics`).then((answer) => answer.text(), () => '');
+  const metrics = async (): Promise<string> =>
+    fetch(`http://127.0.0.1:${port}/metrics`).then(
+      (answer) => answer.text(),
+      () => '',
+    );
   return { role, metrics };
 }
 

@@ -32,11 +32,10 @@ test('a policy words a report, which is signed as it goes out and says to progra
   const settings = await dkimSettings(t, 'relay.test');
   const { keys } = await loadDkimKeys(settings);
   const records = new Map(keys.map((key) => readRecord(dkimRecord(key))));
-  const relay = await startWith(
-    t,
-    "({ text, subject }) => ({ text: `MODIFIED!\\r\\n${text}Viele Grüße`, subject: `Grüße: ${subject}` })",
-    { hostname: 'relay.test', bounce: { dkim: settings } },
-  );
+  const relay = await startWith(t, '({ text, subject }) => ({ text: `MODIFIED!\\r\\n${text}Viele Grüße`, subject: `Grüße: ${subject}` })', {
+    hostname: 'relay.test',
+    bounce: { dkim: settings },
+  });
   await relay.send({ from: home, to: 'bob@dest.test' });
   const report = await reportTo(relay, home);
   assert.match(textOf(report), /^MODIFIED!\r\nThis is an automatic message[^]*\r\nViele Grüße\r\n$/);
@@ -46,7 +45,9 @@ test('a policy words a report, which is signed as it goes out and says to progra
     [['failed', '5.1.1']],
   );
   assert.match(Buffer.from(parseRfc3464(report.bytes)?.returned?.content ?? []).toString(), /^[^]*Message-ID: <m1@client\.test>\r\n/);
-  const { results } = await dkimVerify(report.bytes, { resolver: ((name: string) => Promise.resolve([[records.get(name) ?? '']])) as never });
+  const { results } = await dkimVerify(report.bytes, {
+    resolver: ((name: string) => Promise.resolve([[records.get(name) ?? '']])) as never,
+  });
   assert.deepEqual(
     results.map(({ status }) => status.result),
     ['pass', 'pass'],
@@ -54,7 +55,8 @@ test('a policy words a report, which is signed as it goes out and says to progra
 });
 
 test('a policy is given what the report tells: its words and language, and the records of all its recipients', async (t) => {
-  const handler = '(report, records) => JSON.stringify({ ...report, told: records.map((r) => `${r.type} ${r.recipient} ${r.response.code}`).sort() })';
+  const handler =
+    '(report, records) => JSON.stringify({ ...report, told: records.map((r) => `${r.type} ${r.recipient} ${r.response.code}`).sort() })';
   const relay = await startWith(t, handler, { bounce: { language: 'de', hold: '20s' } });
   await relay.send({ from: home, to: ['bob@dest.test', 'eve@dest.test'] });
   const { text, ...rest } = JSON.parse(textOf(await reportTo(relay, home))) as Record<string, unknown>;

@@ -47,7 +47,9 @@ export function rewordReport(report: Report, result: unknown): { report: Report 
   const { text, subject, ...more } = wanted as { text?: unknown; subject?: unknown };
   const [unknownName] = Object.keys(more);
   if (unknownName !== undefined) return { problem: `expected "text" and "subject", found ${JSON.stringify(unknownName.slice(0, 100))}` };
-  const problem = problemOf('text', text, longestText, /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/) ?? problemOf('subject', subject, longestSubject, /[\p{Cc}\u2028\u2029]/u);
+  const problem =
+    problemOf('text', text, longestText, /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/) ??
+    problemOf('subject', subject, longestSubject, /[\p{Cc}\u2028\u2029]/u);
   if (problem !== undefined) return { problem };
   const titled = typeof subject === 'string' ? withSubject(report, subject) : report;
   return { report: typeof text === 'string' ? withText(titled, () => ended(text)) : titled };

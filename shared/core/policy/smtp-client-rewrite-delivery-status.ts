@@ -24,7 +24,7 @@ export function readStatusRewrite(result: unknown): StatusRewrite | { problem: s
   if (isAbsent(code) && isAbsent(enhanced)) return undefined;
   if (typeof code !== 'number') return { problem: `expected a number as code, found ${typeNameOf(code)}` };
   // Nothing was taken, whatever a policy says: a success would lose the message.
-  if (!isRejection(code)) return { problem: `code ${code} is not one from 400 to 599` };
+  if (!isRejection(code)) return { problem: `code ${String(code)} is not one from 400 to 599` };
   if (isAbsent(enhanced)) return { code };
   if (!isEnhancedOf(code, enhanced)) return { problem: `the enhanced code that goes with ${code} must be such as ${String(code)[0]}.2.2` };
   return { code, enhanced };
