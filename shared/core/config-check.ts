@@ -121,6 +121,8 @@ const minima: readonly (readonly [key: string, least: number, read: (config: Con
   ['delivery.lockDuration', 1000, (c) => c.delivery.lockDuration],
   ['delivery.sweepInterval', 100, (c) => c.delivery.sweepInterval],
   ['bounce.limitWindow', 1000, (c) => c.bounce.limitWindow],
+  ['log.maxAge', 60_000, (c) => c.log.maxAge],
+  ['archive.maxAge', 60_000, (c) => c.archive.maxAge],
   ['outbound.dnsTimeout', 100, (c) => c.outbound.dnsTimeout],
   ['outbound.timeouts.connect', 100, (c) => c.outbound.timeouts.connect],
   ['outbound.timeouts.greeting', 100, (c) => c.outbound.timeouts.greeting],

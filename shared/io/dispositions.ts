@@ -2,7 +2,6 @@ import type { DispositionRecord } from '../core/disposition.ts';
 import { isHeard, subscriptions } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import type { Transaction } from './queues.ts';
-import { readMemory } from './redis.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 /** The job of a subscriber: the record, and whose original it may read. */
@@ -15,13 +14,8 @@ export interface SubscriberJob {
  */
 export interface Dispositions {
   publish(tx: Transaction, record: DispositionRecord): void;
-  /** Drops the older half of the log when Redis runs short of memory: what has happened gives way to mail. */
-  makeRoom(): Promise<void>;
   readonly logKey: string;
 }
-
-/** The log gives way at this part of the memory at which new mail is refused. */
-const logShare = 0.9;
 
 /** A subscriber tries until it succeeds; a person sees in the board what does not, and the latest that did. */
 const subscriberOptions = {
@@ -33,18 +27,12 @@ const subscriberOptions = {
 export function openDispositions({ redis, metrics, log, config }: Context, spool: SpoolStore): Dispositions {
   const logKey = redis.key('log');
   const { keepRecords } = config.log;
-  const limit = config.spool.maxRedisMemory * logShare;
+  // With an archive the sweeper trims, which asks first what is archived (log-trim.ts).
+  const bound = config.archive.enabled ? [] : (['MAXLEN', '~', keepRecords] as const);
   return {
     logKey,
-    makeRoom: async () => {
-      const { used, max } = await readMemory(redis);
-      if (max === 0 || used <= max * limit) return;
-      const length = await redis.client.xlen(logKey);
-      await redis.client.xtrim(logKey, 'MAXLEN', Math.ceil(length / 2));
-      log.warn({ event: 'log_trimmed', usedBytes: used, maxBytes: max, dropped: Math.floor(length / 2) }, 'Redis runs short of memory');
-    },
     publish: (tx, record) => {
-      tx.redis.xadd(logKey, 'MAXLEN', '~', keepRecords, '*', 'r', JSON.stringify(record));
+      tx.redis.xadd(logKey, ...bound, '*', 'r', JSON.stringify(record));
       for (const subscription of subscriptions) {
         if (!isHeard(subscription, record)) continue;
         const data: SubscriberJob = { record };

@@ -65,6 +65,29 @@ export function openMetrics(instance: string) {
       labelNames: ['operation'],
       registers,
     }),
+    logLost: new Counter({
+      name: 'rebound_log_lost_total',
+      help: 'Dispositions dropped from Redis before they were archived, because it ran short of room',
+      registers,
+    }),
+    archived: new Counter({ name: 'rebound_archive_records_total', help: 'Dispositions archived', registers }),
+    archivedBytes: new Counter({ name: 'rebound_archive_written_bytes_total', help: 'Octets written to the archive', registers }),
+    archiveErrors: new Counter({ name: 'rebound_archive_errors_total', help: 'Failed attempts to archive', registers }),
+    archiveSize: new Gauge({
+      name: 'rebound_archive_bytes',
+      help: 'Octets of the archive (of the admin process that archives; 0 elsewhere)',
+      registers,
+    }),
+    archiveLag: new Gauge({
+      name: 'rebound_archive_lag_records',
+      help: 'Dispositions that are in Redis only (of the admin process that archives; 0 elsewhere)',
+      registers,
+    }),
+    archiveLagSeconds: new Gauge({
+      name: 'rebound_archive_lag_seconds',
+      help: 'Age of the oldest one of them; up to an hour is usual',
+      registers,
+    }),
     swept: new Counter({ name: 'rebound_lanes_swept_total', help: 'Lanes woken by the sweeper', registers }),
   };
 }

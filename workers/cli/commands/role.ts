@@ -51,7 +51,7 @@ async function runRole(role: Role, config: Config): Promise<number> {
 const grace = 2000;
 
 /** The Redis that is configured, else the one that a `rebound start` on the same data folder has brought up. */
-async function redisUrl(config: Config): Promise<string> {
+export async function redisUrl(config: Config): Promise<string> {
   if (config.redis.url) return config.redis.url;
   const url = embeddedRedisUrl(config.dataDir);
   if (await doesRedisAnswer(url)) return url;
