@@ -184,8 +184,9 @@ const readers: Record<FilterField, Reader> = {
   recipient: addressReader('recipient'),
   sender: addressReader('sender'),
   domain: (text, filter) => {
-    const domain = domainOf(`@${text.replace(/^@/, '')}`);
-    if (domain === '' || domain.includes('@')) return 'expected a domain such as "example.org"';
+    const name = text.replace(/^@/, '');
+    const domain = domainOf(`@${name}`);
+    if (domain === '' || name.includes('@')) return 'expected a domain such as "example.org"';
     filter.domain = domain;
     return undefined;
   },

@@ -101,7 +101,10 @@ export const lastOfSegment = (store: ArchiveStore, name: string): Promise<string
 
 async function* readSegment(store: ArchiveStore, name: string, query: ArchiveQuery): AsyncGenerator<Page> {
   const { after, before, order, onDamage } = query;
-  const damaged = (error: unknown): void => onDamage({ segment: name, problem: problemOf(error) });
+  const damaged = (error: unknown): undefined => {
+    onDamage({ segment: name, problem: problemOf(error) });
+    return undefined;
+  };
   const file = await store.open(name);
   if (!file) return;
   try {

@@ -1,4 +1,4 @@
-import { compareLogIds } from '../core/log-id.ts';
+import { compareLogIds, nextLogId } from '../core/log-id.ts';
 import { archivePosition } from './archive-position.ts';
 import type { Context } from './context.ts';
 import { readMemory } from './redis.ts';
@@ -41,7 +41,7 @@ export async function trimLog(context: Context): Promise<void> {
   const bearable = isShort() ? Math.min(kept, left) : config.log.keepRecords * patience;
   if (left <= bearable) return;
   // The archived part of the first node goes too: then everything that follows is a loss.
-  await client.xtrim(key, 'MINID', position);
+  await client.xtrim(key, 'MINID', nextLogId(position));
   const lost = await client.xtrim(key, 'MAXLEN', bearable);
   if (lost === 0) return;
   metrics.logLost.inc(lost);

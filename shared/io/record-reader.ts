@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseRecordText, type LogEntry } from '../core/log-entry.ts';
 import { recordMatcher, wordsNeeded, type LogFilter } from '../core/log-filter.ts';
-import { compareLogIds, firstLogId, laterLogId } from '../core/log-id.ts';
+import { compareLogIds, firstLogId, lastLogIdBefore, laterLogId } from '../core/log-id.ts';
 import { lastArchived, readArchive, type Damage, type Page } from './archive.ts';
 import type { ArchiveStore } from './archive-store.ts';
 import type { RedisLink } from './redis.ts';
@@ -50,7 +50,7 @@ const lookInterval = 200;
 async function* oldestFirst({ redis, archive }: RecordSource, options: ReadOptions): AsyncGenerator<Page> {
   const { filter = {}, follow = false, signal } = options;
   const before = filter.until === undefined ? undefined : `${filter.until}-0`;
-  let position = laterLogId(options.cursor ?? firstLogId, beforeTime(filter.since));
+  let position = laterLogId(options.cursor ?? firstLogId, lastLogIdBefore(filter.since ?? 0));
   const archived = async function* (): AsyncGenerator<Page> {
     if (!archive) return;
     for await (const page of readArchive(archive, { ...archiveQuery(options), after: position, before, order: 'oldest' })) {
@@ -81,7 +81,7 @@ async function* oldestFirst({ redis, archive }: RecordSource, options: ReadOptio
 
 async function* newestFirst({ redis, archive }: RecordSource, options: ReadOptions): AsyncGenerator<Page> {
   const { filter = {}, signal } = options;
-  const after = beforeTime(filter.since);
+  const after = lastLogIdBefore(filter.since ?? 0);
   let position = filter.until === undefined ? options.cursor : `${filter.until}-0`;
   if (options.cursor !== undefined && position !== undefined && compareLogIds(options.cursor, position) < 0) position = options.cursor;
   // As far as the archive reaches it is read from there: the stream's part of it may be trimmed at any time.
@@ -99,10 +99,6 @@ async function* newestFirst({ redis, archive }: RecordSource, options: ReadOptio
 }
 
 const archiveQuery = ({ filter = {}, onDamage }: ReadOptions) => ({ words: wordsNeeded(filter), onDamage: onDamage ?? (() => undefined) });
-
-/** The greatest id before a time: ids of that time have a number from 0 on. */
-const beforeTime = (since: number | undefined): string =>
-  since === undefined || since <= 0 ? firstLogId : `${since - 1}-18446744073709551615`;
 
 /** Redis and this machine may not agree about the time. Milliseconds. */
 const clockSkew = 5000;

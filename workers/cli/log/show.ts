@@ -15,7 +15,7 @@ export function entryAsRow(stream: Partial<WriteStream>): (entry: LogEntry) => s
     const code = `${response.code} ${e ? `${e.class}.${e.subject}.${e.detail}` : ''}`;
     const [recipient = '', ...others] = recipientsOf(record);
     const cells = [
-      new Date(timeOfLogId(at)).toISOString().slice(0, 19).replace('T', ' '),
+      timeOf(at),
       printable(type, 20).padEnd(16),
       printable(code, 12).padEnd(9),
       `${printable(sender, addressLength) || '<>'} -> ${printable(recipient, addressLength)}${others.length > 0 ? ` +${others.length}` : ''}`,
@@ -28,3 +28,7 @@ export function entryAsRow(stream: Partial<WriteStream>): (entry: LogEntry) => s
 }
 
 const addressLength = 80;
+
+/** The greatest time that a Date can have, in epoch ms: an id may have been given by hand. */
+const latest = 8.64e15;
+const timeOf = (at: string): string => new Date(Math.min(timeOfLogId(at), latest)).toISOString().slice(0, 19).replace('T', ' ');
