@@ -33,9 +33,17 @@ export interface RecordSource {
  * and trimmed. Holds one page in memory. Resumable: with the id of the last entry as `cursor` it goes on behind that.
  */
 export async function* readRecords(source: RecordSource, options: ReadOptions = {}): AsyncGenerator<LogEntry> {
-  const { filter = {}, signal, onProgress } = options;
+  const { filter = {}, signal, onProgress, onDamage } = options;
   const fits = recordMatcher(filter);
-  const pages = options.order === 'newest' ? newestFirst(source, options) : oldestFirst(source, options);
+  // The archive may be looked at again and again.
+  const told = new Set<string>();
+  const tellOnce = (damage: Damage): void => {
+    const words = `${damage.segment} ${damage.problem}`;
+    if (!told.has(words)) onDamage?.(damage);
+    told.add(words);
+  };
+  const request = { ...options, onDamage: tellOnce };
+  const pages = options.order === 'newest' ? newestFirst(source, request) : oldestFirst(source, request);
   for await (const { entries, upTo, scanned } of pages) {
     if (signal?.aborted) return;
     for (const entry of entries) if (fits(entry.record)) yield entry;

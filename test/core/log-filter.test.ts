@@ -70,7 +70,11 @@ test('every wrong field of a filter is told at once, and a time span that ends b
   assert.deepEqual('problems' in result && result.problems.map(({ field }) => field), ['type', 'code', 'until']);
 });
 
-const record = logRecord(4, { recipient: ['Bob@Dest.test', 'eve@other.test'], queue: 'spring:acme@dest.test', site: 'default->mx.dest.test' });
+const record = logRecord(4, {
+  recipient: ['Bob@Dest.test', 'eve@other.test'],
+  queue: 'spring:acme@dest.test',
+  site: 'default->mx.dest.test',
+});
 const judged: [input: Partial<Record<FilterField, string>>, fits: boolean][] = [
   [{}, true],
   [{ type: 'Bounce' }, true],
@@ -111,9 +115,19 @@ for (const [input, fits] of judged) {
   });
 }
 
-const word = fc.oneof(fc.constantFrom('a', 'b@c.test', 'B@C.test', 'x:y@c.test', '@', '', 'default->mx', '550'), fc.string({ unit: 'binary', maxLength: 8 }));
+const word = fc.oneof(
+  fc.constantFrom('a', 'b@c.test', 'B@C.test', 'x:y@c.test', '@', '', 'default->mx', '550'),
+  fc.string({ unit: 'binary', maxLength: 8 }),
+);
 const anyRecord = fc
-  .record({ sender: word, recipient: fc.oneof(word, fc.array(word, { maxLength: 3 })), queue: word, site: word, id: word, bounce_classification: word })
+  .record({
+    sender: word,
+    recipient: fc.oneof(word, fc.array(word, { maxLength: 3 })),
+    queue: word,
+    site: word,
+    id: word,
+    bounce_classification: word,
+  })
   .map((changes) => logRecord(4, changes));
 
 test('what fits a filter has a word of each list that the filter needs: the index never hides a record', () => {
@@ -122,12 +136,30 @@ test('what fits a filter has a word of each list that the filter needs: the inde
   fc.assert(
     fc.property(anyRecord, fc.constantFrom(...fields), fc.nat(20), (it, field, choice) => {
       // The filter is made of the record's own strings, so that it often fits.
-      const own = [it.sender, it.site, it.queue, it.id, it.bounce_classification, ...[it.recipient].flat(), 'c.test', '@c.test', 'mx', 'x', 'y', 'Bounce', '5xx'];
+      const own = [
+        it.sender,
+        it.site,
+        it.queue,
+        it.id,
+        it.bounce_classification,
+        ...[it.recipient].flat(),
+        'c.test',
+        '@c.test',
+        'mx',
+        'x',
+        'y',
+        'Bounce',
+        '5xx',
+      ];
       const result = parseLogFilter({ [field]: own[choice % own.length] }, now);
       if (!('filter' in result) || !recordMatcher(result.filter)(it)) return;
       fitted += 1;
       const words = new Set(indexWords(it));
-      for (const some of wordsNeeded(result.filter)) assert.ok(some.some((needed) => words.has(needed)), `${some.join()} of ${[...words].join()}`);
+      for (const some of wordsNeeded(result.filter))
+        assert.ok(
+          some.some((needed) => words.has(needed)),
+          `${some.join()} of ${[...words].join()}`,
+        );
     }),
     { numRuns: 2000 },
   );
@@ -147,7 +179,11 @@ test('a Bloom filter knows all it was given, and little else', () => {
 });
 
 test('a record comes back from its line of the archive as it was, with the id that stands in front', () => {
-  const texts = [JSON.stringify(record), JSON.stringify(record, null, 2), JSON.stringify({ log_id: '9-9', ...record, headers: { x: 'a\nb\u2028"c' } })];
+  const texts = [
+    JSON.stringify(record),
+    JSON.stringify(record, null, 2),
+    JSON.stringify({ log_id: '9-9', ...record, headers: { x: 'a\nb\u2028"c' } }),
+  ];
   for (const text of texts) {
     const parsed = parseRecordText(text);
     assert.ok(parsed);
@@ -158,7 +194,16 @@ test('a record comes back from its line of the archive as it was, with the id th
 });
 
 test('what is no record of the log is none, whatever it is', () => {
-  for (const text of [undefined, '', '{', 'null', '[]', '{}', '{"type":"Bounce"}', '{"type":"Bounce","sender":"a","recipient":[1],"response":{"content":""}}']) {
+  for (const text of [
+    undefined,
+    '',
+    '{',
+    'null',
+    '[]',
+    '{}',
+    '{"type":"Bounce"}',
+    '{"type":"Bounce","sender":"a","recipient":[1],"response":{"content":""}}',
+  ]) {
     assert.equal(parseRecordText(text), undefined);
   }
   for (const line of ['', '{"log_id":"', '{"log_id":"x",}', JSON.stringify(record)]) assert.equal(parseLogLine(line), undefined);

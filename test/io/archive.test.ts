@@ -30,7 +30,11 @@ test('archive and stream are read as one, in order, each record once, wherever t
   const { client } = log.context.redis;
   const [, border] = await listSegments(log.store);
   assert.ok(border, 'there are two segments at least');
-  for (const trim of [() => Promise.resolve(0), () => client.xtrim(log.context.redis.key('log'), 'MINID', border.after), () => client.xtrim(log.context.redis.key('log'), 'MAXLEN', 25)]) {
+  for (const trim of [
+    () => Promise.resolve(0),
+    () => client.xtrim(log.context.redis.key('log'), 'MINID', border.after),
+    () => client.xtrim(log.context.redis.key('log'), 'MAXLEN', 25),
+  ]) {
     await trim();
     const oldest = await log.read();
     assert.deepEqual(eventsOf(oldest), recipients(75));
@@ -101,7 +105,10 @@ test('searching by the index finds what a look at every record finds', async (t)
       const want = part.filter(fits);
       found += want.length;
       const got = await log.read({ filter, cursor, order: isReversed ? 'newest' : 'oldest' });
-      assert.deepEqual(eventsOf(got), want.map(({ recipient }) => recipient));
+      assert.deepEqual(
+        eventsOf(got),
+        want.map(({ recipient }) => recipient),
+      );
     }),
     { numRuns: 60 },
   );
@@ -321,7 +328,10 @@ test('how far the archive is behind is measured while it cannot write, and it go
   const archiver = startArchiver(log.context, full, { pollInterval: 5, segmentBytes: 1 });
   t.after(() => archiver.close());
   const value = async (metric: { get(): Promise<{ values: { value: number }[] }> }) => (await metric.get()).values[0]?.value ?? 0;
-  await until(async () => (await value(metrics.archiveErrors)) > 1 && (await value(metrics.archiveLag)) === 25, 'errors and lag to be counted');
+  await until(
+    async () => (await value(metrics.archiveErrors)) > 1 && (await value(metrics.archiveLag)) === 25,
+    'errors and lag to be counted',
+  );
   isFull = false;
   await until(async () => (await value(metrics.archived)) === 25 && (await value(metrics.archiveLag)) === 0, 'the rest to be archived');
 });

@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigInput } from '../../shared/core/config.ts';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import type { LogEntry } from '../../shared/core/log-entry.ts';
+import { compareLogIds, firstLogId } from '../../shared/core/log-id.ts';
+import { archivePosition } from '../../shared/io/archive-position.ts';
 import { diskArchive } from '../../shared/io/archive-disk.ts';
 import type { ArchiveStore } from '../../shared/io/archive-store.ts';
 import { openContext, type Context } from '../../shared/io/context.ts';
@@ -62,20 +64,19 @@ export async function startLog(t: TestContext, overrides: ConfigInput = {}): Pro
     },
     untilArchived: async () => {
       const [newest] = await client.xrevrange(key, '+', '-', 'COUNT', 1);
-      await until(async () => {
-        const groups = (await client.xinfo('GROUPS', key)) as unknown[][];
-        return groups.some((fields) => fields.includes(newest?.[0]));
-      }, 'the log to be archived');
+      const end = newest?.[0] ?? firstLogId;
+      await until(async () => compareLogIds((await archivePosition(context.redis)) ?? firstLogId, end) >= 0, 'the log to be archived');
     },
     read: async (options) => {
       const found: LogEntry[] = [];
       for await (const entry of readRecords({ redis: context.redis, archive: store }, options)) found.push(entry);
       return found;
     },
-    files: () => readdir(dir).then(
-      (names) => names.sort(),
-      () => [],
-    ),
+    files: () =>
+      readdir(dir).then(
+        (names) => names.sort(),
+        () => [],
+      ),
   };
 }
 

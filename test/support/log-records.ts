@@ -3,7 +3,12 @@ import type { DispositionRecord, RecordType } from '../../shared/core/dispositio
 const types: RecordType[] = ['Reception', 'Delivery', 'Delivery', 'TransientFailure', 'Bounce'];
 const replies: Record<string, DispositionRecord['response']> = {
   Reception: { code: 250, enhanced_code: null, content: 'OK', command: null },
-  Delivery: { code: 250, enhanced_code: { class: 2, subject: 0, detail: 0 }, content: 'OK 1763780000 d2e1a72fcca58-38b4b2 - gsmtp', command: null },
+  Delivery: {
+    code: 250,
+    enhanced_code: { class: 2, subject: 0, detail: 0 },
+    content: 'OK 1763780000 d2e1a72fcca58-38b4b2 - gsmtp',
+    command: null,
+  },
   TransientFailure: {
     code: 451,
     enhanced_code: { class: 4, subject: 7, detail: 1 },
@@ -60,7 +65,14 @@ export function logRecord(n: number, changes: Partial<DispositionRecord> = {}): 
 }
 
 /** 32 digits that look like chance, as ids do: what packs well would flatter the figures. */
-const hex = (n: number): string => [1, 2, 3, 4].map((i) => scatter(n * 4 + i).toString(16).padStart(8, '0')).join('');
+const hex = (n: number): string =>
+  [1, 2, 3, 4]
+    .map((i) =>
+      scatter(n * 4 + i)
+        .toString(16)
+        .padStart(8, '0'),
+    )
+    .join('');
 
 function scatter(n: number): number {
   let h = Math.imul(n ^ 0x9e3779b9, 0x85ebca6b);

@@ -5,7 +5,7 @@ import { filterFields, parseLogFilter, type FilterField, type LogFilter } from '
 import { firstLogId, laterLogId } from '../../../shared/core/log-id.ts';
 import { printable } from '../../../shared/core/printable.ts';
 import { archivePosition } from '../../../shared/io/archive-position.ts';
-import { lastArchived, openArchiveStore } from '../../../shared/io/archive.ts';
+import { listSegments, openArchiveStore } from '../../../shared/io/archive.ts';
 import { loadConfig } from '../../../shared/io/config-load.ts';
 import { whenStopped } from '../../../shared/io/lifecycle.ts';
 import { openLog } from '../../../shared/io/log.ts';
@@ -156,7 +156,7 @@ async function lastOfLog({ redis }: RecordSource): Promise<string> {
 }
 
 async function warnOfMissingArchive({ redis, archive }: RecordSource): Promise<void> {
-  if (!archive || (await lastArchived(archive)) !== undefined) return;
+  if (!archive || (await listSegments(archive)).length > 0) return;
   const position = await archivePosition(redis);
   if (position === undefined || position === firstLogId) return;
   warn(`there is no archive in ${archive.place}: only what is in Redis is read. Run this where the admin role runs, or set archive.dir`);
