@@ -100,9 +100,9 @@ export const lastOfSegment = (store: ArchiveStore, name: string): Promise<string
   withSegment(store, name, async (file) => (await readIndex(file)).last);
 
 async function* readSegment(store: ArchiveStore, name: string, query: ArchiveQuery): AsyncGenerator<Page> {
-  const { after, before, order, onDamage } = query;
+  const { after, before, order } = query;
   const damaged = (error: unknown): undefined => {
-    onDamage({ segment: name, problem: problemOf(error) });
+    query.onDamage({ segment: name, problem: problemOf(error) });
     return undefined;
   };
   const file = await store.open(name);

@@ -126,7 +126,8 @@ test('a time span is of the time when a record was logged, its end excluded', as
   await archiver.close();
   await client.xadd(key, '6000-0', 'r', JSON.stringify(logRecord(6)));
   for (const order of ['oldest', 'newest'] as const) {
-    const at = async (filter: LogFilter) => (await log.read({ filter, order })).map((entry) => Number(entry.at.split('-')[0])).sort();
+    const at = async (filter: LogFilter) =>
+      (await log.read({ filter, order })).map((entry) => Number(entry.at.split('-')[0])).sort((a, b) => a - b);
     assert.deepEqual(await at({ since: 2000, until: 4000 }), [2000, 2000, 3000]);
     assert.deepEqual(await at({ since: 4001 }), [5000, 6000]);
     assert.deepEqual(await at({ until: 1000 }), []);

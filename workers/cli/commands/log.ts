@@ -65,7 +65,7 @@ export async function run(args: string[]): Promise<number> {
   const config = await loadConfig({ ...(file !== undefined && { file }), env: process.env });
   const output = openOutput(process.stdout, flags.json === true || verb === 'export' ? entryAsJson : entryAsRow(process.stdout));
   if (verb === 'check') return checkArchive(openArchiveStore(config), flags.json === true, output);
-  void whenStopped().then(output.stop);
+  void whenStopped().then(() => output.stop());
   return read(config, request, output);
 }
 
