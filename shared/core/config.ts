@@ -268,7 +268,7 @@ export const configSchema = z.strictObject({
       enabled: flag(true).describe('Write dispositions to compressed files before they leave Redis; done by the admin role'),
       dir: z.string().default('').describe('Folder of the files; empty: archive in dataDir'),
       maxAge: duration('30d').describe('Age at which archived dispositions are deleted'),
-      maxSize: bytes('5GB').describe('Size of the archive beyond which the oldest are deleted; a million take about 150 MB'),
+      maxSize: bytes('5GB').describe('Size of the archive beyond which the oldest are deleted; a million take about 100 MB'),
     })
     .prefault({}),
   admin: z

@@ -7,9 +7,12 @@ import fc from 'fast-check';
 import { recordMatcher, type LogFilter } from '../../shared/core/log-filter.ts';
 import { compareLogIds } from '../../shared/core/log-id.ts';
 import { listSegments } from '../../shared/io/archive.ts';
+import { archivePosition } from '../../shared/io/archive-position.ts';
 import { trimLog } from '../../shared/io/log-trim.ts';
 import { readRecords } from '../../shared/io/record-reader.ts';
+import { run as runAdmin } from '../../workers/admin/main.ts';
 import { removeOldSegments } from '../../workers/admin/archive-upkeep.ts';
+import { startArchiver } from '../../workers/admin/archiver.ts';
 import { startLog, until, type LogUnderTest } from '../support/archive.ts';
 import { logRecord } from '../support/log-records.ts';
 
@@ -321,13 +324,31 @@ test('a newest segment that cannot be read is told of, and the archive goes on w
   assert.ok((await log.files()).includes(`${newest?.name}.damaged`));
 });
 
+for (const enabled of [true, false]) {
+  test(`the admin role ${enabled ? 'archives' : 'does not archive when it is told not to'}`, async (t) => {
+    const log = await startLog(t, { admin: { port: 0 }, archive: { enabled } });
+    await log.publish(...records(3));
+    const admin = await runAdmin(log.context);
+    t.after(() => admin.close());
+    const { client, key } = log.context.redis;
+    if (enabled)
+      await until(
+        async () => (await client.exists(key('archiver'))) === 1 && (await archivePosition(log.context.redis)) === '0-0',
+        'the archiver to begin',
+      );
+    await admin.close();
+    assert.equal(await client.exists(key('archiver')), 0, 'it has given up its place');
+    assert.equal(await archivePosition(log.context.redis), enabled ? '0-0' : undefined);
+    assert.deepEqual(await log.files(), [], 'nothing unfinished is left');
+  });
+}
+
 test('how far the archive is behind is measured while it cannot write, and it goes on when it can', async (t) => {
   const log = await startLog(t);
   let isFull = true;
   const full = { ...log.store, create: () => (isFull ? Promise.reject(new Error('no space left on device')) : log.store.create()) };
   const { metrics } = log.context;
   await log.publish(...records(25));
-  const { startArchiver } = await import('../../workers/admin/archiver.ts');
   const archiver = startArchiver(log.context, full, { pollInterval: 5, segmentBytes: 1 });
   t.after(() => archiver.close());
   const value = async (metric: { get(): Promise<{ values: { value: number }[] }> }) => (await metric.get()).values[0]?.value ?? 0;

@@ -8,6 +8,7 @@ import { segmentWriter, type SegmentWriter } from '../../shared/io/archive-segme
 import type { ArchiveStore, Draft } from '../../shared/io/archive-store.ts';
 import { segmentName } from '../../shared/io/archive.ts';
 import type { Context } from '../../shared/io/context.ts';
+import { withTimeout } from '../../shared/io/redis.ts';
 import { openArchiveLag } from './archive-lag.ts';
 import { endOfArchive, removeOldSegments } from './archive-upkeep.ts';
 
@@ -23,6 +24,8 @@ export interface ArchiverOptions {
 
 const usual: ArchiverOptions = { segmentBytes: 64 * 1024 * 1024, segmentAge: 3_600_000, pollInterval: 1000, lease: 30_000 };
 const pageSize = 500;
+/** For the work in hand at the end. Milliseconds. */
+const patience = 2000;
 /** How often the bounds of the archive are looked after. Milliseconds. */
 const upkeepInterval = 60_000;
 
@@ -91,7 +94,8 @@ export function startArchiver(context: Context, store: ArchiveStore, options: Pa
   return {
     close: async () => {
       closing.abort();
-      await running;
+      // Redis may be away and never answer. Whoever begins next does what was left undone, as after a crash.
+      await withTimeout(running, patience).catch(() => undefined);
     },
   };
 }
