@@ -242,6 +242,23 @@ test('when the archive does not keep up for too long its share of the log is los
   assert.equal((await log.context.metrics.logLost.get()).values[0]?.value, 20);
 });
 
+test('when Redis runs short of memory the log gives way, the archived half first', async (t) => {
+  // Redis alone uses more than a tenth of this.
+  const log = await startLog(t, { spool: { maxRedisMemory: 0.1 } });
+  await log.context.redis.client.config('SET', 'maxmemory', '8mb');
+  await log.publish(...records(100));
+  const archiver = await log.archiver();
+  await log.untilArchived();
+  await archiver.close();
+  await log.publish(...records(100, 100));
+  const lost = async () => (await log.context.metrics.logLost.get()).values[0]?.value;
+  await trimLog(log.context);
+  assert.deepEqual([await streamLength(log), await lost()], [100, 0]);
+  await trimLog(log.context);
+  assert.deepEqual([await streamLength(log), await lost()], [50, 50]);
+  assert.deepEqual(eventsOf(await log.read()), [...recipients(100), ...recipients(50, 150)]);
+});
+
 test('what is too old leaves Redis once it is archived', async (t) => {
   const log = await startLog(t, { log: { maxAge: '1h' } });
   const { client, key } = log.context.redis;
