@@ -9,7 +9,7 @@ import type { SubscriberJob } from './dispositions.ts';
 import { consumerOptions, observeConsumer } from './hook-consumer.ts';
 import { releaseHook } from './original-holds.ts';
 import type { Pipeline } from './pipeline.ts';
-import { withTimeout } from './redis.ts';
+import { withTimeout } from './with-timeout.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 /** The consumer of a policy hook. `hookSubscription` makes what publishers must know of it. */

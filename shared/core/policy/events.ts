@@ -1,3 +1,6 @@
+import type { BounceClassification } from './bounce-classification.ts';
+import type { ReportCreated } from './report-created.ts';
+import type { SmtpClientRewriteDeliveryStatus } from './smtp-client-rewrite-delivery-status.ts';
 import type { GetEgressPathConfig } from './get-egress-path-config.ts';
 import type { GetQueueConfig } from './get-queue-config.ts';
 import type { RequeueMessage } from './requeue-message.ts';
@@ -24,6 +27,9 @@ const event = <Handler>(properties: Pick<PolicyEvent<Handler>, 'isSecret'> = {})
 /** Every event that a policy may handle, and the type of its handler: an event is added by one line here. */
 const policyEvents = {
   smtp_server_rewrite_response: event<SmtpServerRewriteResponse>(),
+  smtp_client_rewrite_delivery_status: event<SmtpClientRewriteDeliveryStatus>(),
+  bounce_classification: event<BounceClassification>(),
+  report_created: event<ReportCreated>(),
   smtp_server_connection_accepted: event<SmtpServerConnectionAccepted>(),
   smtp_server_ehlo: event<SmtpServerEhlo>(),
   smtp_server_auth_plain: event<SmtpServerAuthPlain>({ isSecret: true }),
