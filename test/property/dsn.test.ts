@@ -227,7 +227,7 @@ const hostileRecord = fc
   .map((changes) => bounce(changes as Partial<DispositionRecord>));
 
 for (const compatibility of [undefined, 'kumomta'] as const) {
-  test(`21: whatever a record and a message hold, there is a report and it is well formed (${compatibility ?? 'default'})`, () => {
+  test(`whatever a record and a message hold, there is a report and it is well formed, in the form ${compatibility ?? 'default'} (rule 21)`, () => {
     fc.assert(
       fc.property(
         hostileRecord,
@@ -259,7 +259,7 @@ for (const compatibility of [undefined, 'kumomta'] as const) {
   });
 }
 
-test('31: folding and unfolding give the same text', () => {
+test('folding and unfolding give the same text (rule 31)', () => {
   fc.assert(
     fc.property(hostile, (text) => {
       const clean = fieldText(text, 8192);
@@ -292,7 +292,7 @@ test('dates are read back as they were written (rule 25)', () => {
   );
 });
 
-test('138: the reader survives anything', () => {
+test('the reader survives anything (rule 138)', () => {
   const head = 'Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n';
   fc.assert(
     fc.property(hostile, fc.uint8Array({ maxLength: 300 }), (text, noise) => {

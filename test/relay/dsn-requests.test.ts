@@ -69,7 +69,7 @@ async function untilNothingIsLeft({ relay }: World): Promise<void> {
   while ((await relay.leftovers()).length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-test('87, 90: requests go on unchanged to a server that offers DSN, and what becomes of the message is its business', async (t) => {
+test('requests go on unchanged to a server that offers DSN, and what becomes of the message is its business (rules 87, 90)', async (t) => {
   const world = await start(t);
   await say(world.relay, 'MAIL FROM:<ann@home.test> RET=HDRS ENVID=QQ+2B31', [
     'RCPT TO:<bob@dsn.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2Bx@old.test',
@@ -87,7 +87,7 @@ test('87, 90: requests go on unchanged to a server that offers DSN, and what bec
   await untilNothingIsLeft(world);
 });
 
-test('88, 89: a server without DSN gets no requests, and its 250 is told as relayed, once, to whom asked', async (t) => {
+test('a server without DSN gets no requests, and its 250 is told as relayed, once, to whom asked (rules 88, 89)', async (t) => {
   const world = await start(t);
   await say(world.relay, 'MAIL FROM:<ann@home.test> RET=FULL ENVID=QQ+2B31', [
     'RCPT TO:<bob@plain.test> NOTIFY=SUCCESS ORCPT=rfc822;Bob+2Bx@old.test',
@@ -112,7 +112,7 @@ test('88, 89: a server without DSN gets no requests, and its 250 is told as rela
   assert.equal(reports(world.relay).length, 1);
 });
 
-test('95: what a mailbox server takes over LMTP is told as delivered, to whom asked', async (t) => {
+test('what a mailbox server takes over LMTP is told as delivered, to whom asked (rule 95)', async (t) => {
   const world = await start(t, {}, { message: ({ recipient }) => (recipient === 'full@mailbox.test' ? '552 5.2.2 full' : undefined) });
   await say(world.relay, 'MAIL FROM:<ann@home.test>', [
     'RCPT TO:<bob@mailbox.test> NOTIFY=SUCCESS',
@@ -129,7 +129,7 @@ test('95: what a mailbox server takes over LMTP is told as delivered, to whom as
   assert.equal(reports(world.relay).length, 1);
 });
 
-test('91, 92, 12: of refused recipients those are reported whose sender wants to hear of failure', async (t) => {
+test('of refused recipients those are reported whose sender wants to hear of failure (rules 12, 91, 92)', async (t) => {
   const world = await start(t, {}, { rcpt: ({ recipient }) => (recipient.startsWith('bob') ? undefined : '550 5.1.1 no such user') });
   await say(world.relay, 'MAIL FROM:<ann@home.test>', [
     'RCPT TO:<bob@plain.test>',
@@ -180,7 +180,7 @@ function gate(): { rules: SinkRules; open(): void } {
 const soon = { retry: { interval: '100ms', maxInterval: '100ms' }, bounce: { delayWarning: '250ms' } } as const;
 const isWarning = (r: DispositionRecord): boolean => r.delay_warning === true;
 
-test('117, 118: a message that is late is warned of once, and its delivery afterwards is not told', async (t) => {
+test('a message that is late is warned of once, and its delivery afterwards is not told (rules 117, 118)', async (t) => {
   const { rules, open } = gate();
   const world = await start(t, soon, rules);
   await say(world.relay, 'MAIL FROM:<ann@home.test> RET=FULL ENVID=E1', ['RCPT TO:<bob@plain.test>']);
@@ -208,7 +208,7 @@ test('117, 118: a message that is late is warned of once, and its delivery after
   assert.equal(reports(world.relay).length, 1);
 });
 
-test('117: never more warnings than configured, apart by the same time, and a failure after them is told', async (t) => {
+test('never more warnings than configured, apart by the same time, and a failure after them is told (rule 117)', async (t) => {
   const { rules } = gate();
   const world = await start(t, { retry: { ...soon.retry, maxAge: '2s' }, bounce: { delayWarning: '250ms', delayWarnings: 2 } }, rules);
   await say(world.relay, 'MAIL FROM:<ann@home.test>', ['RCPT TO:<bob@plain.test>']);
@@ -222,7 +222,7 @@ test('117: never more warnings than configured, apart by the same time, and a fa
   await untilNothingIsLeft(world);
 });
 
-test('94: of late recipients those are warned of whose sender did not say otherwise, and never a null sender', async (t) => {
+test('of late recipients those are warned of whose sender did not say otherwise, and never a null sender (rule 94)', async (t) => {
   const { rules } = gate();
   const world = await start(t, soon, rules);
   await say(world.relay, 'MAIL FROM:<ann@home.test>', [
@@ -245,7 +245,7 @@ test('94: of late recipients those are warned of whose sender did not say otherw
   ]);
 });
 
-test('117: with 0 nobody is warned', async (t) => {
+test('with 0 nobody is warned (rule 117)', async (t) => {
   const { rules } = gate();
   const world = await start(t, { ...soon, bounce: { delayWarning: 0 } }, rules);
   await say(world.relay, 'MAIL FROM:<ann@home.test>', ['RCPT TO:<bob@plain.test> NOTIFY=DELAY']);
@@ -253,7 +253,7 @@ test('117: with 0 nobody is warned', async (t) => {
   for (const failure of failures) assert.deepEqual([isWarning(failure), await isHeard(world.relay, failure)], [false, false]);
 });
 
-test('11: who was warned is remembered by the next worker', async (t) => {
+test('who was warned is remembered by the next worker (rule 11)', async (t) => {
   const { rules } = gate();
   const plain = await startSink({ rules });
   cleanUp(t, () => plain.close());
