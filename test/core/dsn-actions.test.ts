@@ -10,6 +10,7 @@ import { bounceSubscription, isHeard } from '../../shared/core/subscriptions.ts'
 import {
   bounce,
   characters,
+  expiration,
   failedAt,
   octets,
   original,
@@ -57,15 +58,15 @@ const delivery = (changes: Partial<DispositionRecord> = {}) =>
 // ---- Which records are reported as what
 
 const due: [name: string, record: DispositionRecord, want: string | undefined][] = [
-  ['a delay, no NOTIFY (rule 93)', deferral(), 'delayed'],
+  ['a delay, no NOTIFY (rules 53, 93)', deferral(), 'delayed'],
   ['a delay, NOTIFY with DELAY (rule 94)', deferral({ dsn: asking('FAILURE', 'DELAY') }), 'delayed'],
   ['a delay, NOTIFY without DELAY (rule 94)', deferral({ dsn: asking('SUCCESS', 'FAILURE') }), undefined],
   ['a delay, NOTIFY=NEVER (rule 92)', deferral({ dsn: asking('NEVER') }), undefined],
   ['a delay of what has no sender (rule 94)', deferral({ sender: '' }), undefined],
   ['a failed attempt that is not late (rule 117)', deferral({ delay_warning: false }), undefined],
-  ['passed on to a server without DSN, SUCCESS (rule 89)', delivery(), 'relayed'],
+  ['passed on to a server without DSN, SUCCESS (rules 53, 89)', delivery(), 'relayed'],
   ['passed on to a server with DSN, SUCCESS (rule 90)', delivery({ dsn: { ...asking('SUCCESS'), relayed: true } }), undefined],
-  ['LMTP, SUCCESS (rule 95)', delivery({ delivery_protocol: 'LMTP' }), 'delivered'],
+  ['LMTP, SUCCESS (rules 53, 95)', delivery({ delivery_protocol: 'LMTP' }), 'delivered'],
   ['LMTP to a server with DSN (rule 95)', delivery({ delivery_protocol: 'LMTP', dsn: { ...asking('SUCCESS'), relayed: true } }), undefined],
   ['passed on, no NOTIFY (rules 93, 119)', delivery({ dsn: asking() }), undefined],
   ['passed on, no requests known', bounce({ type: 'Delivery', meta: { trusted: true } }), undefined],
@@ -76,7 +77,7 @@ const due: [name: string, record: DispositionRecord, want: string | undefined][]
   ['passed on, asked for by somebody who only says so', delivery({ meta: { trusted: 'true' } }), undefined],
   ['passed on, asked for by a user', delivery({ meta: { authn_id: 'ann' } }), 'relayed'],
   ['a web hook is not mail', delivery({ delivery_protocol: 'HTTP' }), undefined],
-  ['a failure', bounce(), 'failed'],
+  ['a failure (rule 53)', bounce(), 'failed'],
 ];
 for (const [name, record, want] of due) {
   test(`${want ?? 'no report, and no job of the bounce worker'}: ${name}`, () => {
@@ -91,7 +92,7 @@ test('a failure is heard also where no report may be made, so that it is counted
   assert.equal(mayBeReported(bounce({ dsn: asking('NEVER') })), true);
 });
 
-test('records of other types are never heard', () => {
+test('records of other types are never heard (rules 14, 139)', () => {
   for (const type of ['Reception', 'Rejection', 'Delayed'] as const satisfies RecordType[]) {
     assert.equal(isHeard(bounceSubscription, delivery({ type, delay_warning: true })), false, type);
   }
@@ -215,6 +216,31 @@ for (const [name, record, want] of statuses) {
   test(`Status is ${want}: ${name}`, () => assert.equal(field(statusOf(reportOf(record, all)), 'Status'), want));
 }
 
+test('every field of every kind of report is one of RFC 3464, or begins with X-Rebound- (rule 63)', () => {
+  const standard = [
+    ['Original-Envelope-Id', 'Reporting-MTA', 'Received-From-MTA', 'Arrival-Date'],
+    ['Original-Recipient', 'Final-Recipient', 'Action', 'Status', 'Remote-MTA', 'Diagnostic-Code', 'Last-Attempt-Date', 'Will-Retry-Until'],
+  ];
+  const meta = { trusted: true, received_from: '192.0.2.7', ehlo_domain: 'client.example.com' };
+  const dsn = { envid: 'E', recipients: [{ address, notify: ['SUCCESS', 'FAILURE', 'DELAY'], orcpt: 'rfc822;o@x' }] };
+  for (const record of [
+    bounce({ response: { ...response(500, undefined, 'later'), rewritten_from: 450 } }),
+    expiration(),
+    deferral(),
+    delivery(),
+  ]) {
+    const groups = statusOf(reportOf({ ...record, id: '01f', meta, dsn }, all)).split('\r\n\r\n');
+    for (const [i, group] of groups.entries()) {
+      const known = standard[Math.min(i, 1)] ?? [];
+      assert.deepEqual(
+        readFields(group).filter(({ name }) => !known.includes(name) && !/^X-Rebound-[A-Za-z-]+$/.test(name)),
+        [],
+      );
+    }
+    assert.match(groups[0] ?? '', /^X-Rebound-Message-ID: 01f/m);
+  }
+});
+
 test('only a warning has Will-Retry-Until, and only a time that is one (rule 62)', () => {
   const until = (record: DispositionRecord) => field(statusOf(reportOf(record, all)), 'Will-Retry-Until');
   assert.equal(until(bounce({ expires })), undefined);
@@ -264,7 +290,7 @@ const warnings: [name: string, settings: typeof policy, warned: { times: number;
   ['0 means never', { ...policy, delayWarning: 0 }, undefined, 40 * hour, false],
 ];
 for (const [name, settings, warned, age, want] of warnings) {
-  test(`${name}: ${want ? 'a warning' : 'none'} (rule 117)`, () => {
+  test(`${want ? 'a' : 'no'} warning of delay: ${name} (rule 117)`, () => {
     const job = { created: failedAt, ...(warned && { warned: { ...warned, at: failedAt + warned.at } }) };
     assert.equal(isWarningDue(settings, job, failedAt + age), want);
   });

@@ -13,7 +13,7 @@ const texts: [name: string, given: string, want: string][] = [
   ['blanks inside stay, those around go', '  a   b  ', 'a   b'],
   ['nothing', '\t \t', ''],
 ];
-for (const [name, given, want] of texts) test(`${name} (rule 121)`, () => assert.equal(fieldText(given), want));
+for (const [name, given, want] of texts) test(`text for a field: ${name} (rule 121)`, () => assert.equal(fieldText(given), want));
 
 test('length is capped with a mark (rules 121, 122)', () => {
   assert.equal(fieldText('a b '.repeat(1000), 20), 'a b a b a b a b a b ...');
@@ -33,15 +33,15 @@ test('UTF-8 text keeps its letters and loses its controls', () => {
 });
 
 const fields: [name: string, value: string | string[] | undefined, want: string][] = [
-  ['short', 'value', 'Name: value\r\n'],
-  ['none', undefined, ''],
-  ['empty (rule 44)', '', ''],
-  ['empty lines (rule 44)', ['a', '', 'b'], 'Name: a\r\n b\r\n'],
-  ['several lines (rule 60)', ['550-a', '550 b'], 'Name: 550-a\r\n 550 b\r\n'],
-  ['folded before the blanks', `${'x'.repeat(60)}   ${'y'.repeat(60)}`, `Name: ${'x'.repeat(60)}\r\n   ${'y'.repeat(60)}\r\n`],
-  ['a long first word stays on the first line', 'x'.repeat(200), `Name: ${'x'.repeat(200)}\r\n`],
+  ['short (rule 31)', 'value', 'Name: value\r\n'],
+  ['none (rule 31)', undefined, ''],
+  ['without text (rule 44)', '', ''],
+  ['with empty lines (rule 44)', ['a', '', 'b'], 'Name: a\r\n b\r\n'],
+  ['of several lines (rule 60)', ['550-a', '550 b'], 'Name: 550-a\r\n 550 b\r\n'],
+  ['folded before the blanks (rule 31)', `${'x'.repeat(60)}   ${'y'.repeat(60)}`, `Name: ${'x'.repeat(60)}\r\n   ${'y'.repeat(60)}\r\n`],
+  ['a long first word stays on the first line (rule 31)', 'x'.repeat(200), `Name: ${'x'.repeat(200)}\r\n`],
 ];
-for (const [name, value, want] of fields) test(`a field, ${name} (rule 31)`, () => assert.equal(formatField('Name', value), want));
+for (const [name, value, want] of fields) test(`a field, ${name}`, () => assert.equal(formatField('Name', value), want));
 
 test('fields are read with any line ends, folds, and rests of lines that nobody folded (rule 131)', () => {
   const text = 'A: 1\r\n 2\nb :3\n\t4\rC:\n\nD: 5\nsix seven\n\n \n: no name\nE:6';

@@ -49,7 +49,7 @@ test('the compatible form holds hostile text, 8-bit originals and look-alike bou
   assert.equal(characters(parsed?.returned?.content ?? octets('')), characters(message));
 });
 
-test('the default report, whole', () => {
+test('the default report, whole (rules 33, 34, 35)', () => {
   assert.equal(
     characters(reportOf(bounce({ id: '01f' })).content),
     [
@@ -117,12 +117,12 @@ const due: [name: string, record: DispositionRecord, changes: Partial<ReportPara
   ['LMTP (rule 1)', bounce({ delivery_protocol: 'LMTP' }), {}, true],
   ['a web hook is not mail', bounce({ delivery_protocol: 'HTTP' }), {}, false],
   ['bounces are not enabled', bounce(), { enable_bounce: false }, false],
-  ['bounces of an administrator are bounces', bounce({ type: 'AdminBounce' }), { enable_bounce: false }, false],
+  ['bounces of an administrator are bounces (rule 1)', bounce({ type: 'AdminBounce' }), { enable_bounce: false }, false],
   ['expirations are not enabled', expiration(), { enable_expiration: false }, false],
   ['the null sender (rule 2)', bounce({ sender: '' }), {}, false],
   ['a delivery', bounce({ type: 'Delivery' }), {}, false],
   ['a temporary failure', bounce({ type: 'TransientFailure' }), {}, false],
-  ['a refusal at SMTP time', bounce({ type: 'Rejection' }), {}, false],
+  ['a refusal at SMTP time (rule 14)', bounce({ type: 'Rejection' }), {}, false],
   ['NOTIFY=NEVER (rule 91)', bounce({ dsn: { recipients: [{ address: 'recip@target.example.com', notify: ['NEVER'] }] } }), {}, false],
   [
     'NOTIFY without FAILURE (rule 91)',
@@ -550,7 +550,7 @@ const returns: [
   ['as large as allowed (rule 73)', original, { original_limit: original.length }, undefined, 'message/rfc822'],
   ['too large (rule 73)', original, { original_limit: original.length - 1 }, undefined, 'text/rfc822-headers'],
   ['too large, though RET=FULL (rule 73)', original, { original_limit: 10 }, 'FULL', 'text/rfc822-headers'],
-  ['8-bit body (rules 39, 74)', mixed, {}, undefined, 'message/rfc822\r\nContent-Transfer-Encoding: 8bit'],
+  ['8-bit body (rules 39, 71, 74)', mixed, {}, undefined, 'message/rfc822\r\nContent-Transfer-Encoding: 8bit'],
   ['8-bit body, its header only (rule 74)', mixed, {}, 'HDRS', 'text/rfc822-headers'],
   ['8-bit header (rule 75)', octets('Subject: \u00e9\r\n\r\n'), {}, 'HDRS', 'text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit'],
   ['long line (rule 76)', octets(`Subject: s\r\n\r\n${'x'.repeat(999)}\r\n`), {}, undefined, 'text/rfc822-headers'],

@@ -112,6 +112,48 @@ test('a server without DSN gets no requests, and its 250 is told as relayed, onc
   assert.equal(reports(world.relay).length, 1);
 });
 
+test('a report asks for nothing but to be the last, and a null sender stays one on its way (rules 6, 7, 8)', async (t) => {
+  const world = await start(t, {}, { rcpt: ({ recipient }) => (recipient === 'eve@dsn.test' ? '550 5.1.1 no such user' : undefined) });
+  await say(world.relay, 'MAIL FROM:<ann@home.test> RET=FULL ENVID=E1', ['RCPT TO:<eve@dsn.test> NOTIFY=FAILURE ORCPT=rfc822;e@old.test']);
+  const report = await reportTo(world.relay);
+  assert.match(report.mailLine, /^MAIL FROM:<>(?: SIZE=\d+)?(?: BODY=8BITMIME)?$/);
+  assert.deepEqual(report.rcptLines, [`RCPT TO:<${home}> NOTIFY=NEVER`]);
+  // What others send with a null sender is theirs, requests and all.
+  await say(world.relay, 'MAIL FROM:<>', ['RCPT TO:<bob@dsn.test>', 'RCPT TO:<bob@plain.test>']);
+  for (const sink of [world.dsn, world.plain])
+    assert.match((await sink.next((m) => m.recipients[0]?.startsWith('bob') === true)).mailLine, /^MAIL FROM:<>(?: |$)/);
+});
+
+test('requests of each recipient outlive a division by domain, a deferral and the next worker (rule 85)', async (t) => {
+  let isOpen = false;
+  const rules: SinkRules = { rcpt: ({ recipient }) => (isOpen || recipient.startsWith('now') ? undefined : '451 4.7.1 later') };
+  const [one, two] = [await startSink({ rules }), await startSink({ rules })];
+  cleanUp(t, () => one.close());
+  cleanUp(t, () => two.close());
+  const outbound = { routes: { 'one.test': `127.0.0.1:${one.port}`, 'two.test': `127.0.0.1:${two.port}` } };
+  const relay = await startRebound(t, { deliveries: 0, config: { retry: soon.retry, outbound } });
+  const worker = await relay.startDelivery();
+  const [now, first, second, third] = [
+    'RCPT TO:<now@one.test> NOTIFY=NEVER',
+    'RCPT TO:<a@one.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;A+2Bx@old.test',
+    'RCPT TO:<b@one.test>',
+    'RCPT TO:<c@two.test> NOTIFY=FAILURE ORCPT=x-foo;a+20b',
+  ] as const;
+  await say(relay, 'MAIL FROM:<ann@home.test> RET=HDRS ENVID=QQ+2B31', [now, first, second, third]);
+  await relay.until((r) => r.type === 'TransientFailure' && r.queue === 'one.test');
+  await relay.until((r) => r.type === 'TransientFailure' && r.queue === 'two.test');
+  await worker.close();
+  isOpen = true;
+  await relay.startDelivery();
+  const late = (m: SinkMessage): boolean => !m.recipients.some((recipient) => recipient.startsWith('now'));
+  const [early, ofOne, ofTwo] = [await one.next((m) => !late(m)), await one.next(late), await two.next()];
+  assert.deepEqual(
+    [early.rcptLines.filter((line) => line.includes('now@')), ofOne.rcptLines, ofTwo.rcptLines],
+    [[now], [first, second], [third]],
+  );
+  for (const message of [early, ofOne, ofTwo]) assert.match(message.mailLine, / RET=HDRS ENVID=QQ\+2B31$/);
+});
+
 test('what a mailbox server takes over LMTP is told as delivered, to whom asked (rule 95)', async (t) => {
   const world = await start(t, {}, { message: ({ recipient }) => (recipient === 'full@mailbox.test' ? '552 5.2.2 full' : undefined) });
   await say(world.relay, 'MAIL FROM:<ann@home.test>', [

@@ -238,7 +238,7 @@ test('a failure here is not reported to a return path that is read here: its rec
   assert.deepEqual(await told(relay), []);
 });
 
-test('a message that took its reader down with it again and again is put aside unread', async (t) => {
+test('a message that took its reader down with it again and again is put aside unread (rule 138)', async (t) => {
   const relay = await startReading(t);
   const { redis } = relay.observer;
   const queue = new Queue(inboundQueue, { connection: redis.duplicate() as never, prefix: redis.prefix });

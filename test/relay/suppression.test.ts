@@ -124,7 +124,7 @@ const silent: [what: string, mail: Partial<Mail>, reason: string][] = [
   ['the sender of a message that goes round', { raw: message(`Received: from a by b; x${'\r\nReceived: x'.repeat(3)}`) }, 'hops'],
 ];
 
-test('whom never to answer: there is no report, and it is counted, logged and kept with the reason', async (t) => {
+test('whom never to answer: there is no report, and it is counted, logged and kept with the reason (rule 2)', async (t) => {
   const relay = await startWatched(t, { bounce: { maxHops: 4 } });
   for (const [what, mail, reason] of silent) {
     const failed = await relay.fail(mail);
