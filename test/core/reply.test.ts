@@ -69,9 +69,11 @@ describe('parseReply', () => {
 
   test('the command is kept', () => assert.deepEqual(parseReply(['250 ok'], 'RCPT'), { code: 250, lines: ['ok'], command: 'RCPT' }));
 
-  test('long lines and many lines are cut (rule 122)', () => {
+  test('long lines and many lines are cut, in all their forms (rule 122)', () => {
     const reply = parseReply(Array.from({ length: 200 }, (_, i) => `550${i < 199 ? '-' : ' '}${'x'.repeat(5000)}`));
     assert.deepEqual([reply?.lines.length, reply?.lines[0]?.length, reply?.lines[0]?.slice(-4)], [50, 2003, 'x...']);
+    const wire = reply && replyWireLines(reply);
+    assert.deepEqual([wire?.length, wire?.[0]?.slice(0, 5), wire?.[0]?.slice(-4)], [50, '550-x', 'x...']);
   });
 });
 
