@@ -13,11 +13,13 @@ const mistakes: string[] = [];
 const tests = testsByRule();
 const before = readFileSync(document, 'utf8');
 const rules = new Set<number>();
+let last = 0;
 const after = before.replace(
   /^\| (\d+) \| (.*) \| (.*) \| (.*) \|$/gm,
   (_, number: string, sections: string, demand: string, cell: string) => {
     const rule = Number(number);
-    if (rule !== rules.size + 1) mistakes.push(`rule ${rule} stands where rule ${rules.size + 1} should`);
+    if (rule !== last + 1) mistakes.push(`rule ${rule} stands where rule ${last + 1} should`);
+    last = rule;
     rules.add(rule);
     return `| ${number} | ${sections} | ${demand} | ${heldBy(rule, cell)} |`;
   },

@@ -94,9 +94,10 @@ test('a failure is heard also where no report may be made, so that it is counted
 
 test('records of other types are never heard, and no report is made of them (rules 14, 139)', () => {
   for (const type of ['Reception', 'Rejection', 'Delayed', 'OOB', 'Feedback'] as const satisfies RecordType[]) {
-    const record = delivery({ type, delay_warning: true });
-    assert.equal(isHeard(bounceSubscription, record), false, type);
-    assert.equal(generateRfc3464Message({ ...params, ...all }, original, record, world), undefined, type);
+    for (const record of [delivery({ type, delay_warning: true }), bounce({ type })]) {
+      assert.equal(isHeard(bounceSubscription, record), false, type);
+      assert.equal(generateRfc3464Message({ ...params, ...all }, original, record, world), undefined, type);
+    }
   }
 });
 
