@@ -1,6 +1,7 @@
 import { isAscii, parsePath } from './address.ts';
 import { isInNetworks, parseCidr, parseIp } from './cidr.ts';
 import type { Config } from './config.ts';
+import { hookName } from './subscriptions.ts';
 import { parseHostPort, parseStaticRoutes } from './static-route.ts';
 
 /** Settings that are right one by one and wrong together. `keys`: those involved, the one to change first. */
@@ -12,8 +13,8 @@ export interface Contradiction {
 
 /** Everything about a valid configuration that cannot work, or that nobody means. */
 export function checkConfig(config: Config): Contradiction[] {
-  return [checkRedis, checkTls, checkAdmin, checkSchedules, checkOutbound, checkNames, checkReports, checkMinima].flatMap((check) =>
-    check(config),
+  return [checkRedis, checkTls, checkAdmin, checkSchedules, checkOutbound, checkNames, checkReports, checkWebhooks, checkMinima].flatMap(
+    (check) => check(config),
   );
 }
 
@@ -109,6 +110,29 @@ function checkNames({ outbound, ingress, admin }: Config): Contradiction[] {
   return found;
 }
 
+// A URL may hold a secret: no message repeats it.
+function checkWebhooks({ webhooks }: Config): Contradiction[] {
+  return Object.entries(webhooks).flatMap(([name, webhook]) => {
+    const found: Contradiction[] = [];
+    const complain = (key: string, message: string): void =>
+      void found.push({ keys: [key === '' ? `webhooks.${name}` : `webhooks.${name}.${key}`], message });
+    if (!hookName.test(name)) complain('', 'a name is up to 40 letters, digits, "-" or "_"');
+    if (!/^https?:\/\/[^\s/?#@]+(?:[/?#]\S*)?$/i.test(webhook.url))
+      complain('url', 'expected http://... or https://...; a login goes into headers, as Authorization');
+    if (webhook.secret && webhook.secretFile) complain('secretFile', 'give one of secret and secretFile');
+    if (webhook.timeout < 100) complain('timeout', 'must be at least 100');
+    if (webhook.maxAge < 1000) complain('maxAge', 'must be at least 1000');
+    for (const [field, value] of Object.entries(webhook.headers)) {
+      if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(field) || !/^[\t\x20-\x7e]*$/.test(value))
+        complain('headers', 'names and values of one line of ASCII');
+      if (ownFields.test(field)) complain('headers', `${field.toLowerCase()} is written by Rebound`);
+    }
+    return found;
+  });
+}
+
+const ownFields = /^(?:host|connection|content-type|content-length|transfer-encoding|expect|rebound-signature|idempotency-key)$/i;
+
 function checkReports({ bounce, hostname }: Config): Contradiction[] {
   const from = bounce.from || `mailer-daemon@${hostname}`;
   const address = /<([^<>]*)>\s*$/.exec(from)?.[1] ?? from.trim();
@@ -151,6 +175,8 @@ const minima: readonly (readonly [key: string, least: number, read: (config: Con
   ['delivery.rulesInterval', 10, (c) => c.delivery.rulesInterval],
   ['bounce.limitWindow', 1000, (c) => c.bounce.limitWindow],
   ['policy.timeout', 10, (c) => c.policy.timeout],
+  ['log.maxAge', 60_000, (c) => c.log.maxAge],
+  ['archive.maxAge', 60_000, (c) => c.archive.maxAge],
   ['outbound.dnsTimeout', 100, (c) => c.outbound.dnsTimeout],
   ['outbound.timeouts.connect', 100, (c) => c.outbound.timeouts.connect],
   ['outbound.timeouts.greeting', 100, (c) => c.outbound.timeouts.greeting],

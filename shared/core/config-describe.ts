@@ -31,11 +31,12 @@ export const envName = (key: string): string =>
     .toUpperCase()}`;
 
 /** Is the last part of a key the name of something that must not be shown? */
-export const isSecretName = (name: string): boolean => /^(?:pass(?:word)?|secret|token)$/i.test(name);
+export const isSecretName = (name: string): boolean => /^(?:pass(?:word)?|secret|token|headers)$/i.test(name);
 
-/** A copy for people to see: passwords, and the credentials inside URLs, are replaced by `[hidden]`. */
+/** A copy for people to see: passwords, the credentials inside URLs, and what follows the host of a web address (often a key) are replaced by `[hidden]`. */
 export function hideSecrets(value: unknown): unknown {
-  if (typeof value === 'string') return value.replace(/(:\/\/)\S*@/g, '$1[hidden]@');
+  if (typeof value === 'string')
+    return value.replace(/(:\/\/)\S*@/g, '$1[hidden]@').replace(/(https?:\/\/[^\s/?#]+[/?#])\S+/gi, '$1[hidden]');
   if (Array.isArray(value)) return value.map(hideSecrets);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, isSecretName(name) && item ? hidden : hideSecrets(item)]));

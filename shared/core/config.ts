@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseDuration } from './duration.ts';
 import { parseByteSize } from './byte-size.ts';
 import { parseCidr } from './cidr.ts';
+import { recordTypes } from './disposition.ts';
 import { optionalRules } from './dsn/report-policy.ts';
 
 /**
@@ -43,11 +44,14 @@ const retry = {
   jitter: z.number().min(0).max(0.5).default(0.05).describe('Spread of each wait, as a part of it, so that retries do not come in waves'),
 };
 
+/** What goes well, and what anybody can cause by talking to the SMTP port, must be asked for. */
+const ordinary: readonly string[] = ['Reception', 'Delivery', 'Rejection'];
+
 const tlsPolicy = z.enum(['opportunistic', 'required', 'disabled']);
 
 export const configSchema = z.strictObject({
   hostname: hostname.default('localhost').describe('Name of this system: banner, EHLO, Received, Reporting-MTA, addresses of reports'),
-  dataDir: z.string().min(1).default('./data').describe('Folder of the embedded Redis and of the disk spool'),
+  dataDir: z.string().min(1).default('./data').describe('Folder of the embedded Redis, of the disk spool and of the archive'),
   redis: z
     .strictObject({
       url: z
@@ -159,10 +163,10 @@ export const configSchema = z.strictObject({
         .default([])
         .describe('Rule files: status and bounce class by what a server said; see docs/rules.md'),
       rulesInterval: duration('10s').describe('How often the rule files are looked at for changes'),
-      ruleLineBreaks: z
+      responseLineBreaks: z
         .enum(['escaped', 'space'])
         .default('escaped')
-        .describe('Breaks between the lines of a response, as rules see them: the four characters \\r\\n, or one space'),
+        .describe('Breaks between the lines of a response, as rules and policy see them: the four characters \\r\\n, or one space'),
       sites: z
         .record(
           z.string(),
@@ -254,7 +258,7 @@ export const configSchema = z.strictObject({
     .describe('Schedules of single queues, by queue name (campaign:tenant@domain), tenant (tenant@) or domain'),
   bounce: z
     .strictObject({
-      enabled: flag(true).describe('Make reports'),
+      enabled: flag(true).describe('Make reports; false where hooks of your own make them (docs/hooks.md), or nobody'),
       concurrency: count(50).describe('Reports made at once by one bounce process'),
       originalLimit: bytes('50KB').describe('A larger original is returned as its header only'),
       includeOriginal: z
@@ -334,11 +338,44 @@ export const configSchema = z.strictObject({
       timeout: duration('1s').describe('How long a handler may take before mail goes on without its answer'),
     })
     .prefault({}),
+  webhooks: z
+    .record(
+      z.string(),
+      z.strictObject({
+        url: z.string().describe('http:// or https:// address that records are posted to'),
+        types: z
+          .array(z.enum(recordTypes, { error: `expected one of ${recordTypes.join(', ')}` }))
+          .min(1)
+          .default(recordTypes.filter((type) => !ordinary.includes(type)))
+          .describe('Records that it hears'),
+        secret: z.string().default('').describe('Key of the signature'),
+        secretFile: z.string().default('').describe('File that holds it instead'),
+        headers: z.record(z.string(), z.string()).default({}).describe('Further fields of each request'),
+        batchSize: z.int().min(1).max(1000).default(100).describe('Records in one request at most'),
+        batchWait: duration('1s').describe('How long a record waits for others'),
+        concurrency: z.int().min(1).max(50).default(2).describe('Requests at once of one process'),
+        timeout: duration('30s').describe('Time for one request'),
+        maxAge: duration('1d').describe('Age at which a record that could not be posted is given up'),
+        maxBacklog: count(100_000).describe('Records that wait at most; then the oldest are dropped'),
+        tlsVerify: flag(true).describe('Check the certificate'),
+      }),
+    )
+    .default({})
+    .describe('Endpoints that dispositions are posted to, by name; see docs/hooks.md'),
   log: z
     .strictObject({
       level: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info').describe('Least level that is logged'),
       format: z.enum(['auto', 'json', 'text']).default('auto').describe('text on a terminal, else JSON lines'),
       keepRecords: count(250_000).describe('Dispositions kept in Redis, about 1 KB each; fewer when its memory runs short'),
+      maxAge: duration('30d').describe('Age at which a disposition leaves Redis'),
+    })
+    .prefault({}),
+  archive: z
+    .strictObject({
+      enabled: flag(true).describe('Write dispositions to compressed files before they leave Redis; done by the admin role'),
+      dir: z.string().default('').describe('Folder of the files; empty: archive in dataDir'),
+      maxAge: duration('30d').describe('Age at which archived dispositions are deleted'),
+      maxSize: bytes('5GB').describe('Size of the archive beyond which the oldest are deleted; a million take about 100 MB'),
     })
     .prefault({}),
   admin: z
@@ -362,3 +399,4 @@ export type Config = z.output<typeof configSchema>;
 export type ConfigInput = z.input<typeof configSchema>;
 export type RetrySchedule = Config['retry'];
 export type BounceConfig = Config['bounce'];
+export type WebhookConfig = Config['webhooks'][string];

@@ -1,4 +1,5 @@
 import type { Config } from '../core/config.ts';
+import { subscriptionsOf, type Subscription } from '../core/subscriptions.ts';
 import { openLog, type Logger } from './log.ts';
 import { openMetrics, type Metrics } from './metrics.ts';
 import { noPolicy, openPolicy, type PolicyLink } from './policy.ts';
@@ -14,12 +15,16 @@ export interface Context {
   readonly policy: PolicyLink;
   /** Name of this process in records and locks: `role-host-pid`. */
   readonly instance: string;
+  /** Who hears dispositions: every process that publishes must know all. Looked at for each record, so it may change. */
+  readonly subscriptions: readonly Subscription[];
 }
 
 /** What a role needs besides. */
 type ContextUse = Pick<RedisUse, 'failFast'> & {
   /** Load the policy file; without it there is no policy. */
   policy?: boolean;
+  /** Others than those of the settings. */
+  subscriptions?: readonly Subscription[];
 };
 
 /**
@@ -30,7 +35,7 @@ export async function openContext(
   config: Config,
   redisUrl: string,
   instance: string,
-  { policy: isPolicyUsed = false, ...use }: ContextUse = {},
+  { policy: isPolicyUsed = false, subscriptions = subscriptionsOf(config), ...use }: ContextUse = {},
 ): Promise<Context & { close(): Promise<void> }> {
   const log = openLog(config.log, { instance });
   const metrics = openMetrics(instance);
@@ -48,6 +53,7 @@ export async function openContext(
     policy,
     redis,
     instance,
+    subscriptions,
     close: async () => {
       await policy.close();
       await redis.close();

@@ -1,11 +1,10 @@
 import { classLabel } from '../core/bounce-class.ts';
 import type { DispositionRecord, RecordType } from '../core/disposition.ts';
-import { isHeard, subscriptions } from '../core/subscriptions.ts';
+import { isHeard, type Subscription } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import { gather } from './gathered.ts';
+import { holdOriginal } from './original-holds.ts';
 import type { Transaction } from './queues.ts';
-import { readMemory } from './redis.ts';
-import { forgetOldestDay } from './sent-index.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 /** The job of a subscriber: the record, and whose original it may read. */
@@ -21,45 +20,38 @@ export interface SubscriberJob {
 export interface Dispositions {
   /** `hold`: ms for which a subscriber that gathers waits for further outcomes of the message; none: there are no others. */
   publish(tx: Transaction, record: DispositionRecord, hold?: number): void;
-  /** Drops the older half of the log, and a day of what was sent, when Redis runs short of memory: what has happened gives way to mail. */
-  makeRoom(): Promise<void>;
   readonly logKey: string;
 }
 
-/** The log gives way at this part of the memory at which new mail is refused. */
-const logShare = 0.9;
-
-/** A subscriber tries until it succeeds; a person sees in the board what does not, and the latest that did. */
+/** Tried until it succeeds; a person sees in the board what does not, and the latest that did. */
 export const subscriberOptions = {
   attempts: 1_000_000,
   backoff: { type: 'fixed', delay: 10_000 },
   removeOnComplete: { count: 1000 },
 } as const;
 
-export function openDispositions({ redis, metrics, log, config }: Context, spool: SpoolStore): Dispositions {
+/** How often and when a hook is tried again is for its consumer to say. */
+const asItsConsumerSays = { attempts: 1_000_000, backoff: { type: 'custom' } } as const;
+
+const optionsOf = ({ backlog }: Subscription) => (backlog ? asItsConsumerSays : subscriberOptions);
+
+export function openDispositions({ redis, metrics, log, config, subscriptions }: Context, spool: SpoolStore): Dispositions {
   const logKey = redis.key('log');
   const { keepRecords } = config.log;
-  const limit = config.spool.maxRedisMemory * logShare;
+  // With an archive the sweeper trims, which asks first what is archived (log-trim.ts).
+  const bound = config.archive.enabled ? [] : (['MAXLEN', '~', keepRecords] as const);
   return {
     logKey,
-    makeRoom: async () => {
-      const { used, max } = await readMemory(redis);
-      if (max === 0 || used <= max * limit) return;
-      if (await forgetOldestDay(redis)) log.warn({ event: 'sent_index_trimmed', usedBytes: used, maxBytes: max });
-      const length = await redis.client.xlen(logKey);
-      await redis.client.xtrim(logKey, 'MAXLEN', Math.ceil(length / 2));
-      log.warn({ event: 'log_trimmed', usedBytes: used, maxBytes: max, dropped: Math.floor(length / 2) }, 'Redis runs short of memory');
-    },
     publish: (tx, record, hold) => {
-      tx.redis.xadd(logKey, 'MAXLEN', '~', keepRecords, '*', 'r', JSON.stringify(record));
+      tx.redis.xadd(logKey, ...bound, '*', 'r', JSON.stringify(record));
       for (const subscription of subscriptions) {
         if (!isHeard(subscription, record)) continue;
-        const isGathered = subscription.gathers && hold !== undefined;
+        const isGathered = subscription.gathers === true && hold !== undefined;
         const data: SubscriberJob = { record, ...(isGathered && { gathered: true }) };
         const delay = isGathered ? hold : 0;
-        tx.add(subscription.queue, { id: record.event_id, name: record.type, data, delay, opts: subscriberOptions });
+        tx.add(subscription.queue, { id: record.event_id, name: record.type, data, delay, opts: optionsOf(subscription) });
         if (isGathered) gather(tx, redis, subscription.queue, record);
-        if (subscription.needsOriginal) spool.hold(tx, record.id, holderOf(subscription.queue, record.event_id));
+        holdOriginal(tx, subscription, record, redis, spool);
       }
       tx.whenDone(() => {
         metrics.dispositions.inc({ type: record.type });
@@ -71,9 +63,6 @@ export function openDispositions({ redis, metrics, log, config }: Context, spool
     },
   };
 }
-
-/** The name under which a subscriber's job holds the original. */
-export const holderOf = (queue: string, eventId: string): string => `${queue}/${eventId}`;
 
 const failures: readonly RecordType[] = ['Bounce', 'Expiration', 'TransientFailure'];
 const isFailure = ({ type }: DispositionRecord): boolean => failures.includes(type);

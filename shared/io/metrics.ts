@@ -47,6 +47,20 @@ export function openMetrics(instance: string) {
       'kind',
       'match',
     ),
+    hookJobs: counter(
+      'rebound_hook_records_total',
+      'Records for webhooks and hooks, by queue and outcome: done, retry, dead (given up), dropped (waited too long)',
+      'hook',
+      'outcome',
+    ),
+    hookSeconds: new Histogram({
+      name: 'rebound_hook_seconds',
+      help: 'Time from a disposition until its webhook or hook was done, by queue',
+      labelNames: ['hook'],
+      buckets: [0.05, 0.1, 0.5, 1, 5, 30, 300, 3600, 86400],
+      registers,
+    }),
+    hookDepth: gauge('rebound_hook_depth', 'Records by subscriber and state: waiting, delayed, active, dead (admin only)', 'hook', 'state'),
     queueDepth: gauge('rebound_queue_depth', 'Messages waiting, delayed and in flight over all lanes (admin only)', 'state'),
     redisErrors: counter('rebound_redis_errors_total', 'Failed Redis operations, by operation', 'operation'),
     policyFailures: counter(
@@ -60,6 +74,16 @@ export function openMetrics(instance: string) {
       'Times a policy file was loaded, by result; one that failed left the one before in force',
       'result',
     ),
+    logLost: counter('rebound_log_lost_total', 'Dispositions dropped from Redis before they were archived, because it ran short of room'),
+    archived: counter('rebound_archive_records_total', 'Dispositions archived'),
+    archivedBytes: counter('rebound_archive_written_bytes_total', 'Octets written to the archive'),
+    archiveErrors: counter('rebound_archive_errors_total', 'Failed attempts to archive'),
+    archiveSize: gauge('rebound_archive_bytes', 'Octets of the archive (of the admin process that archives; 0 elsewhere)'),
+    archiveLag: gauge(
+      'rebound_archive_lag_records',
+      'Dispositions that are in Redis only (of the admin process that archives; 0 elsewhere)',
+    ),
+    archiveLagSeconds: gauge('rebound_archive_lag_seconds', 'Age of the oldest one of them; up to an hour is usual'),
     swept: counter('rebound_lanes_swept_total', 'Lanes woken by the sweeper'),
   };
 }

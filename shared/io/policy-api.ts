@@ -2,3 +2,11 @@
 export { definePolicy } from '../core/policy/define.ts';
 export type { Policy, PolicyDefinition } from '../core/policy/define.ts';
 export type { ConnMeta, RewriteResponseResult, SmtpServerRewriteResponse } from '../core/policy/smtp-server-rewrite-response.ts';
+export type { RewriteStatusResult, SmtpClientRewriteDeliveryStatus } from '../core/policy/smtp-client-rewrite-delivery-status.ts';
+export type { BounceClassification, BounceClassificationResult, FailureMeta } from '../core/policy/bounce-classification.ts';
+export type { CreatedReport, ReportCreated, ReportCreatedResult } from '../core/policy/report-created.ts';
+export type { DispositionRecord } from '../core/disposition.ts';
+export { jsonLoad } from './json-load.ts';
+export { memoize } from './policy-memoize.ts';
+export { regexSetMap } from '../core/rules/regex-set.ts';
+export { parseMime } from '../core/dsn/mime.ts';

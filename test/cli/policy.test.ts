@@ -6,12 +6,15 @@ import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startRole } from '../support/processes.ts';
-import { policyFolder, rewriting } from '../support/policy.ts';
+import { handling, policyFolder, rewriting } from '../support/policy.ts';
 import { startRedis } from '../support/redis.ts';
 import { testConfig } from '../support/relay.ts';
 
 const main = fileURLToPath(new URL('../../workers/cli/main.ts', import.meta.url));
-const example = fileURLToPath(new URL('../../infra/examples/smtp-server-rewrite-response.ts', import.meta.url));
+const examples = ['smtp_server_rewrite_response', 'smtp_client_rewrite_delivery_status', 'report_created'].map((event) => ({
+  event,
+  example: fileURLToPath(new URL(`../../infra/examples/${event.replaceAll('_', '-')}.ts`, import.meta.url)),
+}));
 
 async function rebound(args: string[]): Promise<{ code: number | null; out: string; err: string }> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -21,10 +24,12 @@ async function rebound(args: string[]): Promise<{ code: number | null; out: stri
   return { code, out, err };
 }
 
-test('policy check says that a policy is valid, and what it handles', async () => {
-  const { code, out } = await rebound(['policy', 'check', example]);
-  assert.deepEqual([code, out], [0, `${example} is valid. It handles smtp_server_rewrite_response.\n`]);
-});
+for (const { event, example } of examples) {
+  test(`policy check says that the example of ${event} is valid, and what it handles`, async () => {
+    const { code, out } = await rebound(['policy', 'check', example]);
+    assert.deepEqual([code, out], [0, `${example} is valid. It handles ${event}.\n`]);
+  });
+}
 
 test('policy check finds the file that the settings name, relative to them', async (t) => {
   const folder = await policyFolder(t, rewriting('() => undefined'));
@@ -56,6 +61,51 @@ const calls: [name: string, policy: string, args: string[], want: { code: number
     rewriting("(status, response, command) => [status, `${command ?? 'nil'} ${response}`]"),
     ['run', 'smtp_server_rewrite_response', '--args', '[250,"Ok",null]'],
     { code: 0, out: '[250,"nil Ok"]\n' },
+  ],
+  [
+    'calls smtp_client_rewrite_delivery_status',
+    handling({
+      smtp_client_rewrite_delivery_status: "(...args) => (args.join() === '452 4.2.2 full,dest.test,,,dest.test' ? [552, '5.2.2'] : 400)",
+    }),
+    ['run', 'smtp_client_rewrite_delivery_status', '--args', '["452 4.2.2 full","dest.test",null,null,"dest.test"]'],
+    { code: 0, out: '[552,"5.2.2"]\n' },
+  ],
+  [
+    'calls bounce_classification',
+    handling({ bounce_classification: '(response, { type, site }) => `${response.slice(0, 3)}.${type}.${site}`' }),
+    ['run', 'bounce_classification', '--args', '["550 no",{"type":"Bounce","site":"mx"}]'],
+    { code: 0, out: '"550.Bounce.mx"\n' },
+  ],
+  [
+    'calls report_created',
+    handling({ report_created: '({ text }, [{ type }]) => ({ text: `${type} ${text}` })' }),
+    ['run', 'report_created', '--args', '[{"text":"hello"},[{"type":"Bounce"}]]'],
+    { code: 0, out: '{"text":"Bounce hello"}\n' },
+  ],
+  [
+    'tells of a memoized function that failed, and what of it',
+    handling(
+      { smtp_client_rewrite_delivery_status: "async () => (await load().catch(() => 'none')) as never" },
+      "import { jsonLoad, memoize } from 'rebound';\nconst load = memoize(() => jsonLoad('/nowhere/x.json'), { name: 'x', ttl: 1, capacity: 1 });",
+    ),
+    ['run', 'smtp_client_rewrite_delivery_status', '--args', '[]'],
+    { code: 0, out: '"none"\n', err: /^rebound: memoize "x": \/nowhere\/x\.json cannot be read: [^]*; there is no result of before$/m },
+  ],
+  [
+    'lets a policy change the text of a message',
+    handling(
+      {
+        bounce_classification: `(content) => {
+          const mime = parseMime(new TextEncoder().encode(content));
+          const structure = mime.simpleStructure();
+          structure.textPart.body = 'MODIFIED!\\r\\n' + structure.textPart.body;
+          return new TextDecoder().decode(mime.toBytes());
+        }`,
+      },
+      "import { parseMime } from 'rebound';",
+    ),
+    ['run', 'bounce_classification', '--args', '["Subject: x\\r\\n\\r\\nhello\\r\\n"]'],
+    { code: 0, out: '"Subject: x\\r\\n\\r\\nMODIFIED!\\r\\nhello\\r\\n"\n' },
   ],
   [
     'prints null for nothing, and keeps what the policy prints away from it',

@@ -81,6 +81,19 @@ const contradictions: [what: string, input: ConfigInput, key: string | undefined
   ['a Redis URL without a host', { redis: { url: 'redis://' } }, 'redis.url'],
   ['a cluster', { redis: { url: 'redis-cluster://a:7000,b:7000' } }, undefined],
   ['a socket', { redis: { url: 'unix:///run/redis.sock' } }, undefined],
+  [
+    'a webhook',
+    { webhooks: { crm: { url: 'https://crm.test/in?key=1', secret: 's', headers: { Authorization: 'Bearer t' } } } },
+    undefined,
+  ],
+  ['a webhook on this machine', { webhooks: { 'a-b_1': { url: 'http://127.0.0.1:8000' } } }, undefined],
+  ['a webhook that is no web address', { webhooks: { crm: { url: 'ftp://crm.test/' } } }, 'webhooks.crm.url'],
+  ['a webhook with a login in its address', { webhooks: { crm: { url: 'https://a:b@crm.test/' } } }, 'webhooks.crm.url'],
+  ['a webhook whose name is no queue name', { webhooks: { 'a:b': { url: 'http://crm.test/' } } }, 'webhooks.a:b'],
+  ['two secrets', { webhooks: { crm: { url: 'http://crm.test/', secret: 'a', secretFile: 'b' } } }, 'webhooks.crm.secretFile'],
+  ['a field of two lines', { webhooks: { crm: { url: 'http://crm.test/', headers: { A: 'b\r\nC: d' } } } }, 'webhooks.crm.headers'],
+  ['a field of our own', { webhooks: { crm: { url: 'http://crm.test/', headers: { 'Rebound-Signature': 'x' } } } }, 'webhooks.crm.headers'],
+  ['no time for a webhook', { webhooks: { crm: { url: 'http://crm.test/', timeout: 0 } } }, 'webhooks.crm.timeout'],
 ];
 for (const [what, input, key] of contradictions) {
   test(`${what} is ${key === undefined ? 'accepted' : `a mistake of ${key}`}`, () => {
@@ -133,6 +146,7 @@ const described: [key: string, want: Partial<(typeof settings)[number]>][] = [
   ['ingress.trusted', { reads: 'list', default: '["127.0.0.0/8","::1/128"]' }],
   ['ingress.users', { reads: 'json', isSecret: true }],
   ['outbound.routes', { reads: 'json', isSecret: true }],
+  ['webhooks', { reads: 'json', default: '{}', isSecret: true }],
   ['admin.password', { env: 'REBOUND_ADMIN_PASSWORD', isSecret: true }],
   ['redis.requireDurable', { reads: 'boolean', expected: 'expected true or false' }],
   ['log.level', { expected: 'expected one of "silent", "error", "warn", "info", "debug"' }],
@@ -155,12 +169,14 @@ test('secrets are hidden wherever they are', () => {
     ingress: { users: [{ name: 'ann', password: 'two' }] },
     redis: { url: 'redis://:three@host:6379' },
     outbound: { routes: { 'a.test': { host: 'b', password: '' } } },
+    webhooks: { crm: { url: 'https://crm.test/hook/four?key=five', secret: 'six', headers: { Authorization: 'seven' } } },
   });
   assert.deepEqual(shown, {
     admin: { password: '[hidden]' },
     ingress: { users: [{ name: 'ann', password: '[hidden]' }] },
     redis: { url: 'redis://[hidden]@host:6379' },
     outbound: { routes: { 'a.test': { host: 'b', password: '' } } },
+    webhooks: { crm: { url: 'https://crm.test/[hidden]', secret: '[hidden]', headers: '[hidden]' } },
   });
 });
 

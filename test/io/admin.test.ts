@@ -40,12 +40,13 @@ interface Admin {
 
 const lane = 'default->mx.dest.test';
 
-async function startAdmin(t: TestContext, admin: ConfigInput['admin'] = {}): Promise<Admin> {
+async function startAdmin(t: TestContext, admin: ConfigInput['admin'] = {}, webhooks: ConfigInput['webhooks'] = {}): Promise<Admin> {
   const redis = await startRedis(t);
   const config = configSchema.parse({
     dataDir: redis.dir,
     hostname: 'relay.test',
     admin: { port: 0, ...admin },
+    webhooks,
     log: { level: 'silent' },
     spool: { minFreeDisk: 0 },
   });
@@ -444,6 +445,18 @@ test('the board shows the fixed queues and the busiest lanes, and changes nothin
     assert.ok((await ask(`${lanePath}/${action}`, { method: 'PUT' })).status >= 400, action);
   }
   assert.deepEqual(await context.redis.client.hgetall(queues.backend('default->mx51.test').keys['meta'] ?? ''), meta);
+});
+
+test('what waits for webhooks is in the metrics, the status and the board', async (t) => {
+  const { ask, json: get, publish } = await startAdmin(t, {}, { crm: { url: 'http://127.0.0.1:1/' } });
+  await publish(bounce(), bounce({ type: 'Delivery' }));
+  const { body } = await ask('/metrics');
+  assert.match(body, /rebound_hook_depth\{hook="webhook-crm",state="waiting"[^}]*\} 1\n/);
+  assert.match(body, /rebound_hook_depth\{hook="bounces",state="dead"[^}]*\} 0\n/);
+  const { hooks } = (await get('/api/status')) as { hooks: unknown };
+  assert.deepEqual(hooks, [{ name: 'webhook-crm', waiting: 1, delayed: 0, active: 0, dead: 0 }]);
+  const { queues } = JSON.parse((await ask('/queues/api/queues')).body) as { queues: { name: string }[] };
+  assert.ok(queues.some(({ name }) => name === 'webhook-crm'));
 });
 
 test('metrics tell how much waits, and the lanes where', async (t) => {

@@ -3,6 +3,7 @@ import { cleanUp } from './cleanup.ts';
 import nodemailer from 'nodemailer';
 import { configSchema, type Config, type ConfigInput } from '../../shared/core/config.ts';
 import { recipientsOf, type DispositionRecord, type RecordType } from '../../shared/core/disposition.ts';
+import { subscriptionsOf, type Subscription } from '../../shared/core/subscriptions.ts';
 import { openContext, type Context } from '../../shared/io/context.ts';
 import { startSink, type Sink, type SinkOptions } from '../../shared/io/sink-server.ts';
 import { run as runBounce } from '../../workers/bounce/main.ts';
@@ -21,6 +22,8 @@ export interface RelayOptions {
   deliveries?: number;
   /** Default true. */
   bounces?: boolean;
+  /** Besides those of the settings. */
+  subscriptions?: readonly Subscription[];
 }
 
 export interface Relay {
@@ -61,10 +64,12 @@ export async function startRebound(t: TestContext, options: RelayOptions = {}): 
   const sink = await startSink(options.sink);
   cleanUp(t, () => sink.close());
   const config = testConfig(redis.dir, sink.port, options.config);
+  const subscriptions = [...subscriptionsOf(config), ...(options.subscriptions ?? [])];
   const open = async (role: string): Promise<Context> => {
     const context = await openContext(config, options.redisUrl ?? redis.url, `${role}-test`, {
       failFast: role === 'ingress',
       policy: role !== 'observer',
+      subscriptions,
     });
     cleanUp(t, () => context.close());
     return context;

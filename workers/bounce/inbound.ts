@@ -5,8 +5,8 @@ import type { Reading } from '../../shared/core/inbound/read-mail.ts';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { unreachable } from '../../shared/core/unreachable.ts';
 import type { Context } from '../../shared/io/context.ts';
-import { holderOf } from '../../shared/io/dispositions.ts';
 import { openMailReader, type MailReader, type Unreadable } from '../../shared/io/mail-reader.ts';
+import { holderOf } from '../../shared/io/original-holds.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
 import { openSentIndex, type SentIndex } from '../../shared/io/sent-index.ts';
 

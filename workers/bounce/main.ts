@@ -9,6 +9,7 @@ import { ownDomains } from '../../shared/io/own-domains.ts';
 import { reportAddresses } from '../../shared/io/report-addresses.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { loadTemplates } from '../../shared/io/template-load.ts';
+import { startWebhook } from '../../shared/io/webhook.ts';
 import { startInbound } from './inbound.ts';
 import { reportTogether } from './together.ts';
 import type { ReportOutcome } from './report.ts';
@@ -17,8 +18,8 @@ import type { ReportOutcome } from './report.ts';
 const claimedElsewhereDelay = 250;
 
 /**
- * The bounce role: one BullMQ worker on its subscription, making reports and putting them back into the queue. Keys and
- * templates are read once, here; rejects with ConfigError when one cannot be used.
+ * The bounce role: the consumers of dispositions. One BullMQ worker makes reports and puts them back into the queue, each
+ * webhook has its own. Keys and templates are read once, here; rejects with ConfigError when one cannot be used.
  */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
@@ -63,13 +64,30 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
     log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) }),
   );
   const inbound = await startInbound({ ...pipeline, context });
+  const webhooks = await startAll(Object.entries(config.webhooks), ([name, webhook]) => startWebhook(name, webhook, context)).catch(
+    async (error: unknown) => {
+      await Promise.all([worker.close(), inbound.close()]);
+      await pipeline.close();
+      throw error;
+    },
+  );
   await worker.waitUntilReady();
   return {
     close: async () => {
-      await Promise.all([worker.close(), inbound.close()]);
+      await Promise.all([worker.close(), inbound.close(), ...webhooks.map((webhook) => webhook.close())]);
       await pipeline.close();
     },
   };
+}
+
+/** Starts one of each, or none: when one fails the others are closed again. */
+async function startAll<T, R extends { close(): Promise<void> }>(items: readonly T[], start: (item: T) => Promise<R>): Promise<R[]> {
+  const started = await Promise.allSettled(items.map(start));
+  const failed = started.find((result) => result.status === 'rejected');
+  const running = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  if (!failed) return running;
+  await Promise.all(running.map((one) => one.close()));
+  throw failed.reason;
 }
 
 /** None without keys. */

@@ -27,6 +27,6 @@ export const loadRole: Record<Role, () => Promise<RoleModule>> = {
 export const roleSummaries: Record<Role, string> = {
   ingress: 'accept mail over SMTP and queue it',
   delivery: 'deliver queued mail; start as many as you like',
-  bounce: 'make reports of mail that failed',
+  bounce: 'make reports of mail that failed, call webhooks',
   admin: 'serve the dashboard, the API and the metrics',
 };

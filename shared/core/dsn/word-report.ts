@@ -96,7 +96,7 @@ function caseValues(
 ): TemplateValues['cases'][number]['values'] {
   const isProblem = outcome.action === 'failed' || outcome.action === 'delayed';
   const { reason, advice } = meaningOf(status, code, wording);
-  const server = cause.kind === 'remote' && cause.peer ? safe(`${cause.peer.name} (${cause.peer.address})`) : '';
+  const server = cause.kind === 'remote' && cause.peer ? safe(nameOf(cause.peer)) : '';
   const until = outcome.action === 'delayed' && isFormattableDate(outcome.until ?? Number.NaN) ? tellDate(outcome.until ?? 0, wording) : '';
   return {
     outcome: [wording.outcomes[outcome.action === 'failed' && outcome.isExpired ? 'expired' : outcome.action]],
@@ -156,3 +156,5 @@ function tellDate(epochMs: number, wording: Wording): string {
   const time = [at.getUTCHours(), at.getUTCMinutes()].map((n) => String(n).padStart(2, '0')).join(':');
   return wording.date({ day: at.getUTCDate(), month: at.getUTCMonth(), year: at.getUTCFullYear(), time });
 }
+
+const nameOf = ({ name, address }: { name: string; address: string }): string => (name === address ? address : `${name} (${address})`);

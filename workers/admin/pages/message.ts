@@ -58,7 +58,7 @@ function summary(record: DispositionRecord | undefined): Html | undefined {
 function waiting({ jobs, subscribers }: Holders): Html {
   return html`<h2>Still to do</h2>
     <ul class="todo">
-      ${jobs.map(job)}${subscribers.map((queue) => html`<li>its report is to be made (${queue})</li>`)}
+      ${jobs.map(job)}${subscribers.map((queue) => html`<li>${queue === 'bounces' ? 'its report is to be made' : 'a hook is to read it'} (${queue})</li>`)}
     </ul>`;
 }
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { recordTypes } from '../../../shared/core/disposition.ts';
 import { readReportMarks, type ReportMark } from '../../../shared/io/report-marks.ts';
 import { bounceMessage } from '../admin-bounce.ts';
+import { readHookDepths } from '../hook-depths.ts';
 import { holdersOf, type MessageJob } from '../message-jobs.ts';
 import { Problem } from '../problem.ts';
 import type { World } from '../world.ts';
@@ -36,7 +37,9 @@ export function registerApi(app: FastifyInstance, world: World): void {
   const { redis } = context;
 
   app.get('/api/status', async () => {
-    const [{ counts, counted, since }, depths, bounces] = await Promise.all([world.recent(), world.depths(), bouncesDepth(world)]);
+    const [{ counts, counted, since }, depths, subscribers] = await Promise.all([world.recent(), world.depths(), readHookDepths(world)]);
+    const [reports, ...hooks] = subscribers; // the first is the bounce worker's
+    const bounces = { waiting: reports?.waiting ?? 0, delayed: reports?.delayed ?? 0, active: reports?.active ?? 0 };
     return {
       hostname: context.config.hostname,
       instance: context.instance,
@@ -44,6 +47,7 @@ export function registerApi(app: FastifyInstance, world: World): void {
       redis: { ready: redis.isReady, durability: redis.durability },
       queue: { lanes: depths.lanes.length, waiting: depths.waiting, delayed: depths.delayed, active: depths.active },
       bounces,
+      hooks,
       records: { counted, since: since === undefined ? null : new Date(since).toISOString(), counts },
     };
   });
@@ -97,12 +101,6 @@ const describeReport = (eventId: string, mark: ReportMark) =>
   mark.kind === 'sent'
     ? { event_id: eventId, outcome: mark.kind, message: mark.message }
     : { event_id: eventId, outcome: mark.kind, reason: mark.reason };
-
-/** The reports to be made. */
-async function bouncesDepth({ queues }: World): Promise<{ waiting: number; delayed: number; active: number }> {
-  const [waiting = 0, delayed = 0, active = 0] = await queues.backend('bounces').getCounts(['wait', 'delayed', 'active']);
-  return { waiting, delayed, active };
-}
 
 export function messageId(params: unknown): string {
   const id = (params as { id?: string }).id ?? '';

@@ -1,0 +1,125 @@
+import { UnrecoverableError, Worker, type Job } from 'bullmq';
+import type { RecordType } from '../core/disposition.ts';
+import { recipientsOf, type DispositionRecord } from '../core/disposition.ts';
+import type { HookHandler, HookMessage } from '../core/hook.ts';
+import { hookQueue } from '../core/subscriptions.ts';
+import { backoffDelay } from '../core/webhook.ts';
+import type { Context } from './context.ts';
+import type { SubscriberJob } from './dispositions.ts';
+import { consumerOptions, observeConsumer } from './hook-consumer.ts';
+import { releaseHook } from './original-holds.ts';
+import type { Pipeline } from './pipeline.ts';
+import { withTimeout } from './with-timeout.ts';
+import type { SpoolStore } from './spool-store.ts';
+
+/** The consumer of a policy hook. `hookSubscription` makes what publishers must know of it. */
+export interface Hook {
+  name: string;
+  /** What was queued before these changed is passed over. */
+  types: readonly RecordType[];
+  needsOriginal?: boolean;
+  run: HookHandler;
+  /** Records at once. Default 10. */
+  concurrency?: number;
+  /** Time for one record, after which it counts as failed though it may go on. Milliseconds; default a minute. */
+  timeout?: number;
+  /** Attempts after which a record is given up, about three hours with the default of 15, and the waits between them. */
+  attempts?: number;
+  backoff?: { first: number; max: number };
+}
+
+const defaultBackoff = { first: 1000, max: 3_600_000 };
+/** Octets. */
+const contentLimit = 1024 * 1024;
+
+/**
+ * Runs a hook on its queue. The original is let go of once the job is done; a record that was given up keeps it until the
+ * backlog's age is over, so that it can be tried again by hand.
+ */
+export async function startHook(
+  hook: Hook,
+  context: Context,
+  { queues, spool }: Pick<Pipeline, 'queues' | 'spool'>,
+): Promise<{ close(): Promise<void> }> {
+  const { name, types, run, concurrency = 10, timeout = 60_000, attempts = 15, backoff = defaultBackoff } = hook;
+  const queue = hookQueue(name);
+  const { redis, log } = context;
+  const observed = observeConsumer(queue, context);
+  const releasing = new Set<Promise<unknown>>();
+
+  const worker = new Worker<SubscriberJob>(
+    queue,
+    async (job) => {
+      const { record } = job.data;
+      if (!types.includes(record.type)) return;
+      try {
+        await withTimeout(call(run, messageOf(record, spool), record), timeout);
+      } catch (error) {
+        const reason = wordsOf(error);
+        if (job.attemptsMade + 1 >= attempts) throw new UnrecoverableError(reason);
+        observed.retried(1);
+        log.warn({ event: 'hook_failed', hook: queue, reason, dispositionId: record.event_id, attempt: job.attemptsMade + 1 });
+        throw error instanceof Error && !(error instanceof UnrecoverableError) ? error : new Error(reason);
+      }
+    },
+    {
+      ...consumerOptions(context),
+      connection: redis.duplicate() as never,
+      concurrency,
+      settings: { backoffStrategy: (failures) => backoffDelay(backoff, failures, Math.random()) },
+    },
+  );
+  // After its completion, so that a job that runs again finds its original.
+  const release = (job: Job<SubscriberJob>): void => {
+    const tx = queues.begin();
+    releaseHook(tx, queue, job.data.record, redis, spool);
+    const work = tx
+      .exec()
+      .catch((error: unknown) => log.warn({ event: 'hook_release_failed', hook: queue, error: String(error) }))
+      .finally(() => releasing.delete(work));
+    releasing.add(work);
+  };
+  worker.on('error', (error) => log.warn({ event: 'hook_worker_error', hook: queue, error: error.message }));
+  worker.on('completed', (job) => {
+    observed.done(job);
+    if (hook.needsOriginal ?? true) release(job);
+  });
+  worker.on('failed', (job, error) => {
+    if (error instanceof UnrecoverableError) observed.dead(job, error);
+  });
+  await worker.waitUntilReady();
+  return {
+    close: async () => {
+      await worker.close();
+      await Promise.all(releasing);
+      observed.close();
+    },
+  };
+}
+
+/** A handler may throw before it returns a promise. */
+const call = async (run: HookHandler, message: HookMessage, record: DispositionRecord): Promise<unknown> => run(message, record);
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 500);
+
+const messageOf = (record: DispositionRecord, spool: SpoolStore): HookMessage => ({
+  id: record.id,
+  sender: record.sender,
+  recipients: recipientsOf(record),
+  size: record.size,
+  content: (limit = contentLimit) => readContent(record.id, spool, limit),
+});
+
+async function readContent(id: string, spool: SpoolStore, limit: number): Promise<Uint8Array | undefined> {
+  const content = id === '' ? undefined : await spool.read(id);
+  if (!content) return undefined;
+  if (Buffer.isBuffer(content)) return content.subarray(0, limit);
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of content) {
+    parts.push(chunk);
+    size += chunk.length;
+    if (size >= limit) break;
+  }
+  return Buffer.concat(parts).subarray(0, limit);
+}

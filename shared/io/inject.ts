@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { isAscii, parsePath } from '../core/address.ts';
+import type { DispositionRecord } from '../core/disposition.ts';
+import { generateRfc3464Message, type Report, type ReportParams } from '../core/dsn/generate.ts';
+import type { Envelope } from '../core/envelope.ts';
+import type { InjectedMail } from '../core/hook.ts';
+import { fixNewlines } from '../core/message.ts';
+import type { Context } from './context.ts';
+import type { DkimSigner } from './dkim.ts';
+import { newMessageId } from './ids.ts';
+import type { Pipeline } from './pipeline.ts';
+import { formatReportMark, markLifetime, readReportMarks, reportMarkKey } from './report-marks.ts';
+
+/** What hooks may do with mail: see `HookPolicy`. */
+export interface Injection {
+  injectMessage(mail: InjectedMail): Promise<string>;
+  generateRfc3464Message(params: ReportParams, original: Uint8Array | undefined, record: DispositionRecord): Report | undefined;
+}
+
+/** With `sign` reports are signed like those of the bounce worker; one that cannot be signed is put off, for its hook to try again. */
+export function openInjection(
+  { config, redis }: Context,
+  { spool, intake }: Pick<Pipeline, 'spool' | 'intake'>,
+  sign?: DkimSigner,
+): Injection {
+  const { maxRecipients, maxSize } = config.ingress;
+  return {
+    generateRfc3464Message: (params, original, record) =>
+      generateRfc3464Message(params, original, record, {
+        now: Date.now(),
+        messageId: newMessageId(),
+        boundary: randomBytes(16).toString('hex'),
+      }),
+    injectMessage: async (mail) => {
+      const { once, tenant, campaign } = mail;
+      if (once !== undefined && (once === '' || once.length > 200)) throw new RangeError('once: expected 1 to 200 characters');
+      const content = contentOf(mail);
+      const envelope = envelopeOf(mail, content, maxRecipients);
+      if (content.length > maxSize) throw new RangeError(`a message of ${content.length} octets is larger than ingress.maxSize`);
+      const earlier = once === undefined ? undefined : (await readReportMarks(redis, [once])).get(once);
+      if (earlier?.kind === 'sent') return earlier.message;
+      spool.assertRoom();
+      const draft = spool.draft(newMessageId());
+      try {
+        await draft.write(content);
+        if (sign && mail.sender === '') draft.prepend(Buffer.from(await sign(content, Date.now()), 'latin1'));
+        await intake.receive(
+          {
+            envelope,
+            content: draft,
+            // As of a report: the sender is us.
+            info: { protocol: mail.sender === '' ? 'Report' : 'Hook', peer: null, isTrusted: true },
+            ...(tenant && { tenant }),
+            ...(campaign && { campaign }),
+          },
+          (tx) => {
+            if (once === undefined) return;
+            const mark = formatReportMark({ kind: 'sent', message: draft.id });
+            tx.redis.set(reportMarkKey(redis, once), mark, 'EX', markLifetime);
+          },
+        );
+      } catch (error) {
+        await draft.discard();
+        throw error;
+      }
+      return draft.id;
+    },
+  };
+}
+
+/** A line end of its own kind could end the message early at the next server. */
+const contentOf = ({ content }: InjectedMail): Buffer =>
+  Buffer.from(fixNewlines((typeof content === 'string' ? Buffer.from(content) : Buffer.from(content)).toString('latin1')), 'latin1');
+
+function envelopeOf(mail: InjectedMail, content: Buffer, maxRecipients: number): Envelope {
+  const { sender, recipients } = mail;
+  if (recipients.length === 0 || recipients.length > maxRecipients) throw new RangeError(`expected 1 to ${maxRecipients} recipients`);
+  const isNull = sender === '';
+  if (!isNull) assertAddress(sender);
+  for (const recipient of recipients) assertAddress(recipient);
+  return {
+    sender,
+    // RFC 3461 §6.1: no report about a report.
+    recipients: recipients.map((address) => ({ address, ...(isNull && { notify: ['NEVER' as const] }) })),
+    smtpUtf8: mail.smtpUtf8 ?? ![sender, ...recipients].every(isAscii),
+    eightBit: mail.eightBit ?? content.some((octet) => octet > 127),
+  };
+}
+
+function assertAddress(address: string): void {
+  const path = parsePath(`<${address}>`, 0);
+  if (path?.mailbox?.address !== address || path.end !== address.length + 2)
+    throw new TypeError(`"${address.slice(0, 300)}" is no address`);
+}

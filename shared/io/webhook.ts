@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises';
+import { UnrecoverableError, WaitingError, Worker } from 'bullmq';
+import type { WebhookConfig } from '../core/config.ts';
+import { webhookQueue } from '../core/subscriptions.ts';
+import type { Context } from './context.ts';
+import type { SubscriberJob } from './dispositions.ts';
+import { consumerOptions, observeConsumer } from './hook-consumer.ts';
+import { openBatches } from './webhook-batches.ts';
+import { openPoster } from './webhook-request.ts';
+
+/**
+ * Consumes the queue of one webhook: each job waits in its batch until the endpoint has answered, its lock renewed by BullMQ
+ * meanwhile; a killed process's jobs are taken over by others. What an endpoint that is down holds up is its own queue.
+ * Rejects when `secretFile` cannot be read.
+ */
+export async function startWebhook(name: string, webhook: WebhookConfig, context: Context): Promise<{ close(): Promise<void> }> {
+  const { config, redis, log } = context;
+  const hook = webhookQueue(name);
+  const secret = webhook.secretFile ? (await readFile(webhook.secretFile, 'utf8')).trim() : webhook.secret;
+  const poster = openPoster(webhook, secret);
+  const observed = observeConsumer(hook, context);
+  const batches = openBatches(webhook, (records) => poster.post(records), {
+    failed: (reason, records, failures, pauseMs) => {
+      observed.retried(records);
+      log.warn({ event: 'webhook_failed', hook, reason, records, failures, nextInMs: pauseMs });
+    },
+    recovered: (failures) => log.info({ event: 'webhook_recovered', hook, failures }),
+  });
+
+  const worker = new Worker<SubscriberJob>(
+    hook,
+    async (job, token) => {
+      const end = await batches.add(job.data.record, job.timestamp);
+      if (end.kind === 'done') return;
+      if (end.kind === 'dead') throw new UnrecoverableError(end.reason);
+      await job.moveToWait(token);
+      throw new WaitingError();
+    },
+    // Twice what is being posted, so that the next batches fill meanwhile.
+    { ...consumerOptions(context), connection: redis.duplicate() as never, concurrency: webhook.batchSize * webhook.concurrency * 2 },
+  );
+  worker.on('error', (error) => log.warn({ event: 'hook_worker_error', hook, error: error.message }));
+  worker.on('completed', (job) => observed.done(job));
+  worker.on('failed', (job, error) => observed.dead(job, error));
+  await worker.waitUntilReady();
+  return {
+    close: async () => {
+      const closed = worker.close(); // takes no more from now on
+      const timer = setTimeout(() => poster.close(), config.shutdownTimeout);
+      await batches.close();
+      await closed;
+      clearTimeout(timer);
+      poster.close();
+      observed.close();
+    },
+  };
+}

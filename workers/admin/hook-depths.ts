@@ -1,0 +1,28 @@
+import { bounceSubscription } from '../../shared/core/subscriptions.ts';
+import type { World } from './world.ts';
+
+/** What waits for one subscriber. */
+export interface HookDepth {
+  /** The name of its queue. */
+  name: string;
+  waiting: number;
+  delayed: number;
+  active: number;
+  /** Given up; the latest of them. */
+  dead: number;
+}
+
+/** The queues of all subscribers, and of the bounce worker even when it is off: there may be jobs of before. */
+export const queuesOfSubscribers = ({ context }: Pick<World, 'context'>): string[] => [
+  ...new Set([bounceSubscription, ...context.subscriptions].map(({ queue }) => queue)),
+];
+
+export function readHookDepths(world: Pick<World, 'context' | 'queues'>): Promise<HookDepth[]> {
+  return Promise.all(
+    queuesOfSubscribers(world).map(async (name) => {
+      const counts = await world.queues.backend(name).getCounts(['wait', 'delayed', 'active', 'failed']);
+      const [waiting = 0, delayed = 0, active = 0, dead = 0] = counts;
+      return { name, waiting, delayed, active, dead };
+    }),
+  );
+}
