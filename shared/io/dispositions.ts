@@ -45,7 +45,8 @@ const asItsConsumerSays = { attempts: 1_000_000, backoff: { type: 'custom' } } a
 
 const optionsOf = ({ backlog }: Subscription) => (backlog ? asItsConsumerSays : subscriberOptions);
 
-export function openDispositions({ redis, metrics, log, config, subscriptions }: Context, spool: SpoolStore): Dispositions {
+export function openDispositions(context: Context, spool: SpoolStore): Dispositions {
+  const { redis, metrics, log, config } = context;
   const logKey = redis.key('log');
   const { keepRecords } = config.log;
   const limit = config.spool.maxRedisMemory * logShare;
@@ -62,7 +63,7 @@ export function openDispositions({ redis, metrics, log, config, subscriptions }:
     },
     publish: (tx, record, hold) => {
       tx.redis.xadd(logKey, 'MAXLEN', '~', keepRecords, '*', 'r', JSON.stringify(record));
-      for (const subscription of subscriptions) {
+      for (const subscription of context.subscriptions) {
         if (!isHeard(subscription, record)) continue;
         const isGathered = subscription.gathers === true && hold !== undefined;
         const data: SubscriberJob = { record, ...(isGathered && { gathered: true }) };

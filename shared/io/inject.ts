@@ -1,9 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { isAscii, parsePath } from '../core/address.ts';
-import type { DispositionRecord } from '../core/disposition.ts';
-import { generateRfc3464Message, type Report, type ReportParams } from '../core/dsn/generate.ts';
 import type { Envelope } from '../core/envelope.ts';
-import type { InjectedMail } from '../core/hook.ts';
+import type { InjectedMail, InjectMessage } from '../core/hook.ts';
 import { fixNewlines } from '../core/message.ts';
 import type { Context } from './context.ts';
 import type { DkimSigner } from './dkim.ts';
@@ -11,26 +8,14 @@ import { newMessageId } from './ids.ts';
 import type { Pipeline } from './pipeline.ts';
 import { formatReportMark, markLifetime, readReportMarks, reportMarkKey } from './report-marks.ts';
 
-/** What hooks may do with mail: see `HookPolicy`. */
-export interface Injection {
-  injectMessage(mail: InjectedMail): Promise<string>;
-  generateRfc3464Message(params: ReportParams, original: Uint8Array | undefined, record: DispositionRecord): Report | undefined;
-}
-
 /** With `sign` reports are signed like those of the bounce worker; one that cannot be signed is put off, for its hook to try again. */
 export function openInjection(
   { config, redis }: Context,
   { spool, intake }: Pick<Pipeline, 'spool' | 'intake'>,
   sign?: DkimSigner,
-): Injection {
+): { injectMessage: InjectMessage } {
   const { maxRecipients, maxSize } = config.ingress;
   return {
-    generateRfc3464Message: (params, original, record) =>
-      generateRfc3464Message(params, original, record, {
-        now: Date.now(),
-        messageId: newMessageId(),
-        boundary: randomBytes(16).toString('hex'),
-      }),
     injectMessage: async (mail) => {
       const { once, tenant, campaign } = mail;
       if (once !== undefined && (once === '' || once.length > 200)) throw new RangeError('once: expected 1 to 200 characters');
