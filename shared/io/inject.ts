@@ -15,40 +15,52 @@ export function openInjection(
   sign?: DkimSigner,
 ): { injectMessage: InjectMessage } {
   const { maxRecipients, maxSize } = config.ingress;
+  const inject: InjectMessage = async (mail) => {
+    const { once, tenant, campaign } = mail;
+    if (once !== undefined && (once === '' || once.length > 200)) throw new RangeError('once: expected 1 to 200 characters');
+    const content = contentOf(mail);
+    const envelope = envelopeOf(mail, content, maxRecipients);
+    if (content.length > maxSize) throw new RangeError(`a message of ${content.length} octets is larger than ingress.maxSize`);
+    const earlier = once === undefined ? undefined : (await readReportMarks(redis, [once])).get(once);
+    if (earlier?.kind === 'sent') return earlier.message;
+    spool.assertRoom();
+    const draft = spool.draft(newMessageId());
+    try {
+      await draft.write(content);
+      if (sign && mail.sender === '') draft.prepend(Buffer.from(await sign(content, Date.now()), 'latin1'));
+      await intake.receive(
+        {
+          envelope,
+          content: draft,
+          // As of a report: the sender is us.
+          info: { protocol: mail.sender === '' ? 'Report' : 'Hook', peer: null, isTrusted: true },
+          ...(tenant && { tenant }),
+          ...(campaign && { campaign }),
+        },
+        (tx) => {
+          if (once === undefined) return;
+          const mark = formatReportMark({ kind: 'sent', message: draft.id });
+          tx.redis.set(reportMarkKey(redis, once), mark, 'EX', markLifetime);
+        },
+      );
+    } catch (error) {
+      await draft.discard();
+      throw error;
+    }
+    return draft.id;
+  };
+  const underWay = new Map<string, Promise<string>>();
   return {
-    injectMessage: async (mail) => {
-      const { once, tenant, campaign } = mail;
-      if (once !== undefined && (once === '' || once.length > 200)) throw new RangeError('once: expected 1 to 200 characters');
-      const content = contentOf(mail);
-      const envelope = envelopeOf(mail, content, maxRecipients);
-      if (content.length > maxSize) throw new RangeError(`a message of ${content.length} octets is larger than ingress.maxSize`);
-      const earlier = once === undefined ? undefined : (await readReportMarks(redis, [once])).get(once);
-      if (earlier?.kind === 'sent') return earlier.message;
-      spool.assertRoom();
-      const draft = spool.draft(newMessageId());
-      try {
-        await draft.write(content);
-        if (sign && mail.sender === '') draft.prepend(Buffer.from(await sign(content, Date.now()), 'latin1'));
-        await intake.receive(
-          {
-            envelope,
-            content: draft,
-            // As of a report: the sender is us.
-            info: { protocol: mail.sender === '' ? 'Report' : 'Hook', peer: null, isTrusted: true },
-            ...(tenant && { tenant }),
-            ...(campaign && { campaign }),
-          },
-          (tx) => {
-            if (once === undefined) return;
-            const mark = formatReportMark({ kind: 'sent', message: draft.id });
-            tx.redis.set(reportMarkKey(redis, once), mark, 'EX', markLifetime);
-          },
-        );
-      } catch (error) {
-        await draft.discard();
-        throw error;
-      }
-      return draft.id;
+    injectMessage: (mail) => {
+      const { once } = mail;
+      if (once === undefined) return inject(mail);
+      // One after the other, so that the second finds the mark of the first: a hook may run again while we are at its mail.
+      const earlier = underWay.get(once) ?? Promise.resolve('');
+      const work = earlier.catch(() => undefined).then(() => inject(mail));
+      underWay.set(once, work);
+      return work.finally(() => {
+        if (underWay.get(once) === work) underWay.delete(once);
+      });
     },
   };
 }

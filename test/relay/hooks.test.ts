@@ -202,6 +202,9 @@ test('what a hook injects goes out as mail; nonsense is refused before anything 
     once: 'mine/1',
   });
   assert.equal(await injectMessage({ sender: home, recipients: ['bob@dest.test'], content, once: 'mine/1' }), id);
+  const twice = { sender: home, recipients: ['bob@dest.test'], content, once: 'mine/3' };
+  const [first, second] = await Promise.all([injectMessage(twice), injectMessage(twice)]);
+  assert.equal(first, second, 'at the same time, too');
   const mail = await relay.sink.next((message) => message.recipients.includes('bob@dest.test'));
   assert.ok(mail.bytes.toString().endsWith('Subject: hello\r\nFrom: ops@home.test\r\n\r\nGr\u00fc\u00dfe\r\n.\r\nmore\r\n'));
   const { privateKey: key } = generateKeyPairSync('ed25519');
@@ -223,6 +226,7 @@ test('what a hook injects goes out as mail; nonsense is refused before anything 
   assert.deepEqual(
     receptions.map(({ sender, reception_protocol }) => [sender, reception_protocol]),
     [
+      [home, 'Hook'],
       [home, 'Hook'],
       ['', 'Report'],
     ],
