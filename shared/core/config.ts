@@ -49,7 +49,7 @@ const tlsPolicy = z.enum(['opportunistic', 'required', 'disabled']);
 
 export const configSchema = z.strictObject({
   hostname: hostname.default('localhost').describe('Name of this system: banner, EHLO, Received, Reporting-MTA, addresses of reports'),
-  dataDir: z.string().min(1).default('./data').describe('Folder of the embedded Redis and of the disk spool'),
+  dataDir: z.string().min(1).default('./data').describe('Folder of the embedded Redis, of the disk spool and of the archive'),
   redis: z
     .strictObject({
       url: z
@@ -365,6 +365,15 @@ export const configSchema = z.strictObject({
       level: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info').describe('Least level that is logged'),
       format: z.enum(['auto', 'json', 'text']).default('auto').describe('text on a terminal, else JSON lines'),
       keepRecords: count(250_000).describe('Dispositions kept in Redis, about 1 KB each; fewer when its memory runs short'),
+      maxAge: duration('30d').describe('Age at which a disposition leaves Redis'),
+    })
+    .prefault({}),
+  archive: z
+    .strictObject({
+      enabled: flag(true).describe('Write dispositions to compressed files before they leave Redis; done by the admin role'),
+      dir: z.string().default('').describe('Folder of the files; empty: archive in dataDir'),
+      maxAge: duration('30d').describe('Age at which archived dispositions are deleted'),
+      maxSize: bytes('5GB').describe('Size of the archive beyond which the oldest are deleted; a million take about 100 MB'),
     })
     .prefault({}),
   admin: z

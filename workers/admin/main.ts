@@ -3,7 +3,9 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { Context } from '../../shared/io/context.ts';
 import { openLanes } from '../../shared/io/lanes.ts';
 import { openQueues } from '../../shared/io/queues.ts';
+import { openArchiveStore } from '../../shared/io/archive.ts';
 import { openAccess } from './access.ts';
+import { startArchiver } from './archiver.ts';
 import { openDepths } from './lane-depths.ts';
 import { answerProblem, Problem } from './problem.ts';
 import { openRecent } from './recent.ts';
@@ -38,8 +40,16 @@ export async function run(context: Context): Promise<{ port: number; describe: s
   app.removeContentTypeParser('text/plain');
   await registerRoutes(app, openWorld(context));
   await app.listen({ host, port });
+  const archiver = context.config.archive.enabled ? startArchiver(context, openArchiveStore(context.config)) : undefined;
   const actual = (app.server.address() as AddressInfo).port;
-  return { port: actual, describe: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`, close: () => app.close() };
+  return {
+    port: actual,
+    describe: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
+    close: async () => {
+      await archiver?.close();
+      await app.close();
+    },
+  };
 }
 
 /** Commands would wait for Redis, and pages with them. */

@@ -2,6 +2,7 @@ import { Worker, type Job } from 'bullmq';
 import type { Context } from '../../shared/io/context.ts';
 import { trimBacklogs } from '../../shared/io/hook-backlog.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
+import { trimLog } from '../../shared/io/log-trim.ts';
 import type { Outbound } from '../../shared/io/outbound.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { openRuleFiles } from '../../shared/io/rule-file.ts';
@@ -99,7 +100,7 @@ async function sweep(world: World): Promise<void> {
   const { redis, config, instance, metrics, log } = world.context;
   const lease = await redis.client.set(redis.key('sweeper'), instance, 'PX', Math.floor(config.delivery.sweepInterval * 0.9), 'NX');
   if (lease !== 'OK') return;
-  const isShort = await world.dispositions.makeRoom();
+  const isShort = await trimLog(world.context);
   await trimBacklogs(world.context, world, isShort);
   const woken = await world.lanes.sweep();
   metrics.swept.inc(woken);

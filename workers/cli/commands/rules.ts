@@ -75,7 +75,7 @@ async function backtest(file: string, age: number, config: string | undefined, j
     import('../redis-url.ts'),
     import('../rules/backtest.ts'),
   ]);
-  const silent = openLog({ level: 'silent', format: 'json', keepRecords: 1 });
+  const silent = openLog({ level: 'silent', format: 'json' });
   const redis = await openRedis(await findRedisUrl({ redis: redisConfig, dataDir }), { ...redisConfig, requireDurable: false }, silent);
   try {
     const result = await past.backtest(redis, rules, Math.max(Date.now() - age, 0), delivery.ruleLineBreaks);
