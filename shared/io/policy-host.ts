@@ -5,7 +5,7 @@ import { eventNames, type EventName } from '../core/policy/events.ts';
 import type { HookRegistration } from '../core/policy/hook-registration.ts';
 import { hookQueue } from '../core/subscriptions.ts';
 import type { Order, ThreadData, Word } from './policy-thread.ts';
-import { withTimeout } from './redis.ts';
+import { withTimeout } from './with-timeout.ts';
 
 /** What became of a call. */
 export type Answer = { kind: 'returned'; value: unknown } | Failure;
