@@ -36,7 +36,9 @@ const languageTag = z
 const hostname = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, { error: 'expected a host name' });
 
 const retry = {
-  interval: duration('20m').describe('Wait before the second attempt; doubles after each further one'),
+  interval: duration('30m').describe(
+    'Wait before the second attempt (RFC 5321 4.5.4.1: at least 30 minutes); doubles after each further one',
+  ),
   maxInterval: duration('4h').describe('The longest wait between two attempts'),
   maxAge: duration('5d').describe('Age at which a message that still fails expires (RFC 5321 4.5.4.1: 4 to 5 days)'),
   jitter: z.number().min(0).max(0.5).default(0.05).describe('Spread of each wait, as a part of it, so that retries do not come in waves'),
