@@ -15,9 +15,19 @@ export interface PolicyLink {
   handlerOf<E extends EventName>(event: E): ((...args: ArgsOf<E>) => Promise<unknown>) | undefined;
   /** A handler returned what cannot be used. */
   complain(event: EventName, problem: string): void;
+  /** What is in force; undefined where there is none. */
+  loaded(): LoadedPolicyInfo | undefined;
   /** Loads the file again; the policy in force stays when it cannot be used. */
   reload(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface LoadedPolicyInfo {
+  file: string;
+  /** Those that it has handlers for. */
+  events: EventName[];
+  /** RFC 3339. */
+  since: string;
 }
 
 /** How often the files of the policy are looked at. Milliseconds. */
@@ -41,6 +51,7 @@ export async function openPolicy(config: Config['policy'], log: Logger, metrics:
 export const noPolicy: PolicyLink = {
   handlerOf: () => undefined,
   complain: () => undefined,
+  loaded: () => undefined,
   reload: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };
@@ -88,6 +99,10 @@ class LoadedPolicy implements PolicyLink {
 
   complain(event: EventName, problem: string): void {
     this.#count(event, 'nonsense', problem);
+  }
+
+  loaded(): LoadedPolicyInfo | undefined {
+    return this.#host && { file: this.#config.file, events: [...this.#host.events], since: new Date(this.#loadedAt).toISOString() };
   }
 
   reload(): Promise<void> {

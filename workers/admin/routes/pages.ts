@@ -6,7 +6,6 @@ import { messagePage } from '../pages/message.ts';
 import { overviewPage } from '../pages/overview.ts';
 import { Problem } from '../problem.ts';
 import type { World } from '../world.ts';
-import { messageId } from './api.ts';
 
 const page = 'text/html; charset=utf-8';
 const files = {
@@ -35,4 +34,10 @@ export async function registerPages(app: FastifyInstance, world: World): Promise
     const content = await readFile(new URL(`..${path}`, import.meta.url));
     app.get(path, (_request, reply) => reply.type(type).header('cache-control', 'no-cache').send(content));
   }
+}
+
+function messageId(params: unknown): string {
+  const id = (params as { id?: string }).id ?? '';
+  if (!/^[0-9a-f]{32}$/.test(id)) throw new Problem(404, 'a message id has 32 digits from 0 to f');
+  return id;
 }
