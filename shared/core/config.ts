@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { roles } from './api/endpoint.ts';
+import { adminSchema } from './config-admin.ts';
 import { parseDuration } from './duration.ts';
 import { parseByteSize } from './byte-size.ts';
 import { parseCidr } from './cidr.ts';
@@ -35,10 +35,6 @@ const languageTag = z
   .string()
   .regex(/^(?:auto|[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)$/, { error: 'expected a language tag such as "en" or "de", or "auto"' });
 const hostname = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, { error: 'expected a host name' });
-
-/** It goes into logs and, before the colon, into Basic credentials (RFC 7617 §2). */
-const adminName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9@._+-]{0,63}$/, { error: 'expected letters, digits, "@", ".", "_", "+" or "-"' });
-const oneOfRoles = `expected one of ${roles.map((role) => `"${role}"`).join(', ')}`;
 
 const retry = {
   interval: duration('20m').describe('Wait before the second attempt; doubles after each further one'),
@@ -372,42 +368,7 @@ export const configSchema = z.strictObject({
       keepRecords: count(250_000).describe('Dispositions kept in Redis, about 1 KB each; fewer when its memory runs short'),
     })
     .prefault({}),
-  admin: z
-    .strictObject({
-      host: z
-        .string()
-        .default('127.0.0.1')
-        .describe('Address to listen on; beyond loopback needs a login: admin.password, users or tokens'),
-      port: port(8080).describe('Dashboard, API and metrics of queues'),
-      user: z.string().default('admin').describe('Login name of the user with admin.password, whose role is admin'),
-      password: z.string().default('').describe('Password, or its hash from `rebound hash-password`; empty: no such user'),
-      users: z
-        .array(
-          z.strictObject({
-            name: adminName.describe('Login name'),
-            password: z.string().min(1).describe('The password, or its hash from `rebound hash-password`'),
-            role: z
-              .enum(roles, { error: oneOfRoles })
-              .describe('viewer looks, operator acts on mail, admin sees settings and the audit log too'),
-          }),
-        )
-        .default([])
-        .describe('Users of dashboard and API: name, password (or its hash) and role (viewer, operator, admin); see docs/api.md'),
-      tokens: z
-        .array(
-          z.strictObject({
-            name: adminName.describe('Whose it is, for the audit log'),
-            token: z
-              .string()
-              .min(16, { error: 'expected 16 characters at least' })
-              .describe('The token, or its hash from `rebound hash-password`'),
-            role: z.enum(roles, { error: oneOfRoles }).describe('As of users'),
-          }),
-        )
-        .default([])
-        .describe('Tokens of programs (Authorization: Bearer): name, token (or its hash) and role'),
-    })
-    .prefault({}),
+  admin: adminSchema,
   health: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address of /healthz, /readyz and /metrics of a worker'),

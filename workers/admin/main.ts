@@ -17,7 +17,7 @@ import { registerDocs } from './routes/docs.ts';
 import { registerPages } from './routes/pages.ts';
 import { registerProbes } from './routes/probes.ts';
 import { addSecurityHeaders, securityHeaders } from './security-headers.ts';
-import type { World } from './world.ts';
+import type { StreamTimes, World } from './world.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -28,11 +28,15 @@ declare module 'fastify' {
 
 /** Larger requests are none of ours, but where a route says otherwise. Octets. */
 const bodyLimit = 16 * 1024;
+const usualStreamTimes: StreamTimes = { heartbeat: 15_000, patience: 30_000 };
 /** Of all header fields and the URL: a raw message names its recipients there. Octets. */
 const maxHeaderSize = 64 * 1024;
 
 /** The admin role: overview, queues, API, metrics. Throws when it would be open to other machines without a login. */
-export async function run(context: Context): Promise<{ port: number; describe: string; close(): Promise<void> }> {
+export async function run(
+  context: Context,
+  streamTimes: StreamTimes = usualStreamTimes,
+): Promise<{ port: number; describe: string; close(): Promise<void> }> {
   const { host, port } = context.config.admin;
   const access = openAccess(context.config.admin, context.log);
   const app = openApp(context);
@@ -45,7 +49,7 @@ export async function run(context: Context): Promise<{ port: number; describe: s
     // Answered here and not thrown: bull-board would answer its own requests in its own way.
     return problem && answerProblem(problem, request, reply, context);
   });
-  const world = openWorld(context, await readVersion());
+  const world = openWorld(context, streamTimes, await readVersion());
   await registerRoutes(app, world);
   await app.listen({ host, port });
   const actual = (app.server.address() as AddressInfo).port;
@@ -93,7 +97,7 @@ function openApp(context: Context): FastifyInstance {
 
 const worksWithoutRedis = (url: string): boolean => /^\/(?:healthz|readyz|metrics|docs|ui\/|queues\/static\/)/.test(url);
 
-function openWorld(context: Context, version: string): World {
+function openWorld(context: Context, streamTimes: StreamTimes, version: string): World {
   const pipeline = openPipeline(context);
   const { redis, config } = context;
   const { queues, lanes } = pipeline;
@@ -107,6 +111,7 @@ function openWorld(context: Context, version: string): World {
     recent: openRecent(log),
     depths: openDepths(redis, queues, lanes),
     templates: once(() => loadTemplates(wordingsInUse(config.bounce))),
+    streamTimes,
     streams: new Set(),
     version,
     startedAt: Date.now(),

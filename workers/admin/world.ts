@@ -20,9 +20,18 @@ export interface World {
   pipeline: Pipeline;
   /** The wordings of reports, read when they are first needed. */
   templates: () => Promise<LoadedTemplates>;
+  streamTimes: StreamTimes;
   /** Open event streams. */
   streams: Set<ServerResponse>;
   version: string;
   /** Epoch ms. */
   startedAt: number;
+}
+
+/** Of event streams; milliseconds. */
+export interface StreamTimes {
+  /** Something is said at least this often. */
+  heartbeat: number;
+  /** A client that takes nothing for so long is dropped; what it did not take waits in the log, not in our memory. */
+  patience: number;
 }

@@ -143,5 +143,3 @@ export const rawQuery = z.strictObject({
   tenant: label.optional(),
   campaign: label.optional(),
 });
-
-export type RawQuery = z.output<typeof rawQuery>;

@@ -12,9 +12,6 @@ import type { Handler } from './mount.ts';
 /** Streams of one admin process. Each asks Redis four times a second. */
 const mostStreams = 50;
 const pollInterval = 250;
-const heartbeat = 15_000;
-/** A client that takes nothing for so long is dropped; what it did not take waits in the log, not in our memory. */
-const patience = 30_000;
 const pageSize = 500;
 /** How soon a client comes back. */
 const retryAfter = 2000;
@@ -45,9 +42,10 @@ async function run(
   raw: ServerResponse,
   start: string,
   { isGap, types }: { isGap: boolean; types: ReadonlySet<RecordType> },
-  { log, context }: World,
+  { log, context, streamTimes }: World,
 ): Promise<void> {
-  await send(raw, `retry: ${retryAfter}\n\n${isGap ? 'event: gap\ndata: {}\n\n' : ''}`);
+  const { heartbeat, patience } = streamTimes;
+  await send(raw, `retry: ${retryAfter}\n\n${isGap ? 'event: gap\ndata: {}\n\n' : ''}`, patience);
   let last = start;
   let said = Date.now();
   while (!raw.destroyed) {
@@ -57,7 +55,7 @@ async function run(
     const isQuiet = Date.now() - said > heartbeat;
     if (fitting.length > 0 || isQuiet) {
       // What was passed over is not looked at again by a client that comes back.
-      await send(raw, fitting.length > 0 ? fitting.map(print).join('') : `: alive\nid: ${last}\n\n`);
+      await send(raw, fitting.length > 0 ? fitting.map(print).join('') : `: alive\nid: ${last}\n\n`, patience);
       said = Date.now();
     }
     if (page.length < pageSize) await delay(pollInterval);
@@ -70,7 +68,7 @@ const read = (log: RecordLog, after: string): Promise<Entry[]> => log.after(afte
 const print = ({ at, record }: Entry): string => `id: ${at}\ndata: ${harmlessJson(record)}\n\n`;
 
 /** Resolves when the client has taken it. Rejects when it takes too long. */
-async function send(raw: ServerResponse, text: string): Promise<void> {
+async function send(raw: ServerResponse, text: string, patience: number): Promise<void> {
   if (raw.destroyed || raw.write(text)) return;
   await Promise.race([
     once(raw, 'drain', { signal: AbortSignal.timeout(patience) }),

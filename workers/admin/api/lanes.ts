@@ -55,7 +55,7 @@ export const lane: Handler<Endpoints['lane']> = async ({ params }, world) => {
       concurrency: concurrency ? Number(concurrency) : null,
       rate: isLimited ? { messages: Number(max), ms: Number(ms) } : null,
     },
-    sessions: sessions.filter((session) => session.lane === name).map(({ lane: _, ...session }) => session),
+    sessions: sessions.filter((session) => session.lane === name).map(({ index, worker, since }) => ({ index, worker, since })),
     last_replies: replies.entries.map(({ record }) => record),
   };
 };

@@ -22,7 +22,7 @@ export interface ApiRequest<E extends Endpoint> {
   /** The name under which it may be remembered what was done, when the client gave an Idempotency-Key. */
   once: string | undefined;
   /** What the audit log shall say of a change; without it, the reason is the request's and the target its path. */
-  note(words: Note): void;
+  note: (words: Note) => void;
   request: FastifyRequest;
   reply: FastifyReply;
 }
