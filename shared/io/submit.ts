@@ -30,6 +30,7 @@ export interface CheckedContent {
 /** Checks content and makes its line ends CRLF; a text says what is wrong with it, for people. */
 export function checkContent(content: Buffer, { config }: Pick<Context, 'config'>): CheckedContent | string {
   const { maxSize, maxLineLength, maxHops } = config.ingress;
+  if (content.length === 0) return 'is empty';
   // RFC 5321 §4.5.2: programs on the way end their strings at it.
   if (content.includes(0)) return 'holds NUL octets';
   const text = fixNewlines(content.toString('latin1'));
