@@ -60,8 +60,10 @@ export async function submit(
   spool.assertRoom();
   const draft = spool.draft(newMessageId());
   const [only, another] = envelope.recipients;
+  // RFC 5321 §4.1.4: what a client without a name calls itself.
+  const literal = address.includes(':') ? `[IPv6:${address}]` : `[${address}]`;
   const received = formatReceived({
-    helo: address.includes(':') ? `[IPv6:${address}]` : `[${address}]`,
+    helo: literal,
     address,
     by: config.hostname,
     protocol: 'HTTP',
@@ -82,7 +84,7 @@ export async function submit(
           eightBit: content.isEightBit || !isAscii(Buffer.from(received)),
         },
         content: draft,
-        info: { protocol: 'HTTP', peer: { name: '', address }, isTrusted: true, user },
+        info: { protocol: 'HTTP', peer: { name: literal, address }, isTrusted: true, user },
         ...(tenant && { tenant }),
         ...(campaign && { campaign }),
       },

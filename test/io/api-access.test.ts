@@ -172,7 +172,7 @@ test('who changed what, and why, is kept for admins; looking is not', async (t) 
     const page = (await admin.ask(`/api/audit?limit=2${cursor}`, { headers: bearer(tokenOf('admin')) })).json;
     seen.push(...(page['entries'] as unknown[]));
     if (page['next'] === null) break;
-    cursor = `&cursor=${String(page['next'])}`;
+    cursor = `&cursor=${page['next'] as string}`;
   }
   assert.equal(seen.length, writes.length + 1);
   assert.partialDeepStrictEqual(seen[0], { action: 'bounceMessage', target: unknown, status: 404, reason: 'why not' });

@@ -245,7 +245,7 @@ test('lanes come in pages, by depth or age, and each can be looked at', async (t
       const { json } = await admin.ask(`/api/lanes?${query}${cursor}`);
       sites.push(...(json['lanes'] as { site: string }[]).map(({ site }) => site.slice(0, 3)));
       if (json['next'] === null) return sites;
-      cursor = `&cursor=${String(json['next'])}`;
+      cursor = `&cursor=${json['next'] as string}`;
     }
   };
   assert.deepEqual(await pages('limit=2'), ['mx5', 'mx4', 'mx3', 'mx2', 'mx1']);

@@ -56,7 +56,7 @@ test('a message written by the API arrives as it was meant', async (t) => {
   assert.equal(queued, 2);
   assert.equal(results[0]?.id, results[1]?.id, 'one message for all');
   const sent = await relay.sink.next(() => true);
-  const mail = await simpleParser(sent.content);
+  const mail = await simpleParser(sent.bytes);
   assert.deepEqual(mail.from?.value[0], { name: 'Änne "the" Example', address: 'anne@home.test' });
   assert.deepEqual([mail.to].flat()[0]?.value, [
     { name: '', address: 'bob@dest.test' },
@@ -65,9 +65,9 @@ test('a message written by the API arrives as it was meant', async (t) => {
   assert.equal(mail.subject, 'Grüße {{name}}', 'nothing is replaced where nobody asked for it');
   assert.equal(mail.text?.trim(), 'hello {{name}}\n.\n..two dots');
   assert.equal(mail.replyTo?.text, 'desk@home.test');
-  assert.equal(mail.headers.get('x-note'), 'ünïcode');
+  assert.equal(mail.headers.get('x-note'), '=?UTF-8?Q?=C3=BCn=C3=AFcode?=');
   assert.deepEqual([mail.attachments[0]?.filename, String(mail.attachments[0]?.content)], ['grüße.txt', 'attached']);
-  const text = Buffer.from(sent.content).toString('latin1');
+  const text = sent.bytes.toString('latin1');
   assert.match(text, /^Received: from \[127\.0\.0\.1\] \(\[127\.0\.0\.1\]\)\r\n\tby relay\.test with HTTP id [0-9a-f]{32};\r\n/);
   assert.ok(!/[\u0080-\u00ff]/.test(text), 'it needs no 8BITMIME');
   const [received] = await relay.until(({ type }) => type === 'Reception');
@@ -98,7 +98,7 @@ test('each recipient has his own message with his values, which are text whateve
   const of = async (address: string) => {
     const message = relay.sink.messages.find(({ recipients }) => JSON.stringify(recipients).includes(address));
     assert.ok(message);
-    return { mail: await simpleParser(message.content), message };
+    return { mail: await simpleParser(message.bytes), message };
   };
   const bob = await of('bob@dest.test');
   assert.equal([bob.mail.to].flat()[0]?.text, 'bob@dest.test', 'he sees nobody else');
@@ -106,7 +106,7 @@ test('each recipient has his own message with his values, which are text whateve
   assert.equal(bob.mail.headers.get('bcc'), undefined);
   assert.ok(!String(bob.mail.html).includes('<script>'));
   assert.ok(!JSON.stringify(bob.mail.text).includes('the secret'), 'values are not looked into');
-  assert.match(String(bob.mail.headers.get('x-name')), /\{\{secret\}\} Bcc: eve@evil\.test$/);
+  assert.match(JSON.stringify(bob.mail.headers.get('x-name')), /\{\{secret\}\} Bcc: eve@evil\.test"$/);
   const eve = await of('eve@dest.test');
   assert.equal(eve.mail.text?.trim(), 'Dear $& $1 Eve$& $1 Eve {{unknown-to-nobody');
   assert.equal((await of('all@dest.test')).mail.subject, 'Dear everybody');
@@ -119,31 +119,28 @@ test('a message that is written already goes as it is, to many recipients', asyn
   const raw = 'From: ann@home.test\nSubject: raw\nX-Odd:   kept   \n\n.\nline\n';
   const { status, body } = await post(`/api/messages/raw?sender=&${to}&notify=SUCCESS,FAILURE`, raw, 'message/rfc822');
   assert.deepEqual([status, body.queued], [202, 200]);
-  await relay.until(({ type, recipient }) => type === 'Delivery' && recipient.length > 0, 4);
-  for (const { sender, content } of relay.sink.messages) {
+  await relay.until(({ type }) => type === 'Delivery', 3);
+  for (const { sender, bytes } of relay.sink.messages) {
     assert.equal(sender, '');
-    assert.ok(Buffer.from(content).toString().endsWith(raw.replaceAll('\n', '\r\n')));
+    assert.ok(bytes.toString().endsWith(raw.replaceAll('\n', '\r\n')));
   }
   // Without a header there is still one for the trace field.
   await post('/api/messages/raw?sender=ann%40home.test&to=last%40dest.test', 'just words', 'message/rfc822');
   const last = await relay.sink.next(({ recipients }) => JSON.stringify(recipients).includes('last@'));
-  assert.match(Buffer.from(last.content).toString(), /^Received: [^]*\r\n\r\njust words\r\n$/);
+  assert.match(last.bytes.toString(), /^Received: [^]*\r\n\r\njust words\r\n$/);
 });
 
 test('the report of an injected message comes back as its sender asked', async (t) => {
   const { relay, inject } = await startApi(t, {
-    sink: { rules: [{ to: 'nobody@dest.test', stage: 'rcpt', reply: '550 5.1.1 no such user' }] } as never,
+    sink: { rules: { rcpt: { 'nobody@dest.test': '550 5.1.1 no such user' } } },
   });
   await inject({ from: 'ann@home.test', to: ['nobody@dest.test'], text: 'x', envid: 'a+b=c', notify: ['FAILURE'] });
   const report = await relay.sink.next(({ sender }) => sender === '');
-  assert.match(Buffer.from(report.content).toString(), /Original-Envelope-Id: a\+b=c\r\n/i);
+  assert.match(report.bytes.toString(), /Original-Envelope-Id: a\+b=c\r\n/i);
 });
 
 test('open delivery sessions are told by lane and worker', async (t) => {
-  let release = (): void => undefined;
-  const gate = new Promise<void>((resolve) => (release = resolve));
-  const { relay, inject, get } = await startApi(t, { sink: { delay: () => gate } as never });
-  void relay;
+  const { relay, inject, get } = await startApi(t, { sink: { rules: { message: 'hang' } } });
   await inject({ from: 'ann@home.test', to: ['bob@dest.test'], text: 'x' });
   for (let tries = 0; ; tries++) {
     const { sessions } = (await get('/api/sessions')) as { sessions: { lane: string; index: number; worker: string }[] };
@@ -155,5 +152,5 @@ test('open delivery sessions are told by lane and worker', async (t) => {
     assert.ok(tries < 1000);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  release();
+  relay.sink.dropConnections();
 });

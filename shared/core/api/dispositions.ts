@@ -36,6 +36,6 @@ export const dispositionEndpoints = {
     description:
       'The `data` of each event is a record, its `id` the place in the log. With the field `Last-Event-ID`, or `after`, the stream goes on behind that place; ' +
       'an event of type `gap` says that the log does not reach back so far. A client that does not read is dropped.',
-    query: z.strictObject({ type, after: entryId.optional().describe('Go on after this event') }),
+    query: z.strictObject({ type, after: entryId.optional().describe('Go on after this event; 0: from the beginning of the log') }),
   }),
 };

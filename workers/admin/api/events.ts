@@ -13,6 +13,8 @@ import type { Handler } from './mount.ts';
 const mostStreams = 50;
 const pollInterval = 250;
 const pageSize = 500;
+/** Asks for all there is. */
+const beginning = '0';
 /** How soon a client comes back. */
 const retryAfter = 2000;
 
@@ -24,7 +26,7 @@ export const events: Handler<Endpoints['events']> = async ({ query, request, rep
   const after = placeOf(request.headers['last-event-id']) ?? query.after;
   if (world.streams.size >= mostStreams) throw new Problem(503, 'there are too many event streams', {}, { 'retry-after': '10' });
   const start = after ?? (await world.log.end());
-  const isGap = after !== undefined && (await world.log.isBefore(after));
+  const isGap = after !== undefined && after !== beginning && (await world.log.isBefore(after));
   reply.hijack();
   const { raw } = reply;
   raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), 'content-type': 'text/event-stream; charset=utf-8' });

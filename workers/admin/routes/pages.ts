@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import { readReportMarks } from '../../../shared/io/report-marks.ts';
+import { whileAnswering } from '../../../shared/io/redis.ts';
 import { holdersOf } from '../message-jobs.ts';
 import { messagePage } from '../pages/message.ts';
 import { overviewPage } from '../pages/overview.ts';
@@ -17,13 +18,16 @@ const files = {
 /** The pages for people, and the files they need. */
 export async function registerPages(app: FastifyInstance, world: World): Promise<void> {
   const { context, queues, lanes, log } = world;
+  const answered = <T>(work: Promise<T>): Promise<T> => whileAnswering(context.redis, work, context.config.redis.timeout);
   app.get('/', async (_request, reply) => {
-    const [recent, depths] = await Promise.all([world.recent(), world.depths()]);
+    const [recent, depths] = await answered(Promise.all([world.recent(), world.depths()]));
     return reply.type(page).send(overviewPage({ hostname: context.config.hostname, recent, depths }).text);
   });
   app.get('/messages/:id', async ({ params }, reply) => {
     const id = messageId(params);
-    const [{ records, isComplete }, holders] = await Promise.all([log.ofMessage(id), holdersOf(id, context.redis, queues, lanes)]);
+    const [{ records, isComplete }, holders] = await answered(
+      Promise.all([log.ofMessage(id), holdersOf(id, context.redis, queues, lanes)]),
+    );
     if (records.length === 0 && !holders) throw new Problem(404, `nothing is known of a message ${id}`);
     const eventIds = records.map((record) => record.event_id);
     const reports = await readReportMarks(context.redis, eventIds);
