@@ -29,7 +29,11 @@ export const events: Handler<Endpoints['events']> = async ({ query, request, rep
   const isGap = after !== undefined && after !== beginning && (await world.log.isBefore(after));
   reply.hijack();
   const { raw } = reply;
-  raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), 'content-type': 'text/event-stream; charset=utf-8' });
+  raw.writeHead(200, {
+    ...(reply.getHeaders() as Record<string, string>),
+    'content-type': 'text/event-stream; charset=utf-8',
+    'x-accel-buffering': 'no', // nginx would gather events
+  });
   raw.on('error', () => undefined);
   world.streams.add(raw);
   void run(raw, start, { isGap, types: new Set(query.type) }, world)

@@ -16,7 +16,10 @@ export const lanes: Handler<Endpoints['lanes']> = async ({ query }, world) => {
   const rank = sort === 'age' ? (lane: LaneDepth): number => -(lane.oldest ?? Number.MAX_SAFE_INTEGER) : depthOf;
   const { lanes: all } = await world.depths();
   const fitting = all
-    .filter((lane) => (site === undefined || lane.site.includes(site.toLowerCase())) && (source === undefined || lane.source === source))
+    .filter(
+      (lane) =>
+        (site === undefined || lane.site.toLowerCase().includes(site.toLowerCase())) && (source === undefined || lane.source === source),
+    )
     .map((lane): { place: Place; lane: LaneDepth } => ({ place: [rank(lane), lane.lane], lane }))
     .toSorted((a, b) => comparePlaces(a.place, b.place));
   const from = cursor === undefined ? undefined : readPlace(cursor);
