@@ -12,7 +12,8 @@ import type { Handler } from './mount.ts';
 /** Streams of one admin process. Each asks Redis four times a second. */
 const mostStreams = 50;
 const pollInterval = 250;
-const pageSize = 500;
+/** Records are a kilobyte, but one with a thousand recipients is larger. */
+const pageSize = 100;
 /** Asks for all there is. */
 const beginning = '0';
 /** How soon a client comes back. */
@@ -35,11 +36,14 @@ export const events: Handler<Endpoints['events']> = async ({ query, request, rep
     'x-accel-buffering': 'no', // nginx would gather events
   });
   raw.on('error', () => undefined);
+  const { log, metrics } = world.context;
   world.streams.add(raw);
+  metrics.eventStreams.inc();
   void run(raw, start, { isGap, types: new Set(query.type) }, world)
-    .catch((error: unknown) => world.context.log.debug({ event: 'event_stream_failed', error: String(error) }))
+    .catch((error: unknown) => log.debug({ event: 'event_stream_failed', error: String(error) }))
     .finally(() => {
       world.streams.delete(raw);
+      metrics.eventStreams.dec();
       raw.destroy();
     });
 };
