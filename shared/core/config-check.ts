@@ -186,6 +186,8 @@ const minima: readonly (readonly [key: string, least: number, read: (config: Con
   ['delivery.rulesInterval', 10, (c) => c.delivery.rulesInterval],
   ['bounce.limitWindow', 1000, (c) => c.bounce.limitWindow],
   ['policy.timeout', 10, (c) => c.policy.timeout],
+  ['log.maxAge', 60_000, (c) => c.log.maxAge],
+  ['archive.maxAge', 60_000, (c) => c.archive.maxAge],
   ['outbound.dnsTimeout', 100, (c) => c.outbound.dnsTimeout],
   ['outbound.timeouts.connect', 100, (c) => c.outbound.timeouts.connect],
   ['outbound.timeouts.greeting', 100, (c) => c.outbound.timeouts.greeting],

@@ -5,8 +5,6 @@ import type { Context } from './context.ts';
 import { gather } from './gathered.ts';
 import { holdOriginal } from './original-holds.ts';
 import type { Transaction } from './queues.ts';
-import { readMemory } from './redis.ts';
-import { forgetOldestDay } from './sent-index.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 /** The job of a subscriber: the record, and whose original it may read. */
@@ -22,16 +20,8 @@ export interface SubscriberJob {
 export interface Dispositions {
   /** `hold`: ms for which a subscriber that gathers waits for further outcomes of the message; none: there are no others. */
   publish(tx: Transaction, record: DispositionRecord, hold?: number): void;
-  /**
-   * Drops the older half of the log, and a day of what was sent, when Redis runs short of memory: what has happened gives way to mail.
-   * Resolves with whether it runs short.
-   */
-  makeRoom(): Promise<boolean>;
   readonly logKey: string;
 }
-
-/** The log gives way at this part of the memory at which new mail is refused. */
-const logShare = 0.9;
 
 /** Tried until it succeeds; a person sees in the board what does not, and the latest that did. */
 export const subscriberOptions = {
@@ -45,24 +35,17 @@ const asItsConsumerSays = { attempts: 1_000_000, backoff: { type: 'custom' } } a
 
 const optionsOf = ({ backlog }: Subscription) => (backlog ? asItsConsumerSays : subscriberOptions);
 
-export function openDispositions({ redis, metrics, log, config, subscriptions }: Context, spool: SpoolStore): Dispositions {
+export function openDispositions(context: Context, spool: SpoolStore): Dispositions {
+  const { redis, metrics, log, config } = context;
   const logKey = redis.key('log');
   const { keepRecords } = config.log;
-  const limit = config.spool.maxRedisMemory * logShare;
+  // With an archive the sweeper trims, which asks first what is archived (log-trim.ts).
+  const bound = config.archive.enabled ? [] : (['MAXLEN', '~', keepRecords] as const);
   return {
     logKey,
-    makeRoom: async () => {
-      const { used, max } = await readMemory(redis);
-      if (max === 0 || used <= max * limit) return false;
-      if (await forgetOldestDay(redis)) log.warn({ event: 'sent_index_trimmed', usedBytes: used, maxBytes: max });
-      const length = await redis.client.xlen(logKey);
-      await redis.client.xtrim(logKey, 'MAXLEN', Math.ceil(length / 2));
-      log.warn({ event: 'log_trimmed', usedBytes: used, maxBytes: max, dropped: Math.floor(length / 2) }, 'Redis runs short of memory');
-      return true;
-    },
     publish: (tx, record, hold) => {
-      tx.redis.xadd(logKey, 'MAXLEN', '~', keepRecords, '*', 'r', JSON.stringify(record));
-      for (const subscription of subscriptions) {
+      tx.redis.xadd(logKey, ...bound, '*', 'r', JSON.stringify(record));
+      for (const subscription of context.subscriptions) {
         if (!isHeard(subscription, record)) continue;
         const isGathered = subscription.gathers === true && hold !== undefined;
         const data: SubscriberJob = { record, ...(isGathered && { gathered: true }) };

@@ -4,7 +4,7 @@ import type { Config } from '../core/config.ts';
 export type { Logger };
 
 /** One event a line on standard error: JSON, or text on a terminal. Never message content, never credentials. */
-export function openLog(config: Config['log'], bindings: Record<string, unknown> = {}): Logger {
+export function openLog(config: Pick<Config['log'], 'level' | 'format'>, bindings: Record<string, unknown> = {}): Logger {
   const isText = config.format === 'text' || (config.format === 'auto' && process.stderr.isTTY);
   const destination = pino.destination({ dest: 2, sync: true });
   return pino(

@@ -75,6 +75,16 @@ export function openMetrics(instance: string) {
       'Times a policy file was loaded, by result; one that failed left the one before in force',
       'result',
     ),
+    logLost: counter('rebound_log_lost_total', 'Dispositions dropped from Redis before they were archived, because it ran short of room'),
+    archived: counter('rebound_archive_records_total', 'Dispositions archived'),
+    archivedBytes: counter('rebound_archive_written_bytes_total', 'Octets written to the archive'),
+    archiveErrors: counter('rebound_archive_errors_total', 'Failed attempts to archive'),
+    archiveSize: gauge('rebound_archive_bytes', 'Octets of the archive (of the admin process that archives; 0 elsewhere)'),
+    archiveLag: gauge(
+      'rebound_archive_lag_records',
+      'Dispositions that are in Redis only (of the admin process that archives; 0 elsewhere)',
+    ),
+    archiveLagSeconds: gauge('rebound_archive_lag_seconds', 'Age of the oldest one of them; up to an hour is usual'),
     swept: counter('rebound_lanes_swept_total', 'Lanes woken by the sweeper'),
   };
 }

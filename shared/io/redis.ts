@@ -3,6 +3,7 @@ import { RedisConnection, RedisQueueBackend, QueueKeys } from 'bullmq';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Config } from '../core/config.ts';
 import type { Logger } from './log.ts';
+import { withTimeout } from './with-timeout.ts';
 
 /** The one connection of a process for commands, and what hangs on it. */
 export interface RedisLink {
@@ -252,19 +253,5 @@ export async function whileAnswering<T>(redis: RedisLink, work: Promise<T>, ms: 
       redis.suspect();
       throw error;
     });
-  }
-}
-
-/** Rejects after `ms`; the work goes on, its late rejection is nobody's business. */
-export async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  work.catch(() => undefined);
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -2,11 +2,13 @@ import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { wordingsInUse } from '../../shared/core/tenant-reports.ts';
 import { harmlessJson } from '../../shared/core/api/problem.ts';
+import { openArchiveStore } from '../../shared/io/archive.ts';
 import type { Context } from '../../shared/io/context.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { loadTemplates, type LoadedTemplates } from '../../shared/io/template-load.ts';
 import { readVersion } from '../../shared/io/version.ts';
 import { openAccess, type Actor } from './access.ts';
+import { startArchiver } from './archiver.ts';
 import { registerApi } from './api/routes.ts';
 import { openDepths } from './lane-depths.ts';
 import { answerProblem, Problem, redisAway } from './problem.ts';
@@ -52,11 +54,13 @@ export async function run(
   const world = openWorld(context, streamTimes, await readVersion());
   await registerRoutes(app, world);
   await app.listen({ host, port });
+  const archiver = context.config.archive.enabled ? startArchiver(context, openArchiveStore(context.config)) : undefined;
   const actual = (app.server.address() as AddressInfo).port;
   return {
     port: actual,
     describe: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
     close: async () => {
+      await archiver?.close();
       for (const stream of world.streams) stream.destroy();
       await app.close();
       await world.pipeline.close();

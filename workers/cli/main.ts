@@ -10,6 +10,7 @@ const commands: Record<string, () => Promise<Command>> = {
   demo: () => import('./commands/demo.ts'),
   sink: () => import('./commands/sink.ts'),
   ...Object.fromEntries(roles.map((role) => [role, () => loadRoleCommand(role)])),
+  log: () => import('./commands/log.ts'),
   report: () => import('./commands/report.ts'),
   rules: () => import('./commands/rules.ts'),
   config: () => import('./commands/config.ts'),

@@ -2,14 +2,16 @@ import { Worker, type Job } from 'bullmq';
 import type { Context } from '../../shared/io/context.ts';
 import { trimBacklogs } from '../../shared/io/hook-backlog.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
+import { trimLog } from '../../shared/io/log-trim.ts';
 import type { Outbound } from '../../shared/io/outbound.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { openRuleFiles } from '../../shared/io/rule-file.ts';
 import { smtpClient } from '../../shared/io/smtp-client.ts';
 import { nodemailerClient } from '../../shared/io/smtp-client-nodemailer.ts';
 import type { Config } from '../../shared/core/config.ts';
+import { openEgressPaths } from './egress-paths.ts';
 import { openHeldJobs } from './held-jobs.ts';
-import { rulesRewriter } from './rewrite.ts';
+import { policyRewriter, rulesRewriter } from './rewrite.ts';
 import { runSession, type SessionEnd } from './session.ts';
 import { openSiteHealth } from './site-health.ts';
 import type { World } from './world.ts';
@@ -29,10 +31,15 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
     ...pipeline,
     context,
     outbound: clients[config.delivery.client],
+    paths: openEgressPaths(context, pipeline.lanes),
     held: openHeldJobs(pipeline.queues, lockDuration, log),
     health: openSiteHealth(),
     rules,
-    rewriters: paths.length > 0 ? [rulesRewriter(rules, config.delivery)] : [],
+    // The owner's code goes first: what it leaves alone, the files may decide.
+    rewriters: [
+      ...(config.policy.file === '' ? [] : [policyRewriter(context.policy, config.delivery)]),
+      ...(paths.length > 0 ? [rulesRewriter(rules, config.delivery)] : []),
+    ],
     closing: closing.signal,
     cut: cut.signal,
   };
@@ -101,7 +108,7 @@ async function sweep(world: World): Promise<void> {
   const { redis, config, instance, metrics, log } = world.context;
   const lease = await redis.client.set(redis.key('sweeper'), instance, 'PX', Math.floor(config.delivery.sweepInterval * 0.9), 'NX');
   if (lease !== 'OK') return;
-  const isShort = await world.dispositions.makeRoom();
+  const isShort = await trimLog(world.context);
   await trimBacklogs(world.context, world, isShort);
   const woken = await world.lanes.sweep();
   metrics.swept.inc(woken);

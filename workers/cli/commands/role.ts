@@ -28,7 +28,7 @@ async function runRole(role: Role, config: Config): Promise<number> {
   // These must answer their clients, not wait for Redis.
   const context = await openContext(config, await findRedisUrl(config), `${role}-${hostname()}-${process.pid}`, {
     failFast: role === 'ingress' || role === 'admin',
-    policy: role !== 'admin',
+    policy: true,
   });
   reload = () => void context.policy.reload();
   const opened: Step[] = [{ name: 'redis', close: () => context.close() }];

@@ -50,7 +50,7 @@ export async function startSystem(options: SystemOptions): Promise<DemoSystem> {
 type Ports = typeof usualPorts;
 
 async function start(options: SystemOptions, ports: Ports): Promise<DemoSystem> {
-  const log = openLog({ level: options.logLevel, format: 'auto', keepRecords: 1 }, { instance: 'demo' });
+  const log = openLog({ level: options.logLevel, format: 'auto' }, { instance: 'demo' });
   const steps: Step[] = [];
   const opened: Opened = (name, thing, close) => {
     steps.unshift({ name, close: async () => void (await close()) });

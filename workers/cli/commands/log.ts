@@ -1,0 +1,165 @@
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import type { Config } from '../../../shared/core/config.ts';
+import type { LogEntry } from '../../../shared/core/log-entry.ts';
+import { filterFields, parseLogFilter, type FilterField, type LogFilter } from '../../../shared/core/log-filter.ts';
+import { firstLogId, laterLogId } from '../../../shared/core/log-id.ts';
+import { printable } from '../../../shared/core/printable.ts';
+import { archivePosition } from '../../../shared/io/archive-position.ts';
+import { listSegments, openArchiveStore } from '../../../shared/io/archive.ts';
+import { loadConfig } from '../../../shared/io/config-load.ts';
+import { whenStopped } from '../../../shared/io/lifecycle.ts';
+import { openLog } from '../../../shared/io/log.ts';
+import { readRecords, type ReadOptions, type RecordSource } from '../../../shared/io/record-reader.ts';
+import { openRedis } from '../../../shared/io/redis.ts';
+import { UsageError, type Help } from '../command.ts';
+import { checkArchive } from '../log/check.ts';
+import { openOutput, type Output } from '../log/output.ts';
+import { entryAsJson, entryAsRow } from '../log/show.ts';
+import { findRedisUrl } from '../redis-url.ts';
+
+export const help: Help = {
+  usage: 'tail|search|export|check [filters] [options]',
+  summary: 'what became of messages: read the disposition log, the archive included',
+  options: [
+    ['tail', 'the latest records; with --follow go on as they come'],
+    ['search', 'all that fit, the oldest first'],
+    ['export', 'the same as JSON lines'],
+    ['check', 'read every octet of the archive and name what is damaged; exit code 1 when there is any'],
+    ['--since, --until <time>', 'how long ago ("90s", "2h", "7d") or a time as 2026-11-22T14:30:00Z: when it was logged'],
+    ['--type <type>', 'Bounce, Delivery, ...; several with commas'],
+    ['--recipient <address>', 'an address, or @example.org for all of a domain; --sender likewise, <> for the null sender'],
+    ['--domain <domain>', 'of a recipient'],
+    ['--site <site>', 'a mail exchanger, or a lane such as "default->mx.example.org"'],
+    ['--tenant, --campaign <name>', 'parts of the name of the queue'],
+    ['--code <code>', '550, 5xx, 5.1.1; several with commas'],
+    ['--class <class>', 'bounce_classification; several with commas'],
+    ['--message <id>', 'the id of a message'],
+    ['--text <text>', 'stands anywhere in the record, in any case'],
+    ['--limit <n>', 'stop after so many; of tail 10'],
+    ['--reverse', 'search and export: the newest first'],
+    ['-f, --follow', 'tail: wait for more until Ctrl-C'],
+    ['--json', 'one JSON object a line'],
+    ['--config <file>', 'settings (JSON or TypeScript)'],
+  ],
+  notes: 'Run it where the admin role runs: the archive is read from its folder (archive.dir).',
+};
+
+const verbs = ['tail', 'search', 'export', 'check'] as const;
+
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+  const [name, ...extra] = positionals;
+  const verb = verbs.find((known) => known === name);
+  if (verb === undefined || extra.length > 0) throw new UsageError('expected "log tail", "log search", "log export" or "log check"');
+  const { config: file, limit, ...flags } = values as Values;
+  if (flags.follow && verb !== 'tail') throw new UsageError('--follow goes with "log tail"');
+  if (flags.reverse && verb === 'tail') throw new UsageError('--reverse goes with "log search" and "log export"');
+  const filter = readFilter(values as Values);
+  const request: Request = {
+    verb,
+    filter,
+    isReverse: flags.reverse === true,
+    isFollowing: flags.follow === true,
+    limit: readLimit(limit, verb),
+  };
+  const config = await loadConfig({ ...(file !== undefined && { file }), env: process.env });
+  const output = openOutput(process.stdout, flags.json === true || verb === 'export' ? entryAsJson : entryAsRow(process.stdout));
+  if (verb === 'check') return checkArchive(openArchiveStore(config), flags.json === true, output);
+  void whenStopped().then(() => output.stop());
+  return read(config, request, output);
+}
+
+interface Request {
+  verb: (typeof verbs)[number];
+  filter: LogFilter;
+  isReverse: boolean;
+  isFollowing: boolean;
+  limit: number;
+}
+
+type Values = Partial<Record<FilterField | 'limit' | 'config', string>> & Partial<Record<'follow' | 'reverse' | 'json', boolean>>;
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+const options: ParseArgsOptionsConfig = {
+  ...Object.fromEntries(filterFields.map((field) => [field, text])),
+  limit: text,
+  config: text,
+  follow: { ...flag, short: 'f' },
+  reverse: flag,
+  json: flag,
+};
+
+function readFilter(values: Values): LogFilter {
+  const result = parseLogFilter(values, Date.now());
+  if ('filter' in result) return result.filter;
+  throw new UsageError(result.problems.map(({ field, message }) => `--${field}: ${message}`).join(', '));
+}
+
+function readLimit(limit: string | undefined, verb: Request['verb']): number {
+  if (limit === undefined) return verb === 'tail' ? 10 : Infinity;
+  if (!/^\d{1,9}$/.test(limit) || Number(limit) === 0) throw new UsageError('--limit must be a number from 1 to 999999999');
+  return Number(limit);
+}
+
+/** 0, or 1 when a part of the archive could not be read, or 130 when it was broken off. */
+async function read(config: Config, request: Request, output: Output): Promise<number> {
+  const redis = await openRedis(await findRedisUrl(config), config.redis, openLog({ level: 'silent', format: 'json' }));
+  try {
+    const source: RecordSource = { redis, archive: openArchiveStore(config) };
+    await warnOfMissingArchive(source);
+    let isDamaged = false;
+    const reading: ReadOptions = {
+      filter: request.filter,
+      signal: output.signal,
+      onDamage: ({ segment, problem }) => {
+        isDamaged = true;
+        warn(`${segment} is passed over: ${problem}`);
+      },
+    };
+    if (request.verb === 'tail') await tail(source, request, reading, output);
+    else await print(readRecords(source, { ...reading, order: request.isReverse ? 'newest' : 'oldest' }), request.limit, output);
+    if (output.isBroken) return 0; // whoever reads has had enough
+    if (output.signal.aborted && !request.isFollowing) return 130;
+    return isDamaged ? 1 : 0;
+  } finally {
+    await redis.close();
+  }
+}
+
+async function tail(source: RecordSource, { limit, isFollowing }: Request, reading: ReadOptions, output: Output): Promise<void> {
+  // Asked before: what comes in between is among the latest, or comes with those that follow.
+  const end = await lastOfLog(source);
+  const latest: LogEntry[] = [];
+  for await (const entry of readRecords(source, { ...reading, order: 'newest' })) {
+    latest.push(entry);
+    if (latest.length >= limit) break;
+  }
+  const cursor = laterLogId(end, latest[0]?.at ?? firstLogId);
+  for (const entry of latest.reverse()) await output.write(entry);
+  if (isFollowing) await print(readRecords(source, { ...reading, cursor, follow: true }), Infinity, output);
+}
+
+async function print(entries: AsyncIterable<LogEntry>, limit: number, output: Output): Promise<void> {
+  let written = 0;
+  for await (const entry of entries) {
+    if (output.signal.aborted) return;
+    await output.write(entry);
+    written += 1;
+    if (written >= limit) return;
+  }
+}
+
+async function lastOfLog({ redis }: RecordSource): Promise<string> {
+  const [newest] = await redis.client.xrevrange(redis.key('log'), '+', '-', 'COUNT', 1);
+  return newest?.[0] ?? firstLogId;
+}
+
+async function warnOfMissingArchive({ redis, archive }: RecordSource): Promise<void> {
+  if (!archive || (await listSegments(archive)).length > 0) return;
+  const position = await archivePosition(redis);
+  if (position === undefined || position === firstLogId) return;
+  warn(`there is no archive in ${archive.place}: only what is in Redis is read. Run this where the admin role runs, or set archive.dir`);
+}
+
+const warn = (words: string): void => void process.stderr.write(`rebound: ${printable(words)}\n`);
