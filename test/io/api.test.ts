@@ -309,8 +309,15 @@ test('processes at work are listed with what they have loaded, until they end', 
   };
   assert.partialDeepStrictEqual(await list(), [{ ...entry, alive: true }]);
   // One that was killed is seen as such, and forgotten later.
-  const late = (ms: number): string => JSON.stringify({ ...entry, heartbeat: new Date(Date.now() - ms).toISOString() });
-  await redis.client.hset(redis.key('workers'), 'delivery-host-2', late(60_000), 'delivery-host-3', late(7_200_000));
+  const late = (instance: string, ms: number): string =>
+    JSON.stringify({ ...entry, instance, heartbeat: new Date(Date.now() - ms).toISOString() });
+  await redis.client.hset(
+    redis.key('workers'),
+    'delivery-host-2',
+    late('delivery-host-2', 60_000),
+    'delivery-host-3',
+    late('delivery-host-3', 7_200_000),
+  );
   assert.partialDeepStrictEqual(await list(), [{ alive: true }, { alive: false }]);
   assert.equal(await redis.client.hlen(redis.key('workers')), 2);
   await worker.close();
