@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { adminSchema } from './config-admin.ts';
 import { parseDuration } from './duration.ts';
 import { parseByteSize } from './byte-size.ts';
 import { parseCidr } from './cidr.ts';
@@ -394,14 +395,7 @@ export const configSchema = z.strictObject({
       maxSize: bytes('5GB').describe('Size of the archive beyond which the oldest are deleted; a million take about 100 MB'),
     })
     .prefault({}),
-  admin: z
-    .strictObject({
-      host: z.string().default('127.0.0.1').describe('Address to listen on; beyond loopback needs admin.password'),
-      port: port(8080).describe('Dashboard, API and metrics of queues'),
-      user: z.string().default('admin').describe('Login name'),
-      password: z.string().default('').describe('Password; empty: no login, loopback only'),
-    })
-    .prefault({}),
+  admin: adminSchema,
   health: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address of /healthz, /readyz and /metrics of a worker'),

@@ -25,6 +25,8 @@ export interface PolicyLink {
   readonly version: number;
   /** A handler returned what cannot be used. */
   complain(event: EventName, problem: string): void;
+  /** What is in force; undefined where there is none. */
+  loaded(): LoadedPolicyInfo | undefined;
   /** Of the policy that was loaded last: another array after each load. They stay while its thread is replaced. */
   readonly hooks: readonly HookRegistration[];
   /** Calls `listener` whenever `hooks` is another array. */
@@ -37,6 +39,14 @@ export interface PolicyLink {
   /** Loads the file again; the policy in force stays when it cannot be used. */
   reload(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface LoadedPolicyInfo {
+  file: string;
+  /** Those that it has handlers for. */
+  events: EventName[];
+  /** RFC 3339. */
+  since: string;
 }
 
 /** How often the files of the policy are looked at. Milliseconds. */
@@ -63,6 +73,7 @@ export const noPolicy: PolicyLink = {
   handles: () => false,
   version: 0,
   complain: () => undefined,
+  loaded: () => undefined,
   hooks: [],
   onHooks: () => undefined,
   runHook: (name) => Promise.reject(new Error(`there is no hook ${name}`)),
@@ -130,6 +141,10 @@ class LoadedPolicy implements PolicyLink {
 
   complain(event: EventName, problem: string): void {
     this.#count(event, 'nonsense', problem);
+  }
+
+  loaded(): LoadedPolicyInfo | undefined {
+    return this.#host && { file: this.#config.file, events: [...this.#host.events], since: new Date(this.#loadedAt).toISOString() };
   }
 
   onHooks(listener: () => void): void {

@@ -19,7 +19,7 @@ import type { World } from './world.ts';
 const clients: Record<Config['delivery']['client'], Outbound> = { rebound: smtpClient, nodemailer: nodemailerClient };
 
 /** The delivery role: one BullMQ worker on `sessions`, and the sweeper. */
-export async function run(context: Context): Promise<{ close(): Promise<void> }> {
+export async function run(context: Context): Promise<{ close(): Promise<void>; loaded(): Record<string, unknown> }> {
   const { config, redis, log } = context;
   const { sessions, lockDuration, sweepInterval } = config.delivery;
   const closing = new AbortController();
@@ -47,6 +47,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   const worker = new Worker<SessionJob, SessionEnd>(sessionsQueue, (job, _token, signal) => open(job, world, signal), {
     connection: redis.duplicate() as never,
     prefix: redis.prefix,
+    name: context.instance,
     concurrency: sessions,
     lockDuration,
     stalledInterval: sweepInterval,
@@ -67,6 +68,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   await worker.waitUntilReady();
 
   return {
+    loaded: () => ({ rules: rules.loaded() }),
     close: async () => {
       clearInterval(sweeper);
       closing.abort();
