@@ -298,11 +298,11 @@ export const configSchema = z.strictObject({
       dkim: z
         .array(
           z.strictObject({
-            domain: hostname.describe('Domain of the signature (d=): that of bounce.from or one above it'),
+            domain: hostname.describe('Domain of the signature (d=): that of bounce.from, or of a tenant, or one above it'),
             selector: z
               .string()
-              .regex(/^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/, {
-                error: 'expected a selector such as "mail2026"',
+              .regex(/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/, {
+                error: 'expected a selector such as "mail2026", of at most 63 characters between dots',
               })
               .describe('Name of the key in the DNS (s=)'),
             keyFile: z.string().min(1).describe('PEM file of the private key, RSA or Ed25519'),
