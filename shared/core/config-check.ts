@@ -135,7 +135,9 @@ function checkWebhooks({ webhooks }: Config): Contradiction[] {
 const ownFields = /^(?:host|connection|content-type|content-length|transfer-encoding|expect|rebound-signature|idempotency-key)$/i;
 
 function checkReports({ bounce, hostname, ingress }: Config): Contradiction[] {
-  const tenants = Object.entries(bounce.tenants).flatMap(([name, { from }]) => (from ? [{ key: `bounce.tenants.${name}.from`, from }] : []));
+  const tenants = Object.entries(bounce.tenants).flatMap(([name, { from }]) =>
+    from ? [{ key: `bounce.tenants.${name}.from`, from }] : [],
+  );
   const given = [...(bounce.from ? [{ key: 'bounce.from', from: bounce.from }] : []), ...tenants];
   const example = '"help@example.com" or "Help Desk <help@example.com>"';
   const wrong = given
@@ -180,7 +182,9 @@ function checkKeys(keys: Config['bounce']['dkim'], authors: readonly Author[]): 
   }
   const names = keys.map(({ domain, selector }) => `${selector}._domainkey.${domain}`.toLowerCase());
   const repeated = names.find((name, i) => names.indexOf(name) !== i);
-  return repeated ? [...found, { keys: ['bounce.dkim'], message: `${repeated} stands there twice: each key has a selector of its own` }] : found;
+  return repeated
+    ? [...found, { keys: ['bounce.dkim'], message: `${repeated} stands there twice: each key has a selector of its own` }]
+    : found;
 }
 
 /** Reports tell people to write to their author and to `postmaster` of the host: what they write must not be read as reports. */

@@ -46,10 +46,12 @@ export function dkimSigner(keys: readonly DkimKey[]): DkimSigner {
     const author = authorDomain(message);
     const bodyHash = createHash('sha256').update(message.body, 'latin1').digest('base64');
     const fields = await Promise.all(
-      keys.filter(({ domain }) => doesAlign(author, domain)).map(async ({ key, ...identity }) => {
-        const { field, input } = prepareSignature(message, identity, bodyHash, now);
-        return finishSignature(field, (await signOctets(Buffer.from(input, 'latin1'), key)).toString('base64'));
-      }),
+      keys
+        .filter(({ domain }) => doesAlign(author, domain))
+        .map(async ({ key, ...identity }) => {
+          const { field, input } = prepareSignature(message, identity, bodyHash, now);
+          return finishSignature(field, (await signOctets(Buffer.from(input, 'latin1'), key)).toString('base64'));
+        }),
     );
     return fields.join('');
   };

@@ -38,7 +38,11 @@ for (const input of refused) test(`${JSON.stringify(input)} is refused`, () => a
 
 const withTls = { key: 'key.pem', cert: 'cert.pem' };
 const user = { name: 'ann', password: 'secret' };
-const signing = (domain: string, bounce: Pick<NonNullable<ConfigInput['bounce']>, 'from' | 'tenants'> = {}, ...more: string[]): ConfigInput => ({
+const signing = (
+  domain: string,
+  bounce: Pick<NonNullable<ConfigInput['bounce']>, 'from' | 'tenants'> = {},
+  ...more: string[]
+): ConfigInput => ({
   hostname: 'mx.example.com',
   bounce: { ...bounce, dkim: [domain, ...more].map((name) => ({ domain: name, selector: 's', keyFile: 'k.pem' })) },
 });
@@ -81,13 +85,21 @@ const contradictions: [what: string, input: ConfigInput, key: string | undefined
   ],
   ['a key for tenants alone', signing('acme.test', { tenants: { acme: { from: 'help@acme.test' } } }), 'bounce.from'],
   ['a report domain of its own', { hostname: 'mx.example.com', ingress: { reports: { to: ['bounces.example.com'] } } }, undefined],
-  ['the own host as a report domain', { hostname: 'mx.example.com', ingress: { reports: { to: ['MX.example.com.'] } } }, 'ingress.reports.to'],
+  [
+    'the own host as a report domain',
+    { hostname: 'mx.example.com', ingress: { reports: { to: ['MX.example.com.'] } } },
+    'ingress.reports.to',
+  ],
   [
     'the postmaster as an address for reports',
     { hostname: 'mx.example.com', ingress: { reports: { to: ['postmaster@mx.example.com'] } } },
     'ingress.reports.to',
   ],
-  ['the author of reports as an address for them', { bounce: { from: 'Help@x.test' }, ingress: { reports: { to: ['help@x.test'] } } }, 'ingress.reports.to'],
+  [
+    'the author of reports as an address for them',
+    { bounce: { from: 'Help@x.test' }, ingress: { reports: { to: ['help@x.test'] } } },
+    'ingress.reports.to',
+  ],
   [
     "the domain of a tenant's author as a report domain",
     { bounce: { tenants: { acme: { from: 'help@acme.test' } } }, ingress: { reports: { to: ['acme.test'] } } },

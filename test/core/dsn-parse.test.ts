@@ -65,6 +65,8 @@ const spellings: [name: string, status: string][] = [
     '131: case, comments and folds',
     'REPORTING-mta: DNS;mta.x\r\n\r\nfinal-recipient: RFC822 (c) ;\r\n a@x\r\naction: Failed (final)\r\nSTATUS: 5.1.1 (no such user)\r\n',
   ],
+  ['131: a display name and a comment', minimal.replace('rfc822;a@x', 'rfc822; "Ann <b@y>" <a@x> (gone)')],
+  ['131: a comment in front', minimal.replace('rfc822;a@x', 'rfc822; (was (here)) a@x')],
   ['135: angle brackets', 'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822; <a@x>\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
   ['135: no semicolon', 'Reporting-MTA: mta.x\r\n\r\nFinal-Recipient: a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
   ['135: a type without semicolon', 'Reporting-MTA: dns mta.x\r\n\r\nFinal-Recipient: rfc822 a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
