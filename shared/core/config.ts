@@ -49,7 +49,11 @@ const tlsPolicy = z.enum(['opportunistic', 'required', 'disabled']);
 
 export const configSchema = z.strictObject({
   hostname: hostname.default('localhost').describe('Name of this system: banner, EHLO, Received, Reporting-MTA, addresses of reports'),
-  dataDir: z.string().min(1).default('./data').describe('Folder of the embedded Redis, of the disk spool and of the archive'),
+  dataDir: z
+    .string()
+    .min(1)
+    .default('./data')
+    .describe('Folder of the embedded Redis, of the disk spool and of the archive, relative to the working folder'),
   redis: z
     .strictObject({
       url: z
@@ -75,8 +79,11 @@ export const configSchema = z.strictObject({
       banner: z.string().max(200).default('Rebound').describe('Words of the greeting after the host name'),
       tls: z
         .strictObject({
-          key: z.string().default('').describe('PEM file of the private key; empty: STARTTLS is not offered'),
-          cert: z.string().default('').describe('PEM file of the certificate chain'),
+          key: z
+            .string()
+            .default('')
+            .describe('PEM file of the private key, relative to the configuration file; empty: STARTTLS is not offered'),
+          cert: z.string().default('').describe('PEM file of the certificate chain, relative to the configuration file'),
         })
         .prefault({}),
       trusted: z.array(cidr).default(['127.0.0.0/8', '::1/128']).describe('Networks that may relay anywhere'),
@@ -159,7 +166,7 @@ export const configSchema = z.strictObject({
       rules: z
         .array(z.string().min(1))
         .default([])
-        .describe('Rule files: status and bounce class by what a server said; see docs/rules.md'),
+        .describe('Rule files, relative to the configuration file: status and bounce class by what a server said; see docs/rules.md'),
       rulesInterval: duration('10s').describe('How often the rule files are looked at for changes'),
       ruleLineBreaks: z
         .enum(['escaped', 'space'])
@@ -279,7 +286,9 @@ export const configSchema = z.strictObject({
         .string()
         .min(1)
         .default('plain')
-        .describe('Wording of reports: plain, classic (of KumoMTA), or a file or folder of your own templates; see docs/reports.md'),
+        .describe(
+          'Wording of reports: plain, classic (of KumoMTA), or a file or folder of your own templates, relative to the configuration file; see docs/reports.md',
+        ),
       language: languageTag
         .default('en')
         .describe('Language of reports: en, de, fr, es, one of your templates, or auto: that of the message'),
@@ -305,11 +314,13 @@ export const configSchema = z.strictObject({
                 error: 'expected a selector such as "mail2026", of at most 63 characters between dots',
               })
               .describe('Name of the key in the DNS (s=)'),
-            keyFile: z.string().min(1).describe('PEM file of the private key, RSA or Ed25519'),
+            keyFile: z.string().min(1).describe('PEM file of the private key, RSA or Ed25519, relative to the configuration file'),
           }),
         )
         .default([])
-        .describe('Keys that reports are signed with (DKIM): domain, selector and PEM file of each; see docs/reports.md'),
+        .describe(
+          'Keys that reports are signed with (DKIM): domain, selector and PEM file of each, relative to the configuration file; see docs/reports.md',
+        ),
       discloseInternals: flag(true).describe(
         'Tell in reports the client that handed the message in, its id here, and next hops in private networks',
       ),
@@ -347,7 +358,7 @@ export const configSchema = z.strictObject({
           .default(recordTypes.filter((type) => !ordinary.includes(type)))
           .describe('Records that it hears'),
         secret: z.string().default('').describe('Key of the signature'),
-        secretFile: z.string().default('').describe('File that holds it instead'),
+        secretFile: z.string().default('').describe('File that holds it instead, relative to the configuration file'),
         headers: z.record(z.string(), z.string()).default({}).describe('Further fields of each request'),
         batchSize: z.int().min(1).max(1000).default(100).describe('Records in one request at most'),
         batchWait: duration('1s').describe('How long a record waits for others'),
@@ -371,7 +382,7 @@ export const configSchema = z.strictObject({
   archive: z
     .strictObject({
       enabled: flag(true).describe('Write dispositions to compressed files before they leave Redis; done by the admin role'),
-      dir: z.string().default('').describe('Folder of the files; empty: archive in dataDir'),
+      dir: z.string().default('').describe('Folder of the files, relative to the working folder; empty: archive in dataDir'),
       maxAge: duration('30d').describe('Age at which archived dispositions are deleted'),
       maxSize: bytes('5GB').describe('Size of the archive beyond which the oldest are deleted; a million take about 100 MB'),
     })

@@ -1,3 +1,4 @@
+import { access, constants } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nearest } from '../../../shared/core/nearest.ts';
@@ -56,7 +57,8 @@ async function check(file: string, asJson: boolean): Promise<number> {
 async function call(event: string, args: readonly unknown[], file: string | undefined, configFile: string | undefined): Promise<number> {
   if (!isEventName(event)) {
     const near = nearest(event, eventNames);
-    throw new UsageError(`there is no event "${event}"${near === undefined ? '' : `; did you mean "${near}"?`}`);
+    const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+    throw new UsageError(`there is no event "${event}"${hint}; there are ${eventNames.join(', ')}`);
   }
   const config = await loadConfig({ ...(configFile !== undefined && { file: configFile }), env: process.env });
   const path = await policyFile(file, configFile);
@@ -74,10 +76,17 @@ async function call(event: string, args: readonly unknown[], file: string | unde
 }
 
 async function policyFile(named: string | undefined, configFile: string | undefined): Promise<string> {
-  if (named !== undefined) return resolve(named);
+  if (named !== undefined) return readable(named);
   const { policy } = await loadConfig({ ...(configFile !== undefined && { file: configFile }), env: process.env });
   if (policy.file === '') throw new UsageError('name a policy file, or set policy.file');
-  return policy.file;
+  return readable(policy.file);
+}
+
+async function readable(file: string): Promise<string> {
+  await access(file, constants.R_OK).catch((error: unknown) => {
+    throw new Failure(`${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  });
+  return resolve(file);
 }
 
 function parseArguments(text: string): unknown[] {
