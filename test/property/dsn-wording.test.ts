@@ -98,7 +98,7 @@ test('whatever happened, the plain text names each recipient, keeps to its lines
   );
 });
 
-/** What a reader of the field takes for the address: no comment, no display name (rule 131). */
+/** What a reader of the field takes for the address: no comment, no display name. */
 function addressIn(line: string): string {
   const bare = withoutComments(line).trim();
   return /<([^<>]*)>$/.exec(bare)?.[1] ?? bare;
