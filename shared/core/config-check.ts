@@ -1,6 +1,7 @@
-import { isAscii, parsePath } from './address.ts';
+import { isAscii, parsePath, type Mailbox } from './address.ts';
 import { isInNetworks, parseCidr, parseIp } from './cidr.ts';
 import type { Config } from './config.ts';
+import { doesAlign } from './dkim.ts';
 import { hookName } from './subscriptions.ts';
 import { parseHostPort, parseStaticRoutes } from './static-route.ts';
 
@@ -146,27 +147,66 @@ function checkWebhooks({ webhooks }: Config): Contradiction[] {
 
 const ownFields = /^(?:host|connection|content-type|content-length|transfer-encoding|expect|rebound-signature|idempotency-key)$/i;
 
-function checkReports({ bounce, hostname }: Config): Contradiction[] {
-  const from = bounce.from || `mailer-daemon@${hostname}`;
+function checkReports({ bounce, hostname, ingress }: Config): Contradiction[] {
+  const tenants = Object.entries(bounce.tenants).flatMap(([name, { from }]) =>
+    from ? [{ key: `bounce.tenants.${name}.from`, from }] : [],
+  );
+  const given = [...(bounce.from ? [{ key: 'bounce.from', from: bounce.from }] : []), ...tenants];
+  const example = '"help@example.com" or "Help Desk <help@example.com>"';
+  const wrong = given
+    .filter(({ from }) => authorOf(from) === undefined)
+    .map(({ key }) => ({ keys: [key], message: `expected an address such as ${example}` }));
+  // Without bounce.from the host itself is the author.
+  const authors = [{ key: 'bounce.from', from: bounce.from || `mailer-daemon@${hostname}` }, ...tenants].flatMap(({ key, from }) => {
+    const author = authorOf(from);
+    return author ? [{ key, author }] : [];
+  });
+  return [...wrong, ...checkKeys(bounce.dkim, authors), ...checkReportAddresses(ingress.reports.to, hostname, authors)];
+}
+
+/** The address of a From field as it is set, with a display name or without. */
+function authorOf(from: string): Mailbox | undefined {
   const address = /<([^<>]*)>\s*$/.exec(from)?.[1] ?? from.trim();
-  const author = isAscii(from) ? parsePath(`<${address}>`, 0)?.mailbox : undefined;
-  if (!author?.domain) {
-    const example = '"help@example.com" or "Help Desk <help@example.com>"';
-    return bounce.from ? [{ keys: ['bounce.from'], message: `expected an address such as ${example}` }] : [];
+  const mailbox = isAscii(from) ? parsePath(`<${address}>`, 0)?.mailbox : undefined;
+  return mailbox?.domain ? mailbox : undefined;
+}
+
+interface Author {
+  key: string;
+  author: Mailbox;
+}
+
+/** Each key must be of use for some author, and where there are keys no author may be without. */
+function checkKeys(keys: Config['bounce']['dkim'], authors: readonly Author[]): Contradiction[] {
+  const useless = keys.filter(({ domain }) => !authors.some(({ author }) => doesAlign(author.domain, domain)));
+  const found = useless.map(({ domain }) => ({
+    keys: ['bounce.dkim', 'bounce.from', 'hostname', 'bounce.tenants'],
+    message: `a signature of ${domain} says nothing for reports from ${authors.map(({ author }) => author.address).join(', ')} (DMARC): use a key of the domain of one of them or of a domain above it, or set bounce.from to an address of ${domain}`,
+  }));
+  // A key of the wrong domain and an author without a key are one mistake more often than two.
+  if (found.length === 0 && keys.length > 0) {
+    const unsigned = authors.filter(({ author }) => !keys.some(({ domain }) => doesAlign(author.domain, domain)));
+    for (const { key, author } of unsigned) {
+      found.push({
+        keys: [key, 'bounce.dkim', 'hostname'],
+        message: `no key signs reports from ${author.address}: bounce.dkim needs one of ${author.domain} or of a domain above it`,
+      });
+    }
   }
-  const found = bounce.dkim
-    .filter(({ domain }) => !doesAlign(author.domain.toLowerCase(), domain.toLowerCase()))
-    .map(({ domain }) => ({
-      keys: ['bounce.dkim', 'bounce.from', 'hostname'],
-      message: `a signature of ${domain} says nothing for reports from ${author.address} (DMARC): use a key of ${author.domain} or of a domain above it, or set bounce.from to an address of ${domain}`,
-    }));
-  const names = bounce.dkim.map(({ domain, selector }) => `${selector}._domainkey.${domain}`.toLowerCase());
-  const twice = repeated(names);
+  const twice = repeated(keys.map(({ domain, selector }) => `${selector}._domainkey.${domain}`.toLowerCase()));
   return twice ? [...found, { keys: ['bounce.dkim'], message: `${twice} stands there twice: each key has a selector of its own` }] : found;
 }
 
-/** RFC 7489 §3.1.1: in relaxed mode the domain of the author or one above it, but no top-level domain. */
-const doesAlign = (author: string, domain: string): boolean => author === domain || (domain.includes('.') && author.endsWith(`.${domain}`));
+/** Reports tell people to write to their author and to `postmaster` of the host: what they write must not be read as reports. */
+function checkReportAddresses(entries: readonly string[], hostname: string, authors: readonly Author[]): Contradiction[] {
+  const people = [`postmaster@${hostname}`, ...authors.map(({ author }) => author.address)].map((address) => address.toLowerCase());
+  return entries.flatMap((entry) => {
+    const name = entry.toLowerCase().replace(/\.$/, '');
+    const answered = people.find((address) => address === name || address.endsWith(`@${name}`));
+    const message = `"${entry}" would swallow what people answer to reports, at ${answered}: use a domain for return paths alone`;
+    return answered === undefined ? [] : [{ keys: ['ingress.reports.to', 'bounce.from', 'hostname', 'bounce.tenants'], message }];
+  });
+}
 
 type Schedule = Config['retry'];
 const withoutUndefined = (queue: Config['queues'][string]): Partial<Schedule> =>

@@ -90,7 +90,7 @@ export const pathSettings = z.strictObject({
 
 export const configSchema = z.strictObject({
   hostname: hostname.default('localhost').describe('Name of this system: banner, EHLO, Received, Reporting-MTA, addresses of reports'),
-  dataDir: z.string().min(1).default('./data').describe('Folder of the embedded Redis, of the disk spool and of the archive'),
+  dataDir: z.string().min(1).default('./data').describe('Folder of embedded Redis, disk spool and archive, from the working folder'),
   redis: z
     .strictObject({
       url: z
@@ -116,8 +116,8 @@ export const configSchema = z.strictObject({
       banner: z.string().max(200).default('Rebound').describe('Words of the greeting after the host name'),
       tls: z
         .strictObject({
-          key: z.string().default('').describe('PEM file of the private key; empty: STARTTLS is not offered'),
-          cert: z.string().default('').describe('PEM file of the certificate chain'),
+          key: z.string().default('').describe('PEM file of the private key, beside the configuration; empty: no STARTTLS'),
+          cert: z.string().default('').describe('PEM file of the certificate chain, beside the configuration'),
         })
         .prefault({}),
       trusted: z.array(cidr).default(['127.0.0.0/8', '::1/128']).describe('Networks that may relay anywhere'),
@@ -200,7 +200,7 @@ export const configSchema = z.strictObject({
       rules: z
         .array(z.string().min(1))
         .default([])
-        .describe('Rule files: status and bounce class by what a server said; see docs/rules.md'),
+        .describe('Rule files, beside the configuration: status and bounce class by what a server said; see docs/rules.md'),
       rulesInterval: duration('10s').describe('How often the rule files are looked at for changes'),
       responseLineBreaks: z
         .enum(['escaped', 'space'])
@@ -298,7 +298,7 @@ export const configSchema = z.strictObject({
         .string()
         .min(1)
         .default('plain')
-        .describe('Wording of reports: plain, classic (of KumoMTA), or a file or folder of your own templates; see docs/reports.md'),
+        .describe('Wording of reports: plain, classic, or a file or folder of templates, beside the configuration; see docs/reports.md'),
       language: languageTag
         .default('en')
         .describe('Language of reports: en, de, fr, es, one of your templates, or auto: that of the message'),
@@ -317,18 +317,18 @@ export const configSchema = z.strictObject({
       dkim: z
         .array(
           z.strictObject({
-            domain: hostname.describe('Domain of the signature (d=): that of bounce.from or one above it'),
+            domain: hostname.describe('Domain of the signature (d=): that of bounce.from, or of a tenant, or one above it'),
             selector: z
               .string()
-              .regex(/^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/, {
-                error: 'expected a selector such as "mail2026"',
+              .regex(/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/, {
+                error: 'expected a selector such as "mail2026", of at most 63 characters between dots',
               })
               .describe('Name of the key in the DNS (s=)'),
-            keyFile: z.string().min(1).describe('PEM file of the private key, RSA or Ed25519'),
+            keyFile: z.string().min(1).describe('PEM file of the private key, RSA or Ed25519, beside the configuration'),
           }),
         )
         .default([])
-        .describe('Keys that reports are signed with (DKIM): domain, selector and PEM file of each; see docs/reports.md'),
+        .describe('Keys that sign reports (DKIM): domain, selector, PEM file beside the configuration; see docs/reports.md'),
       discloseInternals: flag(true).describe(
         'Tell in reports the client that handed the message in, its id here, and next hops in private networks',
       ),
@@ -366,7 +366,7 @@ export const configSchema = z.strictObject({
           .default(recordTypes.filter((type) => !ordinary.includes(type)))
           .describe('Records that it hears'),
         secret: z.string().default('').describe('Key of the signature'),
-        secretFile: z.string().default('').describe('File that holds it instead'),
+        secretFile: z.string().default('').describe('File that holds it instead, beside the configuration'),
         headers: z.record(z.string(), z.string()).default({}).describe('Further fields of each request'),
         batchSize: z.int().min(1).max(1000).default(100).describe('Records in one request at most'),
         batchWait: duration('1s').describe('How long a record waits for others'),
@@ -390,7 +390,7 @@ export const configSchema = z.strictObject({
   archive: z
     .strictObject({
       enabled: flag(true).describe('Write dispositions to compressed files before they leave Redis; done by the admin role'),
-      dir: z.string().default('').describe('Folder of the files; empty: archive in dataDir'),
+      dir: z.string().default('').describe('Folder of the files, relative to the working folder; empty: archive in dataDir'),
       maxAge: duration('30d').describe('Age at which archived dispositions are deleted'),
       maxSize: bytes('5GB').describe('Size of the archive beyond which the oldest are deleted; a million take about 100 MB'),
     })

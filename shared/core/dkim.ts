@@ -13,6 +13,18 @@ export interface CanonicalMessage {
   body: string;
 }
 
+/** RFC 7489 §3.1.1: in relaxed mode the domain of the author or one above it, but no top-level domain. In any case. */
+export function doesAlign(author: string, domain: string): boolean {
+  const [from, signing] = [author.toLowerCase(), domain.toLowerCase()];
+  return from === signing || (signing.includes('.') && from.endsWith(`.${signing}`));
+}
+
+/** The domain of the author of a message, lower case; empty without one. */
+export function authorDomain({ fields }: CanonicalMessage): string {
+  const from = fields.find(({ name }) => name === 'from')?.line ?? '';
+  return /@([A-Za-z0-9._-]+)>?$/.exec(from)?.[1]?.toLowerCase() ?? '';
+}
+
 /**
  * What of a report is signed, where it is there: the fields of RFC 6376 §5.4.1, those of MIME, without which its parts
  * could be read as others, and Auto-Submitted, which keeps it from being answered.

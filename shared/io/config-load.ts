@@ -67,13 +67,41 @@ export async function loadConfig({ file, env, folder = process.cwd() }: ConfigSo
     if (!keys.some((key) => wrong.has(key))) problems.push({ source: contradictionSource(keys, variables, nameOf), message });
   }
   if (problems.length > 0 || !rest.success) throw new ConfigError(problems);
-  const policyFolder = path === undefined || variables.has('policy.file') ? folder : dirname(resolve(folder, path));
-  return withPolicyPath(rest.data, policyFolder);
+  const fileFolder = path === undefined ? folder : dirname(resolve(folder, path));
+  return withFilePaths(rest.data, (key) => (variables.has(key) ? folder : fileFolder));
 }
 
-/** The roles may run in another folder than the configuration lies in. */
-const withPolicyPath = (config: Config, folder: string): Config =>
-  config.policy.file === '' ? config : { ...config, policy: { ...config.policy, file: resolve(folder, config.policy.file) } };
+/**
+ * Files that settings name lie beside the file that names them: the roles may run in another folder. `folderOf`: where
+ * the file of a setting is looked for. `dataDir` and `archive.dir` are folders of the machine, not of the configuration.
+ */
+function withFilePaths(config: Config, folderOf: (key: string) => string): Config {
+  const { policy, ingress, delivery, bounce, webhooks } = config;
+  const at = (key: string, file: string): string => (file === '' ? '' : resolve(folderOf(key), file));
+  const template = (key: string, name: string): string => (name === 'plain' || name === 'classic' ? name : at(key, name));
+  return {
+    ...config,
+    policy: { ...policy, file: at('policy.file', policy.file) },
+    ingress: {
+      ...ingress,
+      tls: { key: at('ingress.tls.key', ingress.tls.key), cert: at('ingress.tls.cert', ingress.tls.cert) },
+    },
+    delivery: { ...delivery, rules: delivery.rules.map((file) => at('delivery.rules', file)) },
+    bounce: {
+      ...bounce,
+      template: template('bounce.template', bounce.template),
+      tenants: mapValues(bounce.tenants, (tenant) => ({
+        ...tenant,
+        ...(tenant.template !== undefined && { template: template('bounce.tenants', tenant.template) }),
+      })),
+      dkim: bounce.dkim.map((key) => ({ ...key, keyFile: at('bounce.dkim', key.keyFile) })),
+    },
+    webhooks: mapValues(webhooks, (webhook) => ({ ...webhook, secretFile: at('webhooks', webhook.secretFile) })),
+  };
+}
+
+const mapValues = <T>(record: Readonly<Record<string, T>>, change: (value: T) => T): Record<string, T> =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 
 const settings = describeSettings();
 const fileNames = ['rebound.json', 'rebound.config.ts'];

@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, createPublicKey, sign, verify, type KeyOb
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { BounceConfig } from '../core/config.ts';
-import { canonicalise, finishSignature, prepareSignature, type DkimIdentity } from '../core/dkim.ts';
+import { authorDomain, canonicalise, doesAlign, finishSignature, prepareSignature, type DkimIdentity } from '../core/dkim.ts';
 import type { Problem } from './config-load.ts';
 
 /** A private key and the name under which its public half is found (`selector._domainkey.domain`). */
@@ -10,7 +10,7 @@ export interface DkimKey extends DkimIdentity {
   key: KeyObject;
 }
 
-/** Gives the DKIM-Signature fields to put in front of a message, one of each key. `now`: epoch ms. Rejects when none could be made. */
+/** Gives the DKIM-Signature fields to put in front of a message, one of each key that aligns with its From. `now`: epoch ms. Rejects when one cannot be made. */
 export type DkimSigner = (content: Uint8Array, now: number) => Promise<string>;
 
 export interface LoadedKeys {
@@ -39,16 +39,19 @@ export async function loadDkimKeys(settings: BounceConfig['dkim']): Promise<Load
   return loaded;
 }
 
-/** Signs with every key (RFC 8463 §3: a verifier takes the one it understands). */
+/** Signs with every key of the author (RFC 8463 §3: a verifier takes the one it understands); those of other tenants would say nothing. */
 export function dkimSigner(keys: readonly DkimKey[]): DkimSigner {
   return async (content, now) => {
     const message = canonicalise(content);
+    const author = authorDomain(message);
     const bodyHash = createHash('sha256').update(message.body, 'latin1').digest('base64');
     const fields = await Promise.all(
-      keys.map(async ({ key, ...identity }) => {
-        const { field, input } = prepareSignature(message, identity, bodyHash, now);
-        return finishSignature(field, (await signOctets(Buffer.from(input, 'latin1'), key)).toString('base64'));
-      }),
+      keys
+        .filter(({ domain }) => doesAlign(author, domain))
+        .map(async ({ key, ...identity }) => {
+          const { field, input } = prepareSignature(message, identity, bodyHash, now);
+          return finishSignature(field, (await signOctets(Buffer.from(input, 'latin1'), key)).toString('base64'));
+        }),
     );
     return fields.join('');
   };

@@ -1,5 +1,6 @@
 import type { Envelope } from '../core/envelope.ts';
 import { recordBase, deliveryJob, domainOf, groupRecipients, recipientField, type ReceivedMessage } from '../core/reception.ts';
+import { originalRecipient } from '../core/dsn/recipient.ts';
 import { laneName, parseLaneName } from '../core/lane.ts';
 import { formatQueueName, type QueueName } from '../core/queue-name.ts';
 import { inboundQueue, type InboundJob } from '../core/inbound/job.ts';
@@ -142,8 +143,10 @@ export function openIntake(deps: IntakeDeps): Intake {
       // What a stranger sends under such a return path is not ours, and must not count as sent.
       if (groups.length > 0 && info.isTrusted && isForReports(envelope.sender)) {
         const recipients = relayed.map((r) => r.address);
+        const originals = relayed.map(({ orcpt }) => (orcpt && originalRecipient(orcpt)?.value) ?? '');
         const sent = { id: content.id, sender: envelope.sender, recipients, created, size: content.size };
-        sentIndex.add(tx, { ...sent, ...(tenant && { tenant }), ...(campaign && { campaign }) }, envelope);
+        const names = originals.some((original) => original !== '') && { originals };
+        sentIndex.add(tx, { ...sent, ...names, ...(tenant && { tenant }), ...(campaign && { campaign }) }, envelope);
       }
       const isOneGroup = groups.length === 1 && !isRead;
       dispositions.publish(tx, receptionRecord(message, isOneGroup ? groups[0] : undefined, instance, info));

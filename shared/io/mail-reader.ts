@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Reading } from '../core/inbound/read-mail.ts';
 
-/** `time`, `memory`: it used up a limit. `fault`: the parser gave up, or failed. */
+/** `time`, `memory`: it used up a limit, twice. `fault`: the parser gave up, or failed. */
 export interface Unreadable {
   kind: 'unreadable';
   why: 'time' | 'memory' | 'fault';
@@ -16,7 +16,10 @@ export interface Unreadable {
  * function, such as the split of a text of ten million lines.
  */
 export interface MailReader {
-  /** Rejects only when no process can be started. */
+  /**
+   * When its process ends or takes too long, another one gets a second try: it may be the machine that is short of
+   * memory or time, and not the message that takes too much. Rejects only when no process can be started.
+   */
   read(content: Uint8Array): Promise<Reading | Unreadable>;
   close(): Promise<void>;
 }
@@ -56,16 +59,20 @@ export function openMailReader(limits: ReaderLimits = defaults): MailReader {
     child.kill('SIGKILL');
     throw new Error(`the process that reads mail did not start: ${failure.words ?? failure.why}`);
   };
+  const readWith = async (child: ChildProcess, content: Uint8Array): Promise<Outcome> => {
+    const answering = answerOf(child, limits.timeoutMs);
+    child.send(content);
+    const outcome = await answering;
+    if (outcome.failure) child.kill('SIGKILL');
+    else idle.add(child);
+    return outcome;
+  };
   return {
     read: async (content) => {
       const [waiting] = idle;
       if (waiting) idle.delete(waiting);
-      const child = waiting ?? (await start());
-      const answering = answerOf(child, limits.timeoutMs);
-      child.send(content);
-      const { answer, failure } = await answering;
-      if (failure) child.kill('SIGKILL');
-      else idle.add(child);
+      const first = await readWith(waiting ?? (await start()), content);
+      const { answer, failure } = first.failure ? await readWith(await start(), content) : first;
       return failure ?? (answer as Reading | Unreadable);
     },
     close: async () => {
@@ -81,10 +88,15 @@ export function openMailReader(limits: ReaderLimits = defaults): MailReader {
   };
 }
 
+interface Outcome {
+  answer?: unknown;
+  failure?: Unreadable;
+}
+
 /** The next message of the process, or why there will be none: then it is of no more use. */
-function answerOf(child: ChildProcess, timeoutMs: number): Promise<{ answer?: unknown; failure?: Unreadable }> {
+function answerOf(child: ChildProcess, timeoutMs: number): Promise<Outcome> {
   return new Promise((resolve) => {
-    const settle = (outcome: { answer?: unknown; failure?: Unreadable }): void => {
+    const settle = (outcome: Outcome): void => {
       clearTimeout(timer);
       child.off('message', answered).off('exit', ended);
       resolve(outcome);
@@ -92,9 +104,11 @@ function answerOf(child: ChildProcess, timeoutMs: number): Promise<{ answer?: un
     const answered = (answer: unknown): void => settle({ answer });
     const fail = (why: Unreadable['why'], words?: string): void =>
       settle({ failure: { kind: 'unreadable', why, ...(words && { words }) } });
-    // V8 aborts at its limit, and the system kills what takes too much of its memory.
-    const ended = (code: number | null, signal: string | null): void =>
-      signal === null ? fail('fault', `its reader ended with ${code}`) : fail('memory');
+    // V8 aborts at its limit; a SIGKILL is not ours, so most likely the system's, short of memory.
+    const ended = (code: number | null, signal: string | null): void => {
+      if (signal === null) fail('fault', `its reader ended with ${code}`);
+      else fail('memory', signal === 'SIGKILL' ? 'its reader was killed by the system' : undefined);
+    };
     const timer = setTimeout(() => fail('time'), timeoutMs);
     child.on('message', answered).on('exit', ended);
   });

@@ -21,19 +21,25 @@ const options = {
  * when mailparser cannot take the message apart. Time and memory are for the caller to limit (`openMailReader`).
  */
 export async function readReport(content: Uint8Array): Promise<Reading> {
+  return (await findReport(content)).reading;
+}
+
+/** The same, with the message in which it stands: the one that was given, or one attached to it. */
+export async function findReport(content: Uint8Array): Promise<{ reading: Reading; mail: OpenedMail }> {
   let opened = 0;
-  const read = async (octets: Uint8Array, depth: number): Promise<Reading> => {
+  const read = async (octets: Uint8Array, depth: number): Promise<{ reading: Reading; mail: OpenedMail }> => {
     opened++;
     const mail = await openMail(octets);
     const reading = readMail(mail);
-    if (reading.kind !== 'other' || depth === mostDepth) return reading;
+    if (reading.kind !== 'other' || depth === mostDepth) return { reading, mail };
     for (const { type, content: inner } of mail.parts) {
       if (!/^message\/(?:rfc822|global)$/.test(type) || opened === mostMessages) continue;
       // An attached message that cannot be taken apart is none of those that are looked for.
-      const found = await read(inner, depth + 1).catch(() => reading);
-      if (found.kind === 'bounce' || found.kind === 'feedback') return { ...found, forwarded: true };
+      const found = await read(inner, depth + 1).catch(() => undefined);
+      if (found?.reading.kind === 'bounce' || found?.reading.kind === 'feedback')
+        return { reading: { ...found.reading, forwarded: true }, mail: found.mail };
     }
-    return reading;
+    return { reading, mail };
   };
   return read(content, 0);
 }

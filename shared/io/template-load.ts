@@ -24,13 +24,18 @@ export async function loadTemplates(uses: readonly WordingInUse[]): Promise<Load
   for (const { template: name, language, keys } of uses) {
     if (!loaded.has(name)) loaded.set(name, name === 'plain' || name === 'classic' ? name : await loadFolder(name, keys[0], problems));
     const template = loaded.get(name);
-    const languages = template === undefined || template === 'classic' ? [] : languagesOf(template);
-    if (language !== 'auto' && languages.length > 0 && lookUp(language, languages) === undefined) {
-      problems.push({ source: keys[1], value: JSON.stringify(language), message: `template "${name}" has ${languages.join(', ')} only` });
-    }
+    const problem = template && checkLanguage(language, template, `"${name}"`);
+    if (problem !== undefined) problems.push({ source: keys[1], value: JSON.stringify(language), message: problem });
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return loaded;
+}
+
+/** What is wrong with a language for a template; `name` stands behind the word. */
+export function checkLanguage(language: string, template: NonNullable<ReportParams['template']>, name: string): string | undefined {
+  const languages = template === 'classic' ? [] : languagesOf(template);
+  if (language === 'auto' || languages.length === 0 || lookUp(language, languages) !== undefined) return undefined;
+  return `template ${name} has ${languages.join(', ')} only`;
 }
 
 const languagesOf = (template: 'plain' | ReportTemplates): string[] =>

@@ -56,6 +56,17 @@ test('policy run calls a hook, and prints what it would inject', async () => {
   assert.match(injected[0]?.['content'] ?? '', /^Reporting-MTA: dns; mta1\.example\.com\r\n[^]*\r\nwords\r\n/m);
 });
 
+test('policy check says of a file that is not there that it cannot be read', async () => {
+  for (const args of [
+    ['check', 'nosuch.ts'],
+    ['run', 'smtp_server_rewrite_response', '--args', '[]', 'nosuch.ts'],
+  ]) {
+    const { code, out, err } = await rebound(['policy', ...args]);
+    assert.deepEqual([code, out], [1, '']);
+    assert.match(err, /^rebound: nosuch\.ts cannot be read: ENOENT/);
+  }
+});
+
 test('policy check finds the file that the settings name, relative to them', async (t) => {
   const folder = await policyFolder(t, rewriting('() => undefined'));
   await writeFile(folder.path('settings.json'), JSON.stringify({ policy: { file: 'policy.ts' } }));
@@ -164,7 +175,13 @@ const calls: [name: string, policy: string, args: string[], want: { code: number
     'tells of an event that there is not',
     rewriting('() => undefined'),
     ['run', 'smtp_server_rewrite_reply', '--args', '[]'],
-    { code: 2, err: /there is no event "smtp_server_rewrite_reply"; did you mean "smtp_server_rewrite_response"\?/ },
+    { code: 2, err: /there is no event "smtp_server_rewrite_reply"; did you mean "smtp_server_rewrite_response"\?; there are / },
+  ],
+  [
+    'lists the events when there is nothing like it',
+    rewriting('() => undefined'),
+    ['run', 'frobnicate', '--args', '[]'],
+    { code: 2, err: /^rebound: there is no event "frobnicate"; there are .*smtp_server_rewrite_response.*; see "rebound policy --help"$/m },
   ],
   [
     'tells of an error of a hook, with its place',

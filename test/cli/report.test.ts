@@ -13,13 +13,20 @@ const sampleOriginal = 'Content-Type: text/plain;\n\tcharset="us-ascii"\nSubject
 const compatible = { ...params, compatibility: 'kumomta', stable_content: true };
 let folder = '';
 
+const group =
+  'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822; a@x.test\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\nFinal-Recipient: rfc822; b@x.test\r\nAction: delayed\r\n';
+const status = (type: string, fields: string): string =>
+  `Content-Type: ${type}; boundary=b\r\n\r\n--b\r\n\r\nsome words\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n${fields}\r\n--b--\r\n`;
+
 const files: Record<string, unknown> = {
-  'bounce.json': bounce(),
+  'bounce.json': bounce({ meta: { trusted: true } }),
+  'stranger.json': bounce(),
   'expiration.json': expiration(),
   'null-sender.json': bounce({ sender: '' }),
   'reception.json': bounce({ type: 'Reception' }),
   'incomplete.json': { type: 'Bounce', sender: 'a@x.example', recipient: [], response: { code: 'x' } },
   'minimal.json': {
+    meta: { trusted: true },
     type: 'Bounce',
     sender: 'sender@sender.example.com',
     recipient: 'recip@target.example.com',
@@ -38,7 +45,24 @@ const files: Record<string, unknown> = {
   'one-wrong.json': [bounce(), { ...bounce(), sender: 7 }],
   'settings.json': { hostname: 'relay.example.net', bounce: { includeOriginal: 'No' } },
   'german.json': { bounce: { tenants: { acme: { language: 'de' } } } },
-  'acme.json': bounce({ queue: 'acme@target.example.com' }),
+  'acme.json': bounce({ queue: 'acme@target.example.com', meta: { trusted: true } }),
+  'silent.json': { bounce: { tenants: { acme: { enabled: false } } } },
+  'reading.json': { ingress: { reports: { to: ['sender.example.com'] } } },
+  'receipt.eml': octets(
+    'Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\nA: b\r\n--b--\r\n',
+  ),
+  'vacation.eml': octets('Auto-Submitted: auto-replied\r\nSubject: away\r\n\r\nI am away.\r\n'),
+  'empty.eml': octets(status('multipart/report', 'Reporting-MTA: dns; mta.x\r\n')),
+  'mixed.eml': octets(status('multipart/mixed', group)),
+  'base64.eml': octets(
+    status('multipart/mixed', Buffer.from(group).toString('base64')).replace(
+      'status\r\n',
+      'status\r\nContent-Transfer-Encoding: base64\r\n',
+    ),
+  ),
+  'forwarded.eml': octets(
+    `Content-Type: multipart/mixed; boundary=f\r\n\r\n--f\r\n\r\nsee below\r\n--f\r\nContent-Type: message/rfc822\r\n\r\n${status('multipart/report', group)}\r\n--f--\r\n`,
+  ),
   'own.txt': octets('Subject: Ours\n\n{{#case}}\n{{recipients}} {{response}}\n{{/case}}\n'),
   'mistaken.txt': octets('Subject: Ours\n\n{{#case}}\n{{recipient}} {{response}}\n{{/case}}\n'),
   'broken.json': octets('{'),
@@ -231,6 +255,9 @@ const mistakes: [args: string, code: number, want: RegExp][] = [
   ['preview --record bounce.json --params compatible.json --template plain', 1, /^rebound: --template: with compatibility "kumomta"/],
   ['preview --record bounce.json --params list.json', 1, /^rebound: list\.json: expected a JSON object\n$/],
   ['parse original.eml', 1, /^rebound: original\.eml is not a delivery report/],
+  ['parse receipt.eml', 1, /^rebound: receipt\.eml is not a delivery report: it is a receipt \(MDN, RFC 8098\)\n$/],
+  ['parse vacation.eml --json', 1, /^rebound: vacation\.eml is not a delivery report: it is an automatic answer/],
+  ['preview --record bounce.json --language it', 1, /^rebound: --language = "it": template "plain" has en, de, fr, es only\n$/],
 ];
 for (const [args, code, want] of mistakes) {
   test(`report ${args} ends with ${code} and says why`, async () => {
@@ -241,8 +268,48 @@ for (const [args, code, want] of mistakes) {
   });
 }
 
-test('a complaint is printed as JSON', async () => {
+for (const name of ['mixed', 'base64', 'forwarded']) {
+  test(`a report in another form than it should have is read as the relay reads it: ${name}`, async () => {
+    const { code, stdout, stderr } = await rebound(`parse ${name}.eml`);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(
+      stdout,
+      /Final-Recipient: +rfc822; a@x\.test\nAction: +failed\n[^]*b@x\.test\nAction: +delayed\n[^]*Text:\n {2}some words\n$/,
+    );
+    const json = JSON.parse((await rebound(`parse ${name}.eml --json`)).stdout) as { recipients: unknown[] };
+    assert.equal(json.recipients.length, 2);
+  });
+}
+
+test('a report that names no recipient is printed, and said to be of no use', async () => {
+  const { code, stdout, stderr } = await rebound('parse empty.eml');
+  assert.deepEqual([code, stderr], [1, 'rebound: the message/delivery-status part of empty.eml names no recipient\n']);
+  assert.match(stdout, /^Reporting-MTA: +dns; mta\.x\n/);
+});
+
+const suppressed: [args: string, reason: string][] = [
+  ['preview --record stranger.json', 'untrusted'],
+  ['preview --record acme.json --config silent.json', 'disabled'],
+  ['preview --record bounce.json --config reading.json', 'read-here'],
+];
+for (const [args, reason] of suppressed) {
+  test(`report ${args} shows what the bounce role would not send, and why: ${reason}`, async () => {
+    const { code, stdout, stderr } = await rebound(args);
+    assert.equal(code, 0);
+    assert.match(stdout, /^Status: 5\.7\.1\r$/m);
+    assert.match(stderr, new RegExp(`^rebound: the bounce role would send none: ${reason} \\(`));
+    const json = JSON.parse((await rebound(`${args} --json`)).stdout) as { suppressed: string };
+    assert.equal(json.suppressed, reason);
+  });
+}
+
+test('a complaint is printed by the names of its fields', async () => {
   const { code, stdout } = await rebound('parse complaint.eml');
+  assert.deepEqual([code, stdout], [0, 'Feedback-Type:        abuse\nUser-Agent:           Loop/1?2J\n']);
+});
+
+test('a complaint is printed as JSON', async () => {
+  const { code, stdout } = await rebound('parse complaint.eml --json');
   assert.equal(code, 0);
   assert.partialDeepStrictEqual(JSON.parse(stdout), { feedback_type: 'abuse', user_agent: 'Loop/1?2J', original_rcpt_to: [] });
 });

@@ -70,6 +70,17 @@ for (const [name, [response = '', ...more], want, label] of tried) {
   });
 }
 
+test('rules test shows the response as the rules see it', async () => {
+  const args = ['test', 'rules.json', '--response', '450-4.7.1 greylisted\\r\\n450-4.7.1\\r\\n450 4.7.1 come back'];
+  const [escaped, spaced] = [await rebound(args), await rebound([...args, '--config', 'settings.json'])];
+  assert.match(escaped.stdout, /^response: 450 4\.7\.1 greylisted\\r\\ncome back\n/);
+  assert.match(spaced.stdout, /^response: 450 4\.7\.1 greylisted come back\n/);
+  assert.match(
+    (await rebound(['test', 'rules.json', '--response', '250 ok'])).stderr,
+    /"250 ok" is no rejection: rules are asked about codes from 400 on/,
+  );
+});
+
 test('rules test heeds the setting for line breaks', async () => {
   const { code } = await rebound(['test', 'rules.json', '--response', '450 greylisted\\r\\nlater', '--config', 'settings.json']);
   assert.equal(code, 1);
@@ -84,7 +95,9 @@ test('rules test names every mistake of a file, and what it was called with wron
     ['test', 'rules.json'],
     ['test'],
     ['test', 'rules.json', '--response', 'hello'],
+    ['test', 'rules.json', '--response', '250 ok'],
     ['backtest', 'rules.json', '--since', 'soon'],
+    ['backtest', 'rules.json', '--since', '24'],
     ['other'],
   ]) {
     const { code, stderr } = await rebound(args);

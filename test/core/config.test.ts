@@ -38,7 +38,11 @@ for (const input of refused) test(`${JSON.stringify(input)} is refused`, () => a
 
 const withTls = { key: 'key.pem', cert: 'cert.pem' };
 const user = { name: 'ann', password: 'secret' };
-const signing = (domain: string, bounce: { from?: string } = {}, ...more: string[]): ConfigInput => ({
+const signing = (
+  domain: string,
+  bounce: Pick<NonNullable<ConfigInput['bounce']>, 'from' | 'tenants'> = {},
+  ...more: string[]
+): ConfigInput => ({
   hostname: 'mx.example.com',
   bounce: { ...bounce, dkim: [domain, ...more].map((name) => ({ domain: name, selector: 's', keyFile: 'k.pem' })) },
 });
@@ -71,6 +75,36 @@ const contradictions: [what: string, input: ConfigInput, key: string | undefined
   ['a key of a top-level domain', signing('com'), 'bounce.dkim'],
   ['a key of the host while reports are from elsewhere', signing('example.com', { from: 'help@other.test' }), 'bounce.dkim'],
   ['two keys of one name', signing('example.com', {}, 'EXAMPLE.com'), 'bounce.dkim'],
+  ['a tenant whose reports are from an address', { bounce: { tenants: { acme: { from: 'Acme <help@acme.test>' } } } }, undefined],
+  ['a tenant whose reports are from no address', { bounce: { tenants: { acme: { from: 'Help Desk' } } } }, 'bounce.tenants.acme.from'],
+  ['a key for each author', signing('example.com', { tenants: { acme: { from: 'help@acme.test' } } }, 'acme.test'), undefined],
+  [
+    'a tenant that no key signs for',
+    signing('example.com', { tenants: { acme: { from: 'help@acme.test' }, own: { language: 'de' } } }),
+    'bounce.tenants.acme.from',
+  ],
+  ['a key for tenants alone', signing('acme.test', { tenants: { acme: { from: 'help@acme.test' } } }), 'bounce.from'],
+  ['a report domain of its own', { hostname: 'mx.example.com', ingress: { reports: { to: ['bounces.example.com'] } } }, undefined],
+  [
+    'the own host as a report domain',
+    { hostname: 'mx.example.com', ingress: { reports: { to: ['MX.example.com.'] } } },
+    'ingress.reports.to',
+  ],
+  [
+    'the postmaster as an address for reports',
+    { hostname: 'mx.example.com', ingress: { reports: { to: ['postmaster@mx.example.com'] } } },
+    'ingress.reports.to',
+  ],
+  [
+    'the author of reports as an address for them',
+    { bounce: { from: 'Help@x.test' }, ingress: { reports: { to: ['help@x.test'] } } },
+    'ingress.reports.to',
+  ],
+  [
+    "the domain of a tenant's author as a report domain",
+    { bounce: { tenants: { acme: { from: 'help@acme.test' } } }, ingress: { reports: { to: ['acme.test'] } } },
+    'ingress.reports.to',
+  ],
   ['an author without an address', { bounce: { from: 'Help Desk' } }, 'bounce.from'],
   ['an author without a domain', { bounce: { from: 'postmaster' } }, 'bounce.from'],
   ['an author who is not ASCII', { bounce: { from: 'hilfe@b\u00fccher.example' } }, 'bounce.from'],
@@ -192,3 +226,9 @@ for (const [text, want] of near) {
   test(`"${text}" is ${want === undefined ? 'like nothing' : `like "${want}"`}`, () =>
     assert.equal(nearest(text, ['start', 'ingress', 'delivery']), want));
 }
+
+test('a label of a selector has 63 characters at most (RFC 1035 2.3.4)', () => {
+  const dkim = (selector: string): unknown => ({ bounce: { dkim: [{ domain: 'x.test', selector, keyFile: 'k' }] } });
+  assert.ok(configSchema.safeParse(dkim(`${'s'.repeat(63)}.${'t'.repeat(63)}`)).success);
+  assert.ok(!configSchema.safeParse(dkim('s'.repeat(64))).success);
+});

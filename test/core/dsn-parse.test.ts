@@ -65,6 +65,8 @@ const spellings: [name: string, status: string][] = [
     'case, comments and folds (rule 131)',
     'REPORTING-mta: DNS;mta.x\r\n\r\nfinal-recipient: RFC822 (c) ;\r\n a@x\r\naction: Failed (final)\r\nSTATUS: 5.1.1 (no such user)\r\n',
   ],
+  ['a display name and a comment (rule 131)', minimal.replace('rfc822; a@x', 'rfc822; "Ann <b@y>" <a@x> (gone)')],
+  ['a comment in front (rule 131)', minimal.replace('rfc822; a@x', 'rfc822; (was (here)) a@x')],
   ['angle brackets (rule 135)', 'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822; <a@x>\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
   ['no semicolon (rule 135)', 'Reporting-MTA: mta.x\r\n\r\nFinal-Recipient: a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
   [

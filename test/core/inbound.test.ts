@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InboundJob } from '../../shared/core/inbound/job.ts';
-import { matchMessage, type FoundMessages, type Match, type SentMessage } from '../../shared/core/inbound/match.ts';
+import { matchMessage, type FoundMessages, type Match, type NamedRecipient, type SentMessage } from '../../shared/core/inbound/match.ts';
 import type { BounceReading, FailedRecipient } from '../../shared/core/inbound/read-mail.ts';
-import { feedbackRecord, oobRecords } from '../../shared/core/inbound/records.ts';
+import { feedbackRecord, oobRecords, type RecordSource } from '../../shared/core/inbound/records.ts';
+import { canonicalAddress } from '../../shared/io/report-addresses.ts';
 import { parseFeedback } from '../../shared/core/inbound/feedback.ts';
 
 const sent = (id: string, ...recipients: string[]): SentMessage => ({
@@ -50,7 +51,16 @@ const matches: [what: string, found: Partial<FoundMessages>, addresses: string[]
   ['the domain in any case', { verp: [sent('1', bob)] }, ['bob@DEST.test.'], 'verp 1'],
   ['not a beginning of a name without domain', { verp: [sent('1', 'postmaster')] }, ['postmasters'], 'none verp 1'],
   ['a name without domain', { verp: [sent('1', 'postmaster')] }, ['postmaster'], 'verp 1'],
-  ['not the local part', { verp: [sent('1', bob)] }, ['BOB@dest.test'], 'none verp 1'],
+  ['the local part in any case', { verp: [sent('1', bob)] }, ['BOB@dest.test'], 'verp 1'],
+  ['a quoted local part', { verp: [sent('1', bob)] }, ['"b\\ob"@dest.test'], 'verp 1'],
+  ['not quotes that are needed', { verp: [sent('1', bob)] }, ['"bo b"@dest.test'], 'none verp 1'],
+  ['a domain in the other form (rule 110)', { verp: [sent('1', 'bob@b\u00fccher.test')] }, ['bob@xn--bcher-kva.test'], 'verp 1'],
+  [
+    'a domain in the other form, the other way (rule 110)',
+    { verp: [sent('1', 'bob@XN--bcher-kva.test')] },
+    ['bob@b\u00fccher.test'],
+    'verp 1',
+  ],
   ['the final recipient, where the original one is another', { verp: [sent('1', bob)] }, ['old@dest.test', bob], 'verp 1'],
   ['an invented recipient', { verp: [sent('1', bob)], envid: [sent('2', bob)] }, ['victim@dest.test'], 'none verp 1'],
   ['nobody named, one recipient', { verp: [sent('1', bob)] }, [], 'verp 1'],
@@ -58,7 +68,33 @@ const matches: [what: string, found: Partial<FoundMessages>, addresses: string[]
   ['nothing found', {}, [bob], 'none'],
 ];
 for (const [what, some, addresses, want] of matches) {
-  test(`matching by ${what}: ${want} (rules 133, 134)`, () => assert.equal(idOf(matchMessage(found(some), addresses)), want));
+  test(`matching by ${what}: ${want} (rules 133, 134)`, () =>
+    assert.equal(idOf(matchMessage(found(some), namedBy(addresses), canonicalAddress)), want));
+}
+
+/** `o=`: Original-Recipient. */
+function namedBy(texts: readonly string[]): NamedRecipient {
+  const original = texts.find((text) => text.startsWith('o='))?.slice(2);
+  return { ...(original !== undefined && { original }), addresses: texts.filter((text) => !text.startsWith('o=')) };
+}
+
+const withOrcpt: SentMessage = {
+  ...sent('1', 'a@dest.test', 'b@dest.test', 'c@dest.test'),
+  originals: ['List@Home.test', '', 'b@dest.test'],
+};
+const originals: [what: string, addresses: string[], want: string | undefined][] = [
+  ['our ORCPT', ['o=list@HOME.test', 'forwarded@far.test'], 'a@dest.test'],
+  ['the address itself, where there is an ORCPT', ['o=a@dest.test'], 'a@dest.test'],
+  ['an ORCPT that is the address of another', ['o=b@dest.test', 'x@far.test'], 'c@dest.test'],
+  ['the final recipient, whatever the ORCPT of others', ['b@dest.test'], 'b@dest.test'],
+  ['no ORCPT of ours', ['o=victim@dest.test'], undefined],
+  ['not the final recipient by an ORCPT', ['list@home.test'], undefined],
+];
+for (const [what, addresses, want] of originals) {
+  test(`Original-Recipient has ${what}: the record is about ${want ?? 'nobody'} (rule 133)`, () => {
+    const match = matchMessage(found({ verp: [withOrcpt] }), namedBy(addresses), canonicalAddress);
+    assert.equal(match.by === 'none' ? undefined : match.recipient, want);
+  });
 }
 
 const job: InboundJob = {
@@ -70,6 +106,7 @@ const job: InboundJob = {
   peer: { name: 'mx.dest.test', addr: '192.0.2.1' },
   reception: { reception_protocol: 'ESMTP', meta: {} },
 };
+const from = (of: InboundJob): RecordSource => ({ job: of, nodeid: 'n', canonical: canonicalAddress });
 const reading = (...failed: FailedRecipient[]): BounceReading => ({
   kind: 'bounce',
   actions: { failed: failed.length },
@@ -86,7 +123,11 @@ const smtp = (value: string): Partial<FailedRecipient> => ({ diagnostic: { type:
 
 test('a matched failure is told with the fields of the original', () => {
   const message = { ...sent('1', bob), tenant: 'acme', campaign: 'may' };
-  const { records, dropped } = oobRecords(reading(failed(smtp('550 5.1.1 no such user'))), found({ verp: [message] }), job, 'node1');
+  const { records, dropped } = oobRecords(reading(failed(smtp('550 5.1.1 no such user'))), found({ verp: [message] }), {
+    job,
+    nodeid: 'node1',
+    canonical: canonicalAddress,
+  });
   assert.equal(dropped, 0);
   assert.deepEqual(records, [
     {
@@ -141,7 +182,7 @@ const responses: [
 ];
 for (const [what, recipient, want] of responses) {
   test(`the reply of an OOB record, ${what}`, () => {
-    const [record] = oobRecords(reading(recipient), found({}), job, 'n').records;
+    const [record] = oobRecords(reading(recipient), found({}), from(job)).records;
     const e = record?.response.enhanced_code;
     const got = [
       record?.response.code,
@@ -157,8 +198,7 @@ test('an unmatched failure says so, and what was found that does not fit (rule 1
   const [record] = oobRecords(
     reading(failed()),
     found({ verp: [sent('1', 'eve@dest.test')] }),
-    { ...job, sender: 'x@y.test' },
-    'n',
+    from({ ...job, sender: 'x@y.test' }),
   ).records;
   assert.partialDeepStrictEqual(record, { id: '', sender: 'v1@bounces.test', recipient: bob, size: 0, queue: '' });
   assert.deepEqual(record?.inbound, { id: job.message, matched: 'none', mismatch: { id: '1', matched: 'verp' }, reverse_path: 'x@y.test' });
@@ -166,16 +206,21 @@ test('an unmatched failure says so, and what was found that does not fit (rule 1
 
 test('Last-Attempt-Date counts where it can be true', () => {
   const at = (lastAttemptDate: number): number | undefined =>
-    oobRecords(reading(failed({ lastAttemptDate })), found({ verp: [sent('1', bob)] }), job, 'n').records[0]?.timestamp;
+    oobRecords(reading(failed({ lastAttemptDate })), found({ verp: [sent('1', bob)] }), from(job)).records[0]?.timestamp;
   assert.deepEqual([at(1_500_000_000), at(999_999), at(9_000_000_000_000)], [1_500_000, 2_000_000, 2_000_000]);
 });
 
-test('repetitions make one record, and a flood of unmatched recipients twenty (rule 138)', () => {
+test('repetitions make one record, and a flood of unmatched recipients one more (rule 138)', () => {
   const invented = Array.from({ length: 1000 }, (_, n) => failed({ finalRecipient: { type: 'rfc822', value: `r${n}@dest.test` } }));
-  const { records, dropped } = oobRecords(reading(failed(), failed(), ...invented), found({ verp: [sent('1', bob)] }), job, 'n');
-  assert.deepEqual([records.length, dropped], [21, 981]);
-  assert.equal(new Set(records.map((record) => record.event_id)).size, 21);
-  assert.deepEqual(oobRecords(reading(failed(), failed(), ...invented), found({ verp: [sent('1', bob)] }), job, 'n').records, records);
+  const { records, dropped } = oobRecords(reading(failed(), failed(), ...invented), found({ verp: [sent('1', bob)] }), from(job));
+  assert.deepEqual([records.length, dropped], [2, 1000]);
+  assert.equal(new Set(records.map((record) => record.event_id)).size, 2);
+  assert.deepEqual(oobRecords(reading(failed(), failed(), ...invented), found({ verp: [sent('1', bob)] }), from(job)).records, records);
+});
+
+test('what is beyond the recipients that are read counts as dropped too (rule 138)', () => {
+  const { records, dropped } = oobRecords({ ...reading(failed()), actions: { failed: 5000, delayed: 3 } }, found({}), from(job));
+  assert.deepEqual([records.length, dropped], [1, 4999]);
 });
 
 test('a complaint is matched by any of its recipients, or is told as it came', () => {
@@ -183,7 +228,7 @@ test('a complaint is matched by any of its recipients, or is told as it came', (
     'Feedback-Type: abuse\r\nOriginal-Mail-From: <v1@bounces.test>\r\nOriginal-Rcpt-To: <bob@dest.test>\r\n',
     undefined,
   );
-  const matched = feedbackRecord({ kind: 'feedback', report, ids: [] }, found({ envid: [sent('1', bob)] }), job, 'n');
+  const matched = feedbackRecord({ kind: 'feedback', report, ids: [] }, found({ envid: [sent('1', bob)] }), from(job));
   assert.partialDeepStrictEqual(matched, {
     type: 'Feedback',
     event_id: `${job.message}.f`,
@@ -192,7 +237,7 @@ test('a complaint is matched by any of its recipients, or is told as it came', (
     inbound: { matched: 'envid' },
   });
   assert.equal(matched.feedback_report, report);
-  const unmatched = feedbackRecord({ kind: 'feedback', report, ids: [] }, found({}), { ...job, recipients: ['fbl@home.test'] }, 'n');
+  const unmatched = feedbackRecord({ kind: 'feedback', report, ids: [] }, found({}), from({ ...job, recipients: ['fbl@home.test'] }));
   assert.partialDeepStrictEqual(unmatched, { id: '', sender: 'v1@bounces.test', recipient: bob, inbound: { matched: 'none' } });
 });
 

@@ -187,9 +187,9 @@ const calls: [args: string[], status: number, stream: 'stdout' | 'stderr', says:
   [[], 2, 'stderr', /^rebound: expected a command; see "rebound --help"\n$/],
   [['strat'], 2, 'stderr', /^rebound: unknown command "strat"; did you mean "start"\?; see "rebound --help"\n$/],
   [['toString'], 2, 'stderr', /^rebound: unknown command "toString"/],
-  [['start', '--fast'], 2, 'stderr', /^rebound: Unknown option '--fast'; see "rebound --help"\n$/],
+  [['start', '--fast'], 2, 'stderr', /^rebound: Unknown option '--fast'; see "rebound start --help"\n$/],
   [['ingress', 'extra'], 2, 'stderr', /^rebound: Unexpected argument 'extra'[^\n]*\n$/],
-  [['config'], 2, 'stderr', /^rebound: expected "config check", "config show" or "config dkim"; see "rebound --help"\n$/],
+  [['config'], 2, 'stderr', /^rebound: expected "config check", "config show" or "config dkim"; see "rebound config --help"\n$/],
   [['config', 'check', '--config', '/nowhere.json'], 1, 'stdout', /^\/nowhere\.json: cannot be read: ENOENT/],
   [['bounce', '--config', '/nowhere.json'], 1, 'stderr', /^rebound: the configuration has a mistake\n {2}\/nowhere\.json: cannot be read/],
 ];

@@ -197,6 +197,34 @@ test('a file cannot reach the prototype of objects', async (t) => {
   assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
 });
 
+test('every file that settings name is relative to the configuration file, or to the folder when a variable names it', async (t) => {
+  const settings = {
+    ingress: { tls: { key: 'key.pem', cert: 'sub/cert.pem' } },
+    delivery: { rules: ['rules.json', '/etc/rules.json'] },
+    bounce: {
+      template: 'own',
+      tenants: { acme: { template: '../acme.txt' }, shop: { template: 'classic' }, news: { language: 'de' } },
+      dkim: [{ domain: 'localhost', selector: 's', keyFile: 'dkim.pem' }],
+    },
+    webhooks: { crm: { url: 'http://crm.test/', secretFile: 'secret' }, other: { url: 'http://crm.test/' } },
+  };
+  const folder = await folderWith(t, { 'rebound.json': JSON.stringify(settings) });
+  const at = (name: string): string => join(folder, name);
+  const file = at('rebound.json');
+  const { ingress, delivery, bounce, webhooks, dataDir } = await loadConfig({ env: {}, folder: '/', file });
+  assert.deepEqual(ingress.tls, { key: at('key.pem'), cert: at('sub/cert.pem') });
+  assert.deepEqual(delivery.rules, [at('rules.json'), '/etc/rules.json']);
+  assert.equal(bounce.template, at('own'));
+  assert.deepEqual(bounce.tenants, { acme: { template: at('../acme.txt') }, shop: { template: 'classic' }, news: { language: 'de' } });
+  assert.equal(bounce.dkim[0]?.keyFile, at('dkim.pem'));
+  assert.deepEqual([webhooks['crm']?.secretFile, webhooks['other']?.secretFile], [at('secret'), '']);
+  assert.equal(dataDir, './data');
+  const env = { REBOUND_DELIVERY_RULES: 'rules.json', REBOUND_BOUNCE_TEMPLATE: 'plain', REBOUND_INGRESS_TLS_KEY: 'key.pem' };
+  const byVariables = await loadConfig({ env, folder: '/srv', file });
+  assert.deepEqual([byVariables.delivery.rules, byVariables.bounce.template], [['/srv/rules.json'], 'plain']);
+  assert.deepEqual(byVariables.ingress.tls, { key: '/srv/key.pem', cert: at('sub/cert.pem') });
+});
+
 test('the policy file is relative to the configuration file that names it, or to the folder when a variable does', async (t) => {
   const folder = await folderWith(t, { 'rebound.json': '{"policy": {"file": "./policy.ts"}}' });
   const policyFile = async (source: ConfigSource): Promise<string> => (await loadConfig(source)).policy.file;

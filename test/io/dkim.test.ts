@@ -13,18 +13,18 @@ const messages: [name: string, content: Uint8Array][] = [
   ['a report', reportOf(bounce()).content],
   [
     'a report with an 8-bit original',
-    reportOf(bounce(), {}, octets('From: a@x\r\nSubject: \u00fc\r\n\r\nf\u00fcr  \t \r\n \r\n\r\n')).content,
+    reportOf(bounce(), {}, octets('From: a@mta1.example.com\r\nSubject: \u00fc\r\n\r\nf\u00fcr  \t \r\n \r\n\r\n')).content,
   ],
   ['a report whose header has UTF-8', reportOf(bounce({ sender: 'jürgen@bücher.example' })).content],
   [
     'a report with a long thread',
     reportOf(bounce(), {}, octets(`Subject: s\r\nMessage-ID: <m@x>\r\nReferences: ${'<a@x>\r\n '.repeat(30)}\r\n\r\nb`)).content,
   ],
-  ['a message without body', octets('From: a@x\r\nSubject: s\r\n\r\n')],
-  ['a message with only the end of a header', octets('From: a@x\r\nSubject: s\r\n')],
-  ['a body of blank lines', octets('From: a@x\r\n\r\n\r\n \r\n\r\n')],
-  ['a body without a last line end', octets('From: a@x\r\n\r\nb  c ')],
-  ['a field of several occurrences', octets('From: a@x\r\nSubject: one\r\nSubject: two\r\n\r\nb\r\n')],
+  ['a message without body', octets('From: a@mta1.example.com\r\nSubject: s\r\n\r\n')],
+  ['a message with only the end of a header', octets('From: a@mta1.example.com\r\nSubject: s\r\n')],
+  ['a body of blank lines', octets('From: a@mta1.example.com\r\n\r\n\r\n \r\n\r\n')],
+  ['a body without a last line end', octets('From: a@mta1.example.com\r\n\r\nb  c ')],
+  ['a field of several occurrences', octets('From: a@mta1.example.com\r\nSubject: one\r\nSubject: two\r\n\r\nb\r\n')],
 ];
 for (const [name, content] of messages) {
   test(`mailauth finds both signatures right: ${name}`, async (t) => {
@@ -39,6 +39,15 @@ for (const [name, content] of messages) {
     assert.match(signature, new RegExp(`; t=${now / 1000};`));
   });
 }
+
+test('a report is signed with the keys of its author alone', async (t) => {
+  const { keys } = await loadDkimKeys([...(await dkimSettings(t, 'example.com')), ...(await dkimSettings(t, 'acme.test'))]);
+  const domainsFor = async (from: string): Promise<(string | undefined)[]> =>
+    Array.from((await dkimSigner(keys)(octets(`From: ${from}\r\nSubject: s\r\n\r\nb\r\n`), now)).matchAll(/\sd=([^;]*);/g), ([, d]) => d);
+  assert.deepEqual(await domainsFor('Acme <help@mail.Acme.test>'), ['acme.test', 'acme.test']);
+  assert.deepEqual(await domainsFor('"me@acme.test" <mailer-daemon@mx.example.com>'), ['example.com', 'example.com']);
+  assert.deepEqual(await domainsFor('help@notacme.test'), []);
+});
 
 const tampering: [name: string, change: (text: string) => string][] = [
   ['another word in the body', (text) => text.replace('no thanks', 'all fine')],

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { test, type TestContext } from 'node:test';
 import { openMailReader, type MailReader, type ReaderLimits } from '../../shared/io/mail-reader.ts';
 import { cleanUp } from '../support/cleanup.ts';
@@ -76,4 +78,21 @@ test('a message that needs more memory than the limit ends its reader and nothin
     why: 'memory',
   });
   assert.equal((await reader.read(good)).kind, 'bounce');
+});
+
+test('a report whose reader is killed is read by another one', async (t) => {
+  const started: ChildProcess[] = [];
+  const note = (message: unknown): void => void started.push((message as { process: ChildProcess }).process);
+  subscribe('child_process', note);
+  cleanUp(t, () => unsubscribe('child_process', note));
+  const reader = openReader(t, { timeoutMs: 50_000, memoryMb: 256 });
+  assert.equal((await reader.read(good)).kind, 'bounce');
+  const [first] = started;
+  assert.ok(first);
+  // Stopped, so that it cannot answer before it dies.
+  first.kill('SIGSTOP');
+  const reading = reader.read(good);
+  first.kill('SIGKILL');
+  assert.equal((await reading).kind, 'bounce');
+  assert.deepEqual([first.signalCode, started.length], ['SIGKILL', 2]);
 });

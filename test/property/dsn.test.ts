@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { withoutComments } from '../../shared/core/comments.ts';
 import { formatDate, parseDate } from '../../shared/core/date.ts';
 import { composeReport } from '../../shared/core/dsn/compose.ts';
 import { fieldText, fieldTextUtf8, formatField, readFields } from '../../shared/core/dsn/field.ts';
@@ -174,13 +175,14 @@ test('whatever strings a report holds, it is well formed, and reading it gives t
   );
 });
 
-/** An address of type utf-8 comes back as it was, whatever it holds and whichever form it took. */
+/** An address of type utf-8 comes back as it was, whatever it holds and whichever form it took; of another one what is no comment. */
 function asRead({ type, value }: Typed): Typed {
   if (type === 'utf-8') return { type, value: value.toWellFormed() };
   const address = fieldText(`${type}; ${value}`)
     .slice(type.length + 1)
     .trim();
-  return { type, value: /^<.*>$/.test(address) ? address.slice(1, -1) : address };
+  const bare = withoutComments(address).trim();
+  return { type, value: /<([^<>]*)>$/.exec(bare)?.[1] ?? bare };
 }
 
 const hostileRecord = fc

@@ -210,7 +210,12 @@ test('what a hook injects goes out as mail; nonsense is refused before anything 
   const { privateKey: key } = generateKeyPairSync('ed25519');
   const sign = dkimSigner([{ domain: 'relay.test', selector: 's1', algorithm: 'ed25519-sha256', key }]);
   const signing = openInjection(relay.observer, relay.pipeline, sign);
-  await signing.injectMessage({ sender: '', recipients: ['signed@dest.test'], content, once: 'mine/2' });
+  await signing.injectMessage({
+    sender: '',
+    recipients: ['signed@dest.test'],
+    content: content.replace('ops@home.test', 'ops@relay.test'),
+    once: 'mine/2',
+  });
   const signed = await relay.sink.next((message) => message.recipients.includes('signed@dest.test'));
   assert.match(signed.bytes.toString(), /^DKIM-Signature:[^]*d=relay\.test[^]*\r\nSubject: hello\r\n/m);
   const nonsense = [

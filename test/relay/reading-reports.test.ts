@@ -287,3 +287,53 @@ test('a message that cannot be read is recorded and put aside, and the next is r
   assert.deepEqual(await relay.counted(), { 'unreadable memory': 1, 'bounce verp': 1 });
   assert.deepEqual(await relay.leftovers(), []);
 });
+
+test('Original-Recipient finds the message by the ORCPT that it was given (rule 133)', async (t) => {
+  const relay = await startReading(t);
+  const id = await relay.deliver({ from: 'v1@bounces.test', to: 'bob@dest.test', dsn: { orcpt: 'rfc822;Old+Bob@home.test' } });
+  const groups = failed('forwarded@far.test').replace('\n', '\nOriginal-Recipient: rfc822; old+bob@home.test\n');
+  await relay.report('v1@bounces.test', dsn(groups));
+  assert.deepEqual(await told(relay), [`OOB ${id} bob@dest.test verp`]);
+});
+
+test('forged reports leave one record each, and 600 a minute in all; the rest is counted (rule 138)', async (t) => {
+  const relay = await startReading(t);
+  const id = await relay.deliver({ from: 'v1@bounces.test', to: 'bob@dest.test' });
+  const forged = dsn(['a', 'b', 'c'].map((name) => failed(`${name}@victim.test`)).join(''));
+  await relay.report('v1@bounces.test', forged);
+  assert.deepEqual(await told(relay), ['OOB  a@victim.test none']);
+  assert.deepEqual(await relay.counted(), { 'bounce none': 1, 'bounce dropped': 2 });
+  const { redis } = relay.observer;
+  const minute = Math.floor(Date.now() / 60_000);
+  // The minutes that this test may see the end of.
+  for (let n = 0; n < 5; n++) await redis.client.set(redis.key(`unmatched:${minute + n}`), 600);
+  await relay.report('v1@bounces.test', forged);
+  await relay.report('fbl@home.test', arf('Original-Rcpt-To: eve@victim.test\n'), 'fbl@isp.test');
+  await relay.report('v1@bounces.test', dsn(failed('bob@dest.test')));
+  assert.deepEqual(await told(relay), ['OOB  a@victim.test none', `OOB ${id} bob@dest.test verp`]);
+  assert.deepEqual(await relay.counted(), { 'bounce none': 1, 'bounce dropped': 5, 'feedback dropped': 1, 'bounce verp': 1 });
+  assert.deepEqual(await relay.leftovers(), []);
+});
+
+test('the postmaster of a domain for reports is a person: the mail is relayed for those who may, and refused otherwise', async (t) => {
+  const relay = await startReading(t);
+  assert.match(await relay.arrive('postmaster@bounces.test', 'Subject: x\n\nhello\n'), /^550 5\.7\.1 /);
+  await relay.deliver({ from: 'ann@home.test', to: 'Postmaster@bounces.test' });
+  assert.deepEqual(
+    relay.sink.messages.map(({ recipients }) => recipients),
+    [['Postmaster@bounces.test']],
+  );
+  assert.deepEqual(await relay.counted(), {});
+});
+
+test('a message that is too large for a report is relayed to the others that it is for, and not read', async (t) => {
+  const relay = await startReading(t, { ingress: { reports: { to: ['bounces.test'], maxSize: 1000 } } });
+  const text = `${'x'.repeat(70)}\r\n`.repeat(2000);
+  await relay.deliver({ from: 'ann@home.test', to: ['any@bounces.test', 'bob@dest.test'], text });
+  await relay.idle();
+  assert.equal(relay.sink.messages.length, 1);
+  const [rejection] = await relay.records('Rejection');
+  assert.partialDeepStrictEqual(rejection, { recipient: 'any@bounces.test', response: { code: 554 } });
+  assert.match(rejection?.response.content ?? '', /it is too large/);
+  assert.deepEqual(await relay.leftovers(), []);
+});

@@ -8,7 +8,9 @@ import type { Context } from '../../shared/io/context.ts';
 import { openMailReader, type MailReader, type Unreadable } from '../../shared/io/mail-reader.ts';
 import { holderOf } from '../../shared/io/original-holds.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
+import { canonicalAddress } from '../../shared/io/report-addresses.ts';
 import { openSentIndex, type SentIndex } from '../../shared/io/sent-index.ts';
+import { takeUnmatched } from './unmatched-limit.ts';
 
 /** Processes that read at the same time. */
 const readers = 2;
@@ -73,8 +75,9 @@ async function readInbound({ data: job, stalledCounter }: Job<InboundJob, Count[
       ? { kind: 'unreadable', why: 'fault', words: `its reader ended ${stalledCounter} times` }
       : content === 'too-large'
         ? { kind: 'unreadable', why: 'memory', words: 'it is too large' }
-        : await read(content, world.reader);
-  const { records, counts } = await judge(reading, job, world);
+        : await world.reader.read(content);
+  const judged = await judge(reading, job, world);
+  const { records, counts } = (await hasRoom(judged.records, context)) ? judged : withoutUnmatched(judged);
   const tx = queues.begin();
   for (const record of records) dispositions.publish(tx, record);
   spool.release(tx, job.message, holderOf(inboundQueue, job.message));
@@ -82,12 +85,6 @@ async function readInbound({ data: job, stalledCounter }: Job<InboundJob, Count[
   for (const { kind, match = '', count } of counts) context.metrics.inbound.inc({ kind, match }, count);
   context.log.info({ event: 'inbound', messageId: job.message, sender: job.sender, recipients: job.recipients.slice(0, 5), counts });
   return counts;
-}
-
-/** A second reader may have the time that the first had not, on a machine that stood still. */
-async function read(content: Uint8Array, reader: MailReader): Promise<Reading | Unreadable> {
-  const reading = await reader.read(content);
-  return reading.kind === 'unreadable' && reading.why === 'time' ? reader.read(content) : reading;
 }
 
 async function contentOf(job: InboundJob, { context, spool }: ReadingWorld): Promise<Uint8Array | 'gone' | 'too-large'> {
@@ -111,11 +108,11 @@ interface Judged {
 }
 
 async function judge(reading: Reading | Unreadable, job: InboundJob, { context, sentIndex }: ReadingWorld): Promise<Judged> {
-  const { instance } = context;
+  const source = { job, nodeid: context.instance, canonical: canonicalAddress };
   switch (reading.kind) {
     case 'bounce': {
       const found = await sentIndex.find({ returnPaths: job.recipients, ids: reading.ids, ...pick(reading) });
-      const { records, dropped } = oobRecords(reading, found, job, instance);
+      const { records, dropped } = oobRecords(reading, found, source);
       const { failed: _, ...others } = reading.actions;
       const counts = [
         ...records.map((record) => ({ kind: 'bounce', match: record.inbound?.matched ?? 'none', count: 1 })),
@@ -128,12 +125,12 @@ async function judge(reading: Reading | Unreadable, job: InboundJob, { context, 
       const from = reading.report.original_mail_from;
       const returnPaths = [...job.recipients, ...(from ? [from] : [])];
       const found = await sentIndex.find({ returnPaths, ids: reading.ids, ...pick(reading) });
-      const record = feedbackRecord(reading, found, job, instance);
+      const record = feedbackRecord(reading, found, source);
       return { records: [record], counts: [{ kind: 'feedback', match: record.inbound?.matched ?? 'none', count: 1 }] };
     }
     case 'unreadable': {
       const why = reading.words ?? (reading.why === 'time' ? 'it took too long' : 'it needs too much memory');
-      return { records: [unreadableRecord(why, job, instance)], counts: [{ kind: 'unreadable', match: reading.why, count: 1 }] };
+      return { records: [unreadableRecord(why, source)], counts: [{ kind: 'unreadable', match: reading.why, count: 1 }] };
     }
     case 'disposition':
     case 'auto-reply':
@@ -143,6 +140,18 @@ async function judge(reading: Reading | Unreadable, job: InboundJob, { context, 
       return unreachable(reading);
   }
 }
+
+/** Is there room for what matches nothing? A report has one such record at most. */
+const hasRoom = async (records: readonly DispositionRecord[], { redis }: Context): Promise<boolean> =>
+  !records.some(isUnmatched) || takeUnmatched(redis);
+
+function withoutUnmatched({ records, counts }: Judged): Judged {
+  const matched = records.filter((record) => !isUnmatched(record));
+  const dropped = counts.map((one) => (one.match === 'none' ? { ...one, match: 'dropped' } : one));
+  return { records: matched, counts: summed(dropped) };
+}
+
+const isUnmatched = ({ inbound }: DispositionRecord): boolean => inbound?.matched === 'none';
 
 const pick = ({ envelopeId }: { envelopeId?: string }): { envelopeId?: string } => (envelopeId === undefined ? {} : { envelopeId });
 

@@ -76,8 +76,7 @@ async function examine(
   ]);
   const header = original ? headerOf(original) : undefined;
   const policy = policyOf(world);
-  const whyNot = (record: DispositionRecord): Suppression | undefined =>
-    whyNoReport(record, header) ?? whyAgainstPolicy(record, header, policy);
+  const whyNot = (record: DispositionRecord): Suppression | undefined => whyNotTold(record, header, config, policy);
   const due = records.flatMap((record) => {
     const isTold = marks.get(record.event_id)?.kind === 'sent';
     const { outcome, tellable } = isTold ? { outcome: 'repeated' as const } : judge(record, whyNot, world);
@@ -241,6 +240,17 @@ const headerOf = (original: Uint8Array): string => {
   const end = text.indexOf('\r\n\r\n');
   return end < 0 ? text : text.slice(0, end + 2);
 };
+
+/** Why the settings and the rules want no report of a record; the limits are asked later. `header`: of the original, if it is there. */
+export function whyNotTold(
+  record: DispositionRecord,
+  header: string | undefined,
+  { bounce }: Config,
+  policy: ReportPolicy,
+): Suppression | undefined {
+  if (!reportSettingsOf(bounce, record).enabled) return 'disabled';
+  return whyNoReport(record, header) ?? whyAgainstPolicy(record, header, policy);
+}
 
 const policyOf = ({ context: { config }, isOwnDomain, isReadHere }: ReportWorld): ReportPolicy => ({
   rules: config.bounce.suppress,

@@ -39,16 +39,18 @@ async function main([name, ...args]: string[]): Promise<number> {
     if (asksForHelp(args)) return print(helpOf(name, command));
     return await command.run(args);
   } catch (error) {
-    return explain(error);
+    return explain(error, name);
   }
 }
 
 /** One line on standard error for what people can mend; anything else is a defect and shows where it happened. */
-function explain(error: unknown): number {
+function explain(error: unknown, name: string | undefined): number {
   const say = (line: string): void => void process.stderr.write(`rebound: ${line}\n`);
   if (error instanceof UsageError || isOfParseArgs(error)) {
     // parseArgs adds sentences about positional arguments; the first one says what is wrong.
-    say(`${error.message.split(/\. |\n/)[0]}; see "rebound --help"`);
+    say(
+      `${error.message.split(/\. |\n/)[0]}; see "rebound ${name !== undefined && Object.hasOwn(commands, name) ? `${name} ` : ''}--help"`,
+    );
     return 2;
   }
   if (error instanceof ConfigError) {

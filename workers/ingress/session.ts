@@ -70,8 +70,9 @@ export function sessionHandlers(deps: ReceiveDeps): SmtpHandlers & { stop(): voi
       return decision.then(({ reply, mayRelay }) => reply ?? relayTo(session, command, mayRelay === true));
     },
     data: (session, envelope) => {
-      const isRead = envelope.recipients.some(({ address }) => isForReports(address));
-      return receive(deps, session, envelope, isRead ? Math.min(ingress.maxSize, ingress.reports.maxSize) : ingress.maxSize);
+      // What goes to others too is taken for their sake; of a report that is too large the bounce role says so.
+      const isOnlyRead = envelope.recipients.every(({ address }) => isForReports(address));
+      return receive(deps, session, envelope, isOnlyRead ? Math.min(ingress.maxSize, ingress.reports.maxSize) : ingress.maxSize);
     },
     refused: (session, reply, { sender, recipients }) => {
       metrics.rejected.inc({ code: String(reply.code) });

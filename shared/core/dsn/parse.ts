@@ -180,10 +180,12 @@ function readTyped(text: string, usualType: string): Typed {
   return known ? { type: (known[1] ?? '').toLowerCase(), value: known[2] ?? '' } : { type: usualType, value: text };
 }
 
-/** An address, without the angle brackets that some put around it. */
+/** An address, without the angle brackets, display name and comments that some put around it (RFC 3464 §2.1.1: a comment may stand anywhere). */
 function readAddress(text: string): Typed {
   const { type, value } = readTyped(text, 'rfc822');
-  const address = value.startsWith('<') && value.endsWith('>') ? value.slice(1, -1) : value;
+  // In the escapes of `utf-8` a backslash is no quoting, and what is no mailbox is not looked into.
+  const bare = type === 'rfc822' ? withoutComments(value).trim() : value;
+  const address = /<([^<>]*)>$/.exec(bare)?.[1] ?? bare;
   return { type, value: type === 'utf-8' ? readUtf8Address(address) : address };
 }
 

@@ -1,5 +1,3 @@
-import { domainOf } from '../reception.ts';
-
 /** `verp`: by its return path. `envid`: by the ENVID it was given. `message-id`: by our id in its returned header. */
 export type MatchedBy = 'verp' | 'envid' | 'message-id';
 
@@ -8,6 +6,8 @@ export interface SentMessage {
   id: string;
   sender: string;
   recipients: string[];
+  /** The decoded ORCPT of each recipient, empty for those that have none; absent when nobody has one. */
+  originals?: string[];
   /** Epoch ms. */
   created: number;
   size: number;
@@ -18,25 +18,37 @@ export interface SentMessage {
 /** What was found by each pointer of a report, newest first. */
 export type FoundMessages = Readonly<Record<MatchedBy, readonly SentMessage[]>>;
 
+/** The addresses by which a report names a recipient. */
+export interface NamedRecipient {
+  /** Original-Recipient: the ORCPT that we gave it, or the address (RFC 3464 §2.3.1). */
+  original?: string;
+  /** Final-Recipient, or those of a complaint. */
+  addresses: readonly string[];
+}
+
+/** One spelling of an address, so that those that reach the same mailbox are the same text. */
+export type CanonicalAddress = (address: string) => string;
+
 /** `none` with a `mismatch`: there is such a message, and it never had this recipient. */
 export type Match = { by: MatchedBy; message: SentMessage; recipient: string } | { by: 'none'; mismatch?: { by: MatchedBy; id: string } };
 
 const order: readonly MatchedBy[] = ['verp', 'envid', 'message-id'];
 
 /**
- * The message that a report of these addresses (original and final recipient) is about. It must have had one of them:
+ * The message that a report of this recipient is about. It must have had it:
  * who knows a return path alone cannot make an address look bad that the message never went to. A report that names nobody
  * can only be about a message of one recipient.
  */
-export function matchMessage(found: FoundMessages, addresses: readonly string[]): Match {
+export function matchMessage(found: FoundMessages, named: NamedRecipient, canonical: CanonicalAddress): Match {
+  const wanted = canonicalNames(named, canonical);
   for (const by of order) {
     const fits = found[by].flatMap((message) => {
-      const recipient = recipientIn(message, addresses);
+      const recipient = recipientIn(message, wanted, canonical);
       return recipient === undefined ? [] : [{ by, message, recipient }];
     });
-    const named = new Set([...found.envid, ...found['message-id']].map(({ id }) => id));
+    const pointedAt = new Set([...found.envid, ...found['message-id']].map(({ id }) => id));
     // Many messages may share a return path: one that is named in another way too comes first, else the newest.
-    const best = fits.find(({ message }) => named.has(message.id)) ?? fits[0];
+    const best = fits.find(({ message }) => pointedAt.has(message.id)) ?? fits[0];
     if (best) return best;
   }
   const by = order.find((candidate) => found[candidate].length > 0);
@@ -44,14 +56,21 @@ export function matchMessage(found: FoundMessages, addresses: readonly string[])
   return { by: 'none', ...(by && id !== undefined && { mismatch: { by, id } }) };
 }
 
-function recipientIn({ recipients }: SentMessage, addresses: readonly string[]): string | undefined {
-  if (addresses.length === 0) return recipients.length === 1 ? recipients[0] : undefined;
-  return recipients.find((recipient) => addresses.some((address) => isSameMailbox(recipient, address)));
-}
+const canonicalNames = ({ original, addresses }: NamedRecipient, canonical: CanonicalAddress): NamedRecipient => ({
+  ...(original !== undefined && { original: canonical(original) }),
+  addresses: addresses.map(canonical),
+});
 
-/** RFC 5321 §2.4: only the domain is the same in any case. */
-function isSameMailbox(a: string, b: string): boolean {
-  return domainOf(a) === domainOf(b) && localPartOf(a) === localPartOf(b);
+/** What our ORCPT says comes first: of two recipients one may have the address of the other for its original one. */
+function recipientIn(
+  { recipients, originals = [] }: SentMessage,
+  { original, addresses }: NamedRecipient,
+  canonical: CanonicalAddress,
+): string | undefined {
+  if (original === undefined && addresses.length === 0) return recipients.length === 1 ? recipients[0] : undefined;
+  const named = original === undefined ? addresses : [original, ...addresses];
+  return (
+    recipients.find((_, n) => originals[n] && canonical(originals[n]) === original) ??
+    recipients.find((recipient) => named.includes(canonical(recipient)))
+  );
 }
-
-const localPartOf = (address: string): string => address.replace(/@[^@]*$/, '');

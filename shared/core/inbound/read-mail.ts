@@ -2,8 +2,8 @@ import { withoutComments } from '../comments.ts';
 import { parseContentType } from '../dsn/content-type.ts';
 import { fieldTextUtf8, valuesOf, type ReadField } from '../dsn/field.ts';
 import { decodeText } from '../dsn/octets.ts';
-import { headerFields, headerOf } from '../dsn/original.ts';
-import { readStatus, type ParsedRecipient } from '../dsn/parse.ts';
+import { headerFields, headerOf, messageIdOf } from '../dsn/original.ts';
+import { readStatus, type ParsedRecipient, type ParsedReport } from '../dsn/parse.ts';
 import type { Typed } from '../dsn/report.ts';
 import { parseFeedback, type FeedbackReport } from './feedback.ts';
 
@@ -63,18 +63,44 @@ const longestValue = 1000;
 
 /** Tells the kinds apart and reads the reports; total, and linear in the size of the message. */
 export function readMail(mail: OpenedMail): Reading {
-  const part = (type: RegExp): MailPart | undefined => mail.parts.find((candidate) => type.test(candidate.type));
-  const status = part(/^message\/(?:global-)?delivery-status$/);
-  const returned = part(/^(?:message\/(?:rfc822|global|global-headers)|text\/rfc822-headers)$/);
-  if (status) return readBounce(decodeText(status.content.subarray(0, largestStatus)), returned);
-  const feedback = feedbackOf(mail, part(/^message\/feedback-report$/));
+  const returned = returnedPart(mail);
+  const status = statusOf(mail);
+  if (status) return readBounce(status, returned);
+  const feedback = feedbackOf(mail, partOf(mail, /^message\/feedback-report$/));
   if (feedback !== undefined) return readFeedback(feedback, returned);
-  if (part(/^message\/(?:global-)?disposition-notification$/)) return { kind: 'disposition' };
+  if (partOf(mail, /^message\/(?:global-)?disposition-notification$/)) return { kind: 'disposition' };
   return { kind: isAutoReply(mail.fields) ? 'auto-reply' : 'other' };
 }
 
-function readBounce(text: string, returned: MailPart | undefined): BounceReading {
-  const { originalEnvelopeId, reportingMta, recipients } = readStatus(text);
+/** The whole of what a delivery report says, for people; undefined when it is none. */
+export function reportIn(mail: OpenedMail): ParsedReport | undefined {
+  const status = statusOf(mail);
+  const returned = returnedPart(mail);
+  const messageId = returned && messageIdOf(headerFields(headerOf(returned.content)));
+  const kind = returned && /^message\/(?:rfc822|global)$/.test(returned.type) ? ('message' as const) : ('header' as const);
+  return (
+    status && {
+      ...(mail.text !== '' && { text: mail.text }),
+      ...status,
+      ...(returned && { returned: { kind, content: returned.content, ...(messageId && { messageId }) } }),
+    }
+  );
+}
+
+const partOf = ({ parts }: OpenedMail, type: RegExp): MailPart | undefined => parts.find((part) => type.test(part.type));
+
+const returnedPart = (mail: OpenedMail): MailPart | undefined =>
+  partOf(mail, /^(?:message\/(?:rfc822|global|global-headers)|text\/rfc822-headers)$/);
+
+function statusOf(mail: OpenedMail): ReturnType<typeof readStatus> | undefined {
+  const part = partOf(mail, /^message\/(?:global-)?delivery-status$/);
+  return part && readStatus(decodeText(part.content.subarray(0, largestStatus)));
+}
+
+function readBounce(
+  { originalEnvelopeId, reportingMta, recipients }: ReturnType<typeof readStatus>,
+  returned: MailPart | undefined,
+): BounceReading {
   const actions: Record<string, number> = {};
   const failed: FailedRecipient[] = [];
   for (const recipient of recipients) {

@@ -5,30 +5,39 @@ import { formatQueueName } from '../queue-name.ts';
 import { domainOf } from '../reception.ts';
 import { localReply, type Reply } from '../reply.ts';
 import type { InboundJob } from './job.ts';
-import { matchMessage, type FoundMessages, type Match } from './match.ts';
+import { matchMessage, type CanonicalAddress, type FoundMessages, type Match } from './match.ts';
 import type { BounceReading, FailedRecipient, FeedbackReading } from './read-mail.ts';
 
 export interface InboundRecords {
   records: DispositionRecord[];
-  /** Failed recipients that no record was made of: repetitions, and too many that nobody sent to. */
+  /** Failed recipients that no record was made of: repetitions, those that nobody sent to after the first one, and those beyond what is read. */
   dropped: number;
 }
 
-/** Of one report; anybody can write one, so that what matches nothing must not fill the log. */
-const mostUnmatched = 20;
+/** What a record needs beside the report. */
+export interface RecordSource {
+  job: InboundJob;
+  nodeid: string;
+  canonical: CanonicalAddress;
+}
+
 const monthMs = 30 * 86_400_000;
 
-/** One OOB record for each failed recipient. The same report gives the same event ids. */
-export function oobRecords(reading: BounceReading, found: FoundMessages, job: InboundJob, nodeid: string): InboundRecords {
+/**
+ * One OOB record for each failed recipient that matches, and one for all that do not: anybody can write a report of a
+ * thousand. The same report gives the same event ids.
+ */
+export function oobRecords(reading: BounceReading, found: FoundMessages, { job, nodeid, canonical }: RecordSource): InboundRecords {
   const seen = new Set<string>();
   const records: DispositionRecord[] = [];
   let unmatched = 0;
   for (const [n, failed] of reading.failed.entries()) {
-    const addresses = [failed.originalRecipient, failed.finalRecipient].flatMap((typed) => (typed?.value ? [typed.value] : []));
-    const match = matchMessage(found, addresses);
-    const recipient = match.by === 'none' ? addresses[0] : match.recipient;
+    const original = failed.originalRecipient?.value || undefined;
+    const final = failed.finalRecipient?.value || undefined;
+    const match = matchMessage(found, { ...(original && { original }), addresses: final ? [final] : [] }, canonical);
+    const recipient = match.by === 'none' ? (original ?? final) : match.recipient;
     const key = `${match.by === 'none' ? '' : match.message.id} ${recipient}`;
-    if (seen.has(key) || (match.by === 'none' && ++unmatched > mostUnmatched)) continue;
+    if (seen.has(key) || (match.by === 'none' && ++unmatched > 1)) continue;
     seen.add(key);
     const reply = replyOf(failed);
     records.push({
@@ -40,14 +49,18 @@ export function oobRecords(reading: BounceReading, found: FoundMessages, job: In
       bounce_classification: classify(reply),
     });
   }
-  return { records, dropped: reading.failed.length - records.length };
+  return { records, dropped: (reading.actions['failed'] ?? 0) - records.length };
 }
 
 /** The record of a complaint. */
-export function feedbackRecord(reading: FeedbackReading, found: FoundMessages, job: InboundJob, nodeid: string): DispositionRecord {
+export function feedbackRecord(
+  reading: FeedbackReading,
+  found: FoundMessages,
+  { job, nodeid, canonical }: RecordSource,
+): DispositionRecord {
   const { report } = reading;
   const told = report.original_rcpt_to;
-  const match = matchMessage(found, told);
+  const match = matchMessage(found, { addresses: told }, canonical);
   const recipient = match.by === 'none' ? (told.length === 1 && told[0] !== undefined ? told[0] : told) : match.recipient;
   const record = base('Feedback', `${job.message}.f`, match, { job, nodeid, forwarded: reading.forwarded });
   return {
@@ -62,7 +75,7 @@ export function feedbackRecord(reading: FeedbackReading, found: FoundMessages, j
 }
 
 /** The record of a message that could not be read; nothing more becomes of it. */
-export function unreadableRecord(why: string, job: InboundJob, nodeid: string): DispositionRecord {
+export function unreadableRecord(why: string, { job, nodeid }: Omit<RecordSource, 'canonical'>): DispositionRecord {
   return {
     ...base('Rejection', `${job.message}.u`, { by: 'none' }, { job, nodeid }),
     id: job.message,

@@ -1,16 +1,15 @@
 import { parseArgs } from 'node:util';
 import { hideSecrets } from '../../../shared/core/config-describe.ts';
-import { wordingsInUse } from '../../../shared/core/tenant-reports.ts';
 import { ConfigError, formatProblem, loadConfig, type ConfigSource, type Problem } from '../../../shared/io/config-load.ts';
 import { dkimRecord, loadDkimKeys } from '../../../shared/io/dkim.ts';
-import { loadTemplates } from '../../../shared/io/template-load.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
+import { checkFiles } from '../config-files.ts';
 
 export const help: Help = {
   usage: 'check|show|dkim [--config <file>] [--json]',
   summary: 'check the settings, show those in force, or the DNS records of the keys',
   options: [
-    ['check', 'list every mistake, in key files and templates too; exit code 1 when there are any'],
+    ['check', 'list every mistake, in the files that settings name too (keys, templates, rules, policy); exit code 1 when there are any'],
     ['show', 'print all settings as JSON, secrets hidden'],
     ['dkim', 'print the DNS records of the keys that reports are signed with (bounce.dkim)'],
     ['--config <file>', 'settings (JSON or TypeScript)'],
@@ -47,19 +46,12 @@ async function printRecords(source: ConfigSource): Promise<number> {
   return 0;
 }
 
-/** The settings, and the files they name that nobody but their role would look at. */
+/** The settings, and the files they name. */
 async function checkAll(source: ConfigSource): Promise<{ problems: readonly Problem[]; warnings: readonly Problem[] }> {
   try {
-    const { bounce } = await loadConfig(source);
-    const { problems, warnings } = await loadDkimKeys(bounce.dkim);
-    const others = await loadTemplates(wordingsInUse(bounce)).then(() => [], problemsOf);
-    return { problems: [...problems, ...others], warnings };
+    return await checkFiles(await loadConfig(source));
   } catch (error) {
-    return { problems: problemsOf(error), warnings: [] };
+    if (error instanceof ConfigError) return { problems: error.problems, warnings: [] };
+    throw error;
   }
-}
-
-function problemsOf(error: unknown): ConfigError['problems'] {
-  if (error instanceof ConfigError) return error.problems;
-  throw error;
 }

@@ -1,3 +1,4 @@
+import { access, constants } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { DispositionRecord } from '../../../shared/core/disposition.ts';
@@ -82,7 +83,8 @@ async function callEvent(
 ): Promise<unknown> {
   if (!isEventName(event)) {
     const near = nearest(event, [...eventNames, ...host.hooks.map(({ name }) => name)]);
-    throw new UsageError(`there is no event "${event}"${near === undefined ? '' : `; did you mean "${near}"?`}`);
+    const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+    throw new UsageError(`there is no event "${event}"${hint}; there are ${eventNames.join(', ')}`);
   }
   if (!host.events.has(event)) throw new Failure(`${path} has no handler of ${event}`);
   const answer = await host.call(event, args, timeout);
@@ -108,10 +110,17 @@ async function callHook(host: PolicyHost, hook: HookRegistration, [given, record
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 async function policyFile(named: string | undefined, configFile: string | undefined): Promise<string> {
-  if (named !== undefined) return resolve(named);
+  if (named !== undefined) return readable(named);
   const { policy } = await loadConfig({ ...(configFile !== undefined && { file: configFile }), env: process.env });
   if (policy.file === '') throw new UsageError('name a policy file, or set policy.file');
-  return policy.file;
+  return readable(policy.file);
+}
+
+async function readable(file: string): Promise<string> {
+  await access(file, constants.R_OK).catch((error: unknown) => {
+    throw new Failure(`${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  });
+  return resolve(file);
 }
 
 function parseArguments(text: string): unknown[] {

@@ -7,14 +7,20 @@ import { whyNoReport } from '../../../shared/core/dsn/eligible.ts';
 import { generateRfc3464Message, type Report, type ReportParams } from '../../../shared/core/dsn/generate.ts';
 import { headerOf } from '../../../shared/core/dsn/original.ts';
 import { checkParams } from '../../../shared/core/dsn/params.ts';
-import { parseRfc3464 } from '../../../shared/core/dsn/parse.ts';
-import { wordingsInUse, type WordingInUse } from '../../../shared/core/tenant-reports.ts';
+import { parseRfc3464, type ParsedReport } from '../../../shared/core/dsn/parse.ts';
+import { suppressionWords, type ReportPolicy, type Suppression } from '../../../shared/core/dsn/report-policy.ts';
+import { reportIn } from '../../../shared/core/inbound/read-mail.ts';
+import { reportSettingsOf, type WordingInUse } from '../../../shared/core/tenant-reports.ts';
+import { unreachable } from '../../../shared/core/unreachable.ts';
+import type { Config } from '../../../shared/core/config.ts';
 import { ConfigError, loadConfig } from '../../../shared/io/config-load.ts';
 import { newMessageId } from '../../../shared/io/ids.ts';
-import { loadTemplates } from '../../../shared/io/template-load.ts';
+import { ownDomains } from '../../../shared/io/own-domains.ts';
+import { reportAddresses } from '../../../shared/io/report-addresses.ts';
+import { checkLanguage, loadTemplates } from '../../../shared/io/template-load.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
 import { parseJson, parseRecords } from '../report/record.ts';
-import { jsonForTerminal, reportAsJson, tellReport } from '../report/tell.ts';
+import { jsonForTerminal, reportAsJson, tellFeedback, tellReport } from '../report/tell.ts';
 
 export const help: Help = {
   usage:
@@ -28,7 +34,7 @@ export const help: Help = {
     ['--config <file>', 'settings (JSON or TypeScript)'],
     ['--template <name>', 'plain, classic, or a file or folder of templates'],
     ['--language <tag>', 'en, de, fr, es, one of the templates, or auto: that of the original'],
-    ['parse <file>', 'print the fields of a report of any system; of a complaint (RFC 5965) as JSON. Exit code 1 when it is none'],
+    ['parse <file>', 'print the fields of a delivery report or complaint (RFC 5965) of any system. Exit code 1 when it is none'],
     ['--json', 'print JSON'],
   ],
   notes:
@@ -77,8 +83,10 @@ interface WordingOptions {
 async function preview(files: PreviewFiles, wording: WordingOptions, json: boolean): Promise<number> {
   const records = parseRecords((await read(files.record)).toString('utf8'), files.record);
   const original = files.original === undefined ? undefined : withCrlf(await read(files.original));
-  const given = files.params === undefined ? await configuredParams(files.config, records) : await readParams(files.params);
-  const params = await withWording(given, wording);
+  const { params, suppressed } =
+    files.params === undefined
+      ? await configured(files.config, records, original, wording)
+      : { params: await withWording(await readParams(files.params), wording), suppressed: undefined };
   if (params.compatibility === 'kumomta' && records.length > 1)
     throw new Failure('with compatibility "kumomta" a report is made of one record');
   const report = generateRfc3464Message(params, original, records, {
@@ -92,27 +100,45 @@ async function preview(files: PreviewFiles, wording: WordingOptions, json: boole
     else process.stderr.write(`rebound: no report is due: ${reason}\n`);
     return 1;
   }
-  process.stdout.write(json ? `${JSON.stringify({ report: asJson(report) }, null, 2)}\n` : report.content);
+  // What it would look like can be of use all the same.
+  if (suppressed) process.stderr.write(`rebound: the bounce role would send none: ${suppressed} (${suppressionWords[suppressed]})\n`);
+  process.stdout.write(
+    json ? `${JSON.stringify({ report: asJson(report), ...(suppressed && { suppressed }) }, null, 2)}\n` : report.content,
+  );
   return 0;
 }
 
 async function parse(file: string, json: boolean): Promise<number> {
   const content = await read(file);
   const report = parseRfc3464(content);
-  if (!report) return parseComplaint(content, file);
-  process.stdout.write(json ? reportAsJson(report) : tellReport(report));
-  return 0;
+  if (report && report.recipients.length > 0) return printReport(report, file, json);
+  // Loaded when it is needed: with it comes mailparser.
+  const { findReport } = await import('../../../shared/io/open-mail.ts');
+  const { reading, mail } = await findReport(content).catch((error: unknown) => {
+    throw new Failure(`${file} cannot be taken apart: ${(error as Error).message}`, { cause: error });
+  });
+  switch (reading.kind) {
+    case 'bounce':
+      return printReport(reportIn(mail) ?? report, file, json);
+    case 'feedback':
+      process.stdout.write(json ? jsonForTerminal(reading.report) : tellFeedback(reading.report));
+      return 0;
+    case 'disposition':
+      throw new Failure(`${file} is not a delivery report: it is a receipt (MDN, RFC 8098)`);
+    case 'auto-reply':
+      throw new Failure(`${file} is not a delivery report: it is an automatic answer, such as a vacation notice (RFC 3834)`);
+    case 'other':
+      throw new Failure(`${file} is not a delivery report (no message/delivery-status in it), and no complaint`);
+    default:
+      return unreachable(reading);
+  }
 }
 
-/** It is loaded when it is needed: with it comes mailparser. */
-async function parseComplaint(content: Buffer, file: string): Promise<number> {
-  const { readReport } = await import('../../../shared/io/open-mail.ts');
-  const reading = await readReport(content).catch(() => undefined);
-  if (reading?.kind !== 'feedback') {
-    throw new Failure(`${file} is not a delivery report (multipart/report with message/delivery-status), and no feedback report`);
-  }
-  process.stdout.write(jsonForTerminal(reading.report));
-  return 0;
+function printReport(report: ParsedReport | undefined, file: string, json: boolean): number {
+  if (report) process.stdout.write(json ? reportAsJson(report) : tellReport(report));
+  if (report && report.recipients.length > 0) return 0;
+  process.stderr.write(`rebound: the message/delivery-status part of ${file} names no recipient\n`);
+  return 1;
 }
 
 async function read(file: string): Promise<Buffer> {
@@ -139,23 +165,68 @@ function checked(params: ReportParams, source: string): ReportParams {
   return params;
 }
 
-/** The options stand above what the settings or the file of parameters say. */
+/** The options stand above what the file of parameters says. */
 async function withWording(params: ReportParams, { template, language }: WordingOptions): Promise<ReportParams> {
   const changed = { ...params, ...(language !== undefined && { language }) };
-  if (template === undefined) return changed;
+  if (template === undefined) {
+    const problem = language === undefined ? undefined : checkLanguage(language, params.template ?? 'classic', 'of the parameters');
+    if (problem !== undefined) throw new Failure(`--language = ${JSON.stringify(language)}: ${problem}`);
+    return changed;
+  }
+  return checked(
+    { ...changed, template: await loadTemplate({ template, language: changed.language ?? 'en', keys: ['--template', '--language'] }) },
+    '--template',
+  );
+}
+
+/** Where a template and language come from that the options stand above. */
+const keysOf = ({ template, language }: WordingOptions): WordingInUse['keys'] => [
+  template === undefined ? 'bounce.template' : '--template',
+  language === undefined ? 'bounce.language' : '--language',
+];
+
+async function loadTemplate(use: WordingInUse): Promise<NonNullable<ReportParams['template']>> {
   try {
-    const use: WordingInUse = { template, language: changed.language ?? 'en', keys: ['--template', '--language'] };
-    return checked({ ...changed, template: (await loadTemplates([use])).get(template) ?? 'plain' }, '--template');
+    return (await loadTemplates([use])).get(use.template) ?? 'plain';
   } catch (error) {
     throw error instanceof ConfigError ? new Failure(error.message, { cause: error }) : error;
   }
 }
 
-/** What the bounce role would use. It is loaded when it is needed: with it comes BullMQ. */
-async function configuredParams(file: string | undefined, [record]: readonly DispositionRecord[]): Promise<ReportParams> {
-  const config = await loadConfig({ ...(file !== undefined && { file }), env: process.env });
-  const { paramsOf } = await import('../../../shared/io/report-params.ts');
-  return paramsOf(config, record, await loadTemplates(wordingsInUse(config.bounce)));
+interface Configured {
+  params: ReportParams;
+  /** Why the bounce role would send none although one could be made. */
+  suppressed: Suppression | undefined;
+}
+
+/** What the bounce role would use, and whether it would. It is loaded when it is needed: with it comes BullMQ. */
+async function configured(
+  file: string | undefined,
+  records: readonly DispositionRecord[],
+  original: Uint8Array | undefined,
+  wording: WordingOptions,
+): Promise<Configured> {
+  const config: Config = await loadConfig({ ...(file !== undefined && { file }), env: process.env });
+  const [{ paramsOf }, { whyNotTold }] = await Promise.all([
+    import('../../../shared/io/report-params.ts'),
+    import('../../bounce/report.ts'),
+  ]);
+  const [record] = records;
+  const settings = { ...reportSettingsOf(config.bounce, record), ...wording };
+  const templates = new Map([[settings.template, await loadTemplate({ ...settings, keys: keysOf(wording) })]]);
+  const bounce = { ...config.bounce, tenants: {}, ...settings };
+  const header = original && Buffer.from(headerOf(original)).toString('latin1');
+  const policy: ReportPolicy = {
+    rules: config.bounce.suppress,
+    maxHops: config.bounce.maxHops,
+    isOwnDomain: ownDomains(config.ingress.domains),
+    isReadHere: reportAddresses(config.ingress.reports.to),
+  };
+  const reasons = records.map((one) => whyNotTold(one, header, config, policy));
+  return {
+    params: paramsOf({ ...config, bounce }, record, templates),
+    suppressed: reasons.every((reason) => reason !== undefined) ? reasons[0] : undefined,
+  };
 }
 
 function whyNot(record: DispositionRecord, original: Uint8Array | undefined): string {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../../../shared/core/duration.ts';
 import { parseReply, replyOnOneLine, type Reply } from '../../../shared/core/reply.ts';
+import { responseLine } from '../../../shared/core/rules/response-line.ts';
 import type { Rule, RuleSet } from '../../../shared/core/rules/rule-file.ts';
 import { judgeByRules, type RuleVerdict, type StatusChange } from '../../../shared/core/rules/verdict.ts';
 import { loadConfig } from '../../../shared/io/config-load.ts';
@@ -43,7 +44,8 @@ export async function run(args: string[]): Promise<number> {
     return test(file, { response, domain: domain ?? '', site: site ?? '' }, config, json);
   }
   if (verb === 'backtest' && file !== undefined && others.length === 0 && [response, domain, site].every((value) => value === undefined)) {
-    const age = parseDuration(since ?? '24h');
+    // A bare number could be anything.
+    const age = /^\s*\d*\s*$/.test(since ?? '24h') ? undefined : parseDuration(since ?? '24h');
     if (age === undefined) throw new UsageError(`"${since}" is no time such as 24h`);
     return backtest(file, age, config, json);
   }
@@ -60,8 +62,9 @@ async function test(
   const { responseLineBreaks } = (await settings(config)).delivery;
   const reply = parseAnswer(asked.response);
   const verdict = judgeByRules(rules, reply, asked, responseLineBreaks);
+  const seen = responseLine(reply, responseLineBreaks);
   const isMatch = verdict.status !== undefined || verdict.classRule !== undefined;
-  process.stdout.write(json ? `${JSON.stringify(verdictAsJson(reply, verdict), null, 2)}\n` : tellVerdict(reply, verdict, file));
+  process.stdout.write(json ? `${JSON.stringify(verdictAsJson(seen, verdict), null, 2)}\n` : tellVerdict(seen, verdict, file));
   return isMatch ? 0 : 1;
 }
 
@@ -103,6 +106,7 @@ function parseAnswer(response: string): Reply {
   const code = /^\d{3}/.exec(response)?.[0] ?? '';
   const reply = parseReply(lines.map((line) => (/^\d{3}(?:[- ]|$)/.test(line) ? line : `${code} ${line}`)));
   if (!reply) throw new UsageError(`"${response.slice(0, 80)}" is no response such as "550 5.1.1 no such user"`);
+  if (reply.code < 400) throw new UsageError(`"${response.slice(0, 80)}" is no rejection: rules are asked about codes from 400 on`);
   return reply;
 }
 
@@ -116,8 +120,8 @@ const outcomes: Record<StatusChange, string> = {
 const show = ({ number, line, match }: Rule): string => `rule ${number} (line ${line}) ${JSON.stringify(match)}`;
 const place = ({ number, line, match }: Rule): Pick<Rule, 'number' | 'line' | 'match'> => ({ number, line, match });
 
-function tellVerdict(reply: Reply, { status, refused, classRule, bounceClass, builtinClass }: RuleVerdict, file: string): string {
-  const lines = [`response: ${printable(replyOnOneLine(reply))}`];
+function tellVerdict(response: string, { status, refused, classRule, bounceClass, builtinClass }: RuleVerdict, file: string): string {
+  const lines = [`response: ${printable(response)}`];
   if (status) {
     lines.push(`status:   ${show(status.rule)}`);
     if (status.change !== 'none') lines.push(`          ${printable(replyOnOneLine(status.reply))}`);
@@ -127,9 +131,9 @@ function tellVerdict(reply: Reply, { status, refused, classRule, bounceClass, bu
   return `${lines.join('\n')}\n`;
 }
 
-function verdictAsJson(reply: Reply, { status, refused, classRule, bounceClass, builtinClass }: RuleVerdict) {
+function verdictAsJson(response: string, { status, refused, classRule, bounceClass, builtinClass }: RuleVerdict) {
   return {
-    response: replyOnOneLine(reply),
+    response,
     matches: status !== undefined || classRule !== undefined,
     status: status
       ? {

@@ -1,3 +1,4 @@
+import type { FeedbackReport } from '../../../shared/core/inbound/feedback.ts';
 import { formatDate } from '../../../shared/core/date.ts';
 import { fieldTextUtf8 } from '../../../shared/core/dsn/field.ts';
 import type { ParsedRecipient, ParsedReport } from '../../../shared/core/dsn/parse.ts';
@@ -13,7 +14,32 @@ export function tellReport(report: ParsedReport): string {
   return `${[...groups.map(table).filter((group) => group !== ''), ...text].join('\n\n')}\n`;
 }
 
-/** The same for programs: the names of `ParsedReport`, times in RFC 3339, of the returned content only its size in octets. */
+/** What a complaint says (RFC 5965), by the names of its fields. */
+export function tellFeedback(report: FeedbackReport): string {
+  const lists = (name: string, values: readonly string[]): Row[] => values.map((value) => [name, value]);
+  const rows: Row[] = [
+    ['Feedback-Type', report.feedback_type || undefined],
+    ['User-Agent', report.user_agent || undefined],
+    ['Version', report.version || undefined],
+    ['Arrival-Date', report.arrival_date === null ? undefined : formatDate(Date.parse(report.arrival_date))],
+    ['Incidents', report.incidents?.toString()],
+    ['Original-Envelope-Id', report.original_envelope_id ?? undefined],
+    ['Original-Mail-From', report.original_mail_from ?? undefined],
+    ['Reporting-MTA', report.reporting_mta ? `${report.reporting_mta.mta_type}; ${report.reporting_mta.name}` : undefined],
+    ['Source-IP', report.source_ip ?? undefined],
+    ...lists('Authentication-Results', report.authentication_results),
+    ...lists('Original-Rcpt-To', report.original_rcpt_to),
+    ...lists('Reported-Domain', report.reported_domain),
+    ...lists('Reported-URI', report.reported_uri),
+    ...Object.entries(report.extensions).flatMap(([name, values]) => lists(name, values)),
+  ];
+  const header = report.original_message?.trimEnd().split(/\r\n|[\r\n]/) ?? [];
+  const returned =
+    header.length === 0 ? [] : [`Header of the message:\n${header.map((line) => `  ${fieldTextUtf8(line)}`.trimEnd()).join('\n')}`];
+  return `${[table(rows), ...returned].join('\n\n')}\n`;
+}
+
+/** The same of a delivery report for programs: the names of `ParsedReport`, times in RFC 3339, of the returned content only its size in octets. */
 export function reportAsJson({ arrivalDate, recipients, returned, ...rest }: ParsedReport): string {
   return jsonForTerminal({
     ...rest,
