@@ -1,6 +1,6 @@
-import { isAscii, parsePath } from './address.ts';
 import { isInNetworks, parseCidr, parseIp } from './cidr.ts';
 import type { Config } from './config.ts';
+import { mailboxProblem, readMailbox } from './mailbox.ts';
 import { hookName } from './subscriptions.ts';
 import { parseHostPort, parseStaticRoutes } from './static-route.ts';
 
@@ -134,13 +134,10 @@ function checkWebhooks({ webhooks }: Config): Contradiction[] {
 const ownFields = /^(?:host|connection|content-type|content-length|transfer-encoding|expect|rebound-signature|idempotency-key)$/i;
 
 function checkReports({ bounce, hostname }: Config): Contradiction[] {
-  const from = bounce.from || `mailer-daemon@${hostname}`;
-  const address = /<([^<>]*)>\s*$/.exec(from)?.[1] ?? from.trim();
-  const author = isAscii(from) ? parsePath(`<${address}>`, 0)?.mailbox : undefined;
-  if (!author?.domain) {
-    const example = '"help@example.com" or "Help Desk <help@example.com>"';
-    return bounce.from ? [{ keys: ['bounce.from'], message: `expected an address such as ${example}` }] : [];
-  }
+  const problem = bounce.from && mailboxProblem(bounce.from);
+  if (problem) return [{ keys: ['bounce.from'], message: problem }];
+  const author = readMailbox(bounce.from || `mailer-daemon@${hostname}`);
+  if (!author) return [];
   const found = bounce.dkim
     .filter(({ domain }) => !doesAlign(author.domain.toLowerCase(), domain.toLowerCase()))
     .map(({ domain }) => ({
