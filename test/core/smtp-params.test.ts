@@ -68,6 +68,7 @@ const rcpt: [line: string, command: RcptCommand, smtpUtf8?: boolean][] = [
   ['RCPT TO:<a@b.test> ORCPT=x-foo;a+20b', { mailbox: box('a@b.test'), orcpt: 'x-foo;a+20b' }],
   ['RCPT TO:<a@b.test> ORCPT=utf-8;\\x{E9}@b.test', { mailbox: box('a@b.test'), orcpt: 'utf-8;\\x{E9}@b.test' }],
   ['RCPT TO:<a@b.test> ORCPT=UTF-8;é@b.test', { mailbox: box('a@b.test'), orcpt: 'UTF-8;é@b.test' }, true],
+  [`RCPT TO:<a@b.test> ORCPT=utf-8;${'é'.repeat(247)}`, { mailbox: box('a@b.test'), orcpt: `utf-8;${'é'.repeat(247)}` }, true],
   [`RCPT TO:<a@b.test> ORCPT=rfc822;${'x'.repeat(493)}`, { mailbox: box('a@b.test'), orcpt: `rfc822;${'x'.repeat(493)}` }],
 ];
 for (const [line, command, smtpUtf8 = false] of rcpt) {
@@ -102,3 +103,8 @@ for (const [line, reply] of badRcpt) {
     assert.ok(!parsed.ok && replyOnOneLine(parsed.reply).startsWith(reply), JSON.stringify(parsed));
   });
 }
+
+test('a UTF-8 ORCPT is measured in octets, of which 500 are taken', () => {
+  const isTaken = (count: number): boolean => parseRcpt(`RCPT TO:<a@b.test> ORCPT=utf-8;${'é'.repeat(count)}`, true).ok;
+  assert.deepEqual([isTaken(247), isTaken(248)], [true, false]);
+});
