@@ -36,7 +36,9 @@ const languageTag = z
 const hostname = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, { error: 'expected a host name' });
 
 const retry = {
-  interval: duration('20m').describe('Wait before the second attempt; doubles after each further one'),
+  interval: duration('30m').describe(
+    'Wait before the second attempt (RFC 5321 4.5.4.1: at least 30 minutes); doubles after each further one',
+  ),
   maxInterval: duration('4h').describe('The longest wait between two attempts'),
   maxAge: duration('5d').describe('Age at which a message that still fails expires (RFC 5321 4.5.4.1: 4 to 5 days)'),
   jitter: z.number().min(0).max(0.5).default(0.05).describe('Spread of each wait, as a part of it, so that retries do not come in waves'),
@@ -161,10 +163,10 @@ export const configSchema = z.strictObject({
         .default([])
         .describe('Rule files: status and bounce class by what a server said; see docs/rules.md'),
       rulesInterval: duration('10s').describe('How often the rule files are looked at for changes'),
-      ruleLineBreaks: z
+      responseLineBreaks: z
         .enum(['escaped', 'space'])
         .default('escaped')
-        .describe('Breaks between the lines of a response, as rules see them: the four characters \\r\\n, or one space'),
+        .describe('Breaks between the lines of a response, as rules and policy see them: the four characters \\r\\n, or one space'),
       sites: z
         .record(
           z.string(),

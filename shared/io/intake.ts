@@ -10,7 +10,7 @@ import { newMessageId } from './ids.ts';
 import type { Lanes } from './lanes.ts';
 import { holderOf } from './original-holds.ts';
 import type { Queues, Transaction } from './queues.ts';
-import { withTimeout } from './redis.ts';
+import { withTimeout } from './with-timeout.ts';
 import type { Router } from './router.ts';
 import { reportAddresses } from './report-addresses.ts';
 import { openSentIndex } from './sent-index.ts';

@@ -1,15 +1,14 @@
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { formatResponse, timeFields, type DispositionRecord } from '../../shared/core/disposition.ts';
-import { egressPath, parseLaneName } from '../../shared/core/lane.ts';
-import { classifyBounce } from '../../shared/core/bounce-class.ts';
+import { egressPath } from '../../shared/core/lane.ts';
 import type { Judgement, Verdict } from '../../shared/core/judge.ts';
 import type { Peer } from '../../shared/core/outcome.ts';
-import { localReply, type Reply } from '../../shared/core/reply.ts';
-import { parseQueueName } from '../../shared/core/queue-name.ts';
+import { localReply } from '../../shared/core/reply.ts';
 import { recipientField, recordBase } from '../../shared/core/reception.ts';
 import { isWarningDue } from '../../shared/core/schedule.ts';
 import { parseNext, type HeldJob, type Taken, type Transaction } from '../../shared/io/queues.ts';
 import type { DeliveryProtocol } from './attempt.ts';
+import { classify } from './classify.ts';
 import type { World } from './world.ts';
 
 /** The answer to settling: the next job of the lane if one was asked for and is there, and how many wait behind it. */
@@ -45,9 +44,10 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
   // Nothing is waited for that is not told: a message with one outcome has its report at once.
   const isOneOfMany = bounce.hold > 0 && (job.others === true || verdict.judgements.length > 1);
   const hold = isOneOfMany ? (job.others ? bounce.hold : 0) : undefined;
+  const classes = await classify(verdict.judgements, held.queue, job.queue, world);
   return transact(held, fetchNext, world, (tx) => {
     for (const [n, judgement] of verdict.judgements.entries())
-      world.dispositions.publish(tx, record(attempted, { ...judgement, n, warns }, world), hold);
+      world.dispositions.publish(tx, record(attempted, { ...judgement, n, warns, bounceClass: classes[n] }, world), hold);
     if (!remaining) return undefined;
     const reply = verdict.judgements.find(({ type }) => type === 'TransientFailure')?.reply;
     const data: DeliveryJob = {
@@ -153,16 +153,14 @@ function read(results: unknown[], finishedAt: number, world: World, held: HeldJo
   return { next: { kind: 'empty' }, waiting: 0 };
 }
 
-function classOf(reply: Reply, { held, job }: Attempted, { rules, context }: World): string {
-  const place = { domain: parseQueueName(job.queue).domain, site: parseLaneName(held.queue)?.site ?? '' };
-  return classifyBounce(reply, rules.current && { rules: rules.current, place, lineBreaks: context.config.delivery.ruleLineBreaks });
-}
-
 const letters: Record<Judgement['type'], string> = { Delivery: 'd', Bounce: 'b', TransientFailure: 't', Expiration: 'x', AdminBounce: 'a' };
 
-function record(attempted: Attempted, judgement: Judgement & { n: number; warns: boolean }, world: World): DispositionRecord {
+/** With its place in the verdict, its class, and whether senders who want to hear of delays are warned. */
+type NumberedJudgement = Judgement & { n: number; warns: boolean; bounceClass: string | undefined };
+
+function record(attempted: Attempted, judgement: NumberedJudgement, world: World): DispositionRecord {
   const { held, job, verdict, expires, peer, protocol, tls } = attempted;
-  const { type, recipients, reply, n, warns } = judgement;
+  const { type, recipients, reply, n, warns, bounceClass } = judgement;
   const now = Date.now();
   const { envelope } = job;
   return {
@@ -176,7 +174,7 @@ function record(attempted: Attempted, judgement: Judgement & { n: number; warns:
     peer_address: judgement.isEarlier ? (job.last?.peer ?? null) : peer,
     ...timeFields(now),
     num_attempts: job.attempts + 1,
-    bounce_classification: type === 'Delivery' ? 'Uncategorized' : classOf(reply, attempted, world),
+    bounce_classification: bounceClass ?? 'Uncategorized',
     egress_source: job.source,
     delivery_protocol: peer ? (protocol ?? null) : null,
     ...(tls && { tls_protocol_version: tls.protocol, tls_cipher: tls.cipher }),
