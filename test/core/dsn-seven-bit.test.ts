@@ -42,7 +42,7 @@ for (const [language, charset, want] of [
   ['es', 'utf-8', /\r\n\r\nSolo se devuelve el encabezado[^]*de 8 bits\.\r\n$/],
   ['en', 'us-ascii', /\r\n\r\nOnly the header of the message is returned[^]*no 8-bit content\.\r\n$/],
 ] as const) {
-  test(`the sentence is in the language of the text: ${language} (rule 74) (rule 114)`, () => {
+  test(`the sentence is in the language of the text: ${language} (rules 74, 114)`, () => {
     const content = recoded(reportOf(bounce(), { template: 'plain', language }, latin1).content);
     const { header } = apart(content).parts[0] ?? assert.fail();
     assert.ok(header.startsWith(`Content-Type: text/plain; charset=${charset}\r\n`), header);

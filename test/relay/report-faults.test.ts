@@ -96,7 +96,7 @@ for (const driver of ['redis', 'disk'] as const) {
   ] as const) {
     // Of what Redis holds nothing is cut.
     if (driver === 'redis' && lose !== rm) continue;
-    test(`a message whose content ${name} (${driver}) is reported all the same, and the report says so (rule 21) (rule 73)`, async (t) => {
+    test(`a message whose content ${name} (${driver}) is reported all the same, and the report says so (rules 21, 73)`, async (t) => {
       const config: ConfigInput = { spool: { driver, threshold: '1KB', minFreeDisk: 0 } };
       const relay = await startRebound(t, { deliveries: 0, bounces: false, sink, config });
       await relay.send({ from: home, to: 'bob@dest.test', text: 'some words\r\n'.repeat(400) });
