@@ -251,7 +251,8 @@ for (const compatibility of [undefined, 'kumomta'] as const) {
           if (!compatibility) assertWellFormed(report.content, report, recipients);
           const parsed = parseRfc3464(report.content);
           const statuses = readFields(statusOf(report)).filter(({ name }) => name === 'Status');
-          if (!compatibility) for (const { value } of statuses) assert.match(value, /^[45](?:\.(?:0|[1-9]\d{0,2})){2}(?: \([ -'*-[\]-~]+\))?$/);
+          if (!compatibility)
+            for (const { value } of statuses) assert.match(value, /^[45](?:\.(?:0|[1-9]\d{0,2})){2}(?: \([ -'*-[\]-~]+\))?$/);
           assert.equal(parsed?.recipients.length, recipients);
           for (const recipient of parsed.recipients) {
             assert.equal(recipient.action, 'failed');
