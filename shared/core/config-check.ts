@@ -51,10 +51,22 @@ const loopback = ['127.0.0.0/8', '::1/128'].flatMap((text) => parseCidr(text) ??
 
 function checkAdmin({ admin }: Config): Contradiction[] {
   const isLocal = admin.host === 'localhost' || isInNetworks(admin.host, loopback);
-  if (isLocal || admin.password) return [];
+  const users = [...(admin.password ? [admin.user] : []), ...admin.users.map(({ name }) => name)];
+  const twice = (names: string[], key: string): Contradiction[] => {
+    const name = repeated(names);
+    return name === undefined ? [] : [{ keys: [key], message: `"${name}" stands there twice` }];
+  };
+  const found = [
+    ...twice(users, 'admin.users'),
+    ...twice(
+      admin.tokens.map(({ name }) => name),
+      'admin.tokens',
+    ),
+  ];
+  if (isLocal || users.length + admin.tokens.length > 0) return found;
   return [
     {
-      keys: ['admin.password', 'admin.host'],
+      keys: ['admin.password', 'admin.users', 'admin.tokens', 'admin.host'],
       message: `a password is needed because admin.host (${admin.host}) can be reached from other machines`,
     },
   ];
@@ -100,7 +112,6 @@ function checkOutbound({ outbound, delivery }: Config): Contradiction[] {
 
 function checkNames({ outbound, ingress, admin }: Config): Contradiction[] {
   const found: Contradiction[] = [];
-  const repeated = (names: string[]): string | undefined => names.find((name, i) => names.indexOf(name) !== i);
   const source = repeated(outbound.sources.map(({ name }) => name));
   if (source) found.push({ keys: ['outbound.sources'], message: `"${source}" stands there twice` });
   const user = repeated(ingress.users.map(({ name }) => name));
@@ -109,6 +120,8 @@ function checkNames({ outbound, ingress, admin }: Config): Contradiction[] {
     found.push({ keys: ['admin.port', 'ingress.port'], message: 'must be another port than ingress.port' });
   return found;
 }
+
+const repeated = (names: string[]): string | undefined => names.find((name, i) => names.indexOf(name) !== i);
 
 // A URL may hold a secret: no message repeats it.
 function checkWebhooks({ webhooks }: Config): Contradiction[] {
@@ -145,10 +158,8 @@ function checkReports({ bounce, hostname }: Config): Contradiction[] {
       message: `a signature of ${domain} says nothing for reports from ${author.address} (DMARC): use a key of ${author.domain} or of a domain above it, or set bounce.from to an address of ${domain}`,
     }));
   const names = bounce.dkim.map(({ domain, selector }) => `${selector}._domainkey.${domain}`.toLowerCase());
-  const repeated = names.find((name, i) => names.indexOf(name) !== i);
-  return repeated
-    ? [...found, { keys: ['bounce.dkim'], message: `${repeated} stands there twice: each key has a selector of its own` }]
-    : found;
+  const twice = repeated(names);
+  return twice ? [...found, { keys: ['bounce.dkim'], message: `${twice} stands there twice: each key has a selector of its own` }] : found;
 }
 
 /** RFC 7489 §3.1.1: in relaxed mode the domain of the author or one above it, but no top-level domain. */

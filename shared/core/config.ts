@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { adminSchema } from './config-admin.ts';
 import { parseDuration } from './duration.ts';
 import { parseByteSize } from './byte-size.ts';
 import { parseCidr } from './cidr.ts';
@@ -44,10 +45,48 @@ const retry = {
   jitter: z.number().min(0).max(0.5).default(0.05).describe('Spread of each wait, as a part of it, so that retries do not come in waves'),
 };
 
+/** Without defaults: what a queue does not say is taken from `retry`. */
+export const queueSchedule = z.strictObject({
+  interval: retry.interval.unwrap().optional(),
+  maxInterval: retry.maxInterval.unwrap().optional(),
+  maxAge: retry.maxAge.unwrap().optional(),
+  jitter: retry.jitter.unwrap().optional(),
+});
+
 /** What goes well, and what anybody can cause by talking to the SMTP port, must be asked for. */
 const ordinary: readonly string[] = ['Reception', 'Delivery', 'Rejection'];
 
 const tlsPolicy = z.enum(['opportunistic', 'required', 'disabled']);
+const rate = z.string().regex(/^\d+\/\d*(ms|s|m|h)$/, { error: 'expected messages per time such as "50/s"' });
+
+const timeouts = {
+  connect: duration('30s').describe('Connecting'),
+  greeting: duration('5m').describe('Greeting (RFC 5321 4.5.3.2.1)'),
+  command: duration('5m').describe('EHLO, MAIL, RCPT, AUTH, STARTTLS (4.5.3.2.2 and .3)'),
+  data: duration('2m').describe('DATA (4.5.3.2.4)'),
+  block: duration('3m').describe('Sending a part of the content (4.5.3.2.5)'),
+  final: duration('10m').describe('The answer to the final dot (4.5.3.2.6)'),
+};
+
+/** What a policy may say of an egress path, without defaults. */
+export const pathSettings = z.strictObject({
+  connections: z.int().min(1).max(10_000).optional(),
+  concurrency: z.int().min(1).optional(),
+  rate: rate.optional(),
+  messagesPerConnection: z.int().min(1).optional(),
+  idleTimeout: duration('300ms').unwrap().optional(),
+  tls: tlsPolicy.optional(),
+  timeouts: z
+    .strictObject({
+      connect: timeouts.connect.unwrap().optional(),
+      greeting: timeouts.greeting.unwrap().optional(),
+      command: timeouts.command.unwrap().optional(),
+      data: timeouts.data.unwrap().optional(),
+      block: timeouts.block.unwrap().optional(),
+      final: timeouts.final.unwrap().optional(),
+    })
+    .optional(),
+});
 
 export const configSchema = z.strictObject({
   hostname: hostname.default('localhost').describe('Name of this system: banner, EHLO, Received, Reporting-MTA, addresses of reports'),
@@ -173,11 +212,7 @@ export const configSchema = z.strictObject({
           z.strictObject({
             connections: count(20).describe('Connections to this site'),
             concurrency: z.int().min(1).optional().describe('Transactions in flight to this site'),
-            rate: z
-              .string()
-              .regex(/^\d+\/\d*(ms|s|m|h)$/, { error: 'expected messages per time such as "50/s"' })
-              .optional()
-              .describe('Messages per time'),
+            rate: rate.optional().describe('Messages per time'),
           }),
         )
         .default({})
@@ -230,30 +265,12 @@ export const configSchema = z.strictObject({
         )
         .default({})
         .describe('Static routes: domain or "*" to "host:port" or to a host with protocol, TLS and login'),
-      timeouts: z
-        .strictObject({
-          connect: duration('30s').describe('Connecting'),
-          greeting: duration('5m').describe('Greeting (RFC 5321 4.5.3.2.1)'),
-          command: duration('5m').describe('EHLO, MAIL, RCPT, AUTH, STARTTLS (4.5.3.2.2 and .3)'),
-          data: duration('2m').describe('DATA (4.5.3.2.4)'),
-          block: duration('3m').describe('Sending a part of the content (4.5.3.2.5)'),
-          final: duration('10m').describe('The answer to the final dot (4.5.3.2.6)'),
-        })
-        .prefault({}),
+      timeouts: z.strictObject(timeouts).prefault({}),
     })
     .prefault({}),
   retry: z.strictObject(retry).prefault({}),
   queues: z
-    .record(
-      z.string(),
-      z.strictObject({
-        // Without defaults: what a queue does not say is taken from `retry`.
-        interval: retry.interval.unwrap().optional(),
-        maxInterval: retry.maxInterval.unwrap().optional(),
-        maxAge: retry.maxAge.unwrap().optional(),
-        jitter: retry.jitter.unwrap().optional(),
-      }),
-    )
+    .record(z.string(), queueSchedule)
     .default({})
     .describe('Schedules of single queues, by queue name (campaign:tenant@domain), tenant (tenant@) or domain'),
   bounce: z
@@ -378,14 +395,7 @@ export const configSchema = z.strictObject({
       maxSize: bytes('5GB').describe('Size of the archive beyond which the oldest are deleted; a million take about 100 MB'),
     })
     .prefault({}),
-  admin: z
-    .strictObject({
-      host: z.string().default('127.0.0.1').describe('Address to listen on; beyond loopback needs admin.password'),
-      port: port(8080).describe('Dashboard, API and metrics of queues'),
-      user: z.string().default('admin').describe('Login name'),
-      password: z.string().default('').describe('Password; empty: no login, loopback only'),
-    })
-    .prefault({}),
+  admin: adminSchema,
   health: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address of /healthz, /readyz and /metrics of a worker'),
@@ -397,6 +407,7 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 export type ConfigInput = z.input<typeof configSchema>;
+export type PathSettings = z.output<typeof pathSettings>;
 export type RetrySchedule = Config['retry'];
 export type BounceConfig = Config['bounce'];
 export type WebhookConfig = Config['webhooks'][string];

@@ -62,6 +62,7 @@ export function openMetrics(instance: string) {
     }),
     hookDepth: gauge('rebound_hook_depth', 'Records by subscriber and state: waiting, delayed, active, dead (admin only)', 'hook', 'state'),
     queueDepth: gauge('rebound_queue_depth', 'Messages waiting, delayed and in flight over all lanes (admin only)', 'state'),
+    eventStreams: gauge('rebound_event_streams', 'Open event streams of the API (admin only)'),
     redisErrors: counter('rebound_redis_errors_total', 'Failed Redis operations, by operation', 'operation'),
     policyFailures: counter(
       'rebound_policy_failures_total',

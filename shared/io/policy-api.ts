@@ -17,3 +17,25 @@ export { jsonLoad } from './json-load.ts';
 export { memoize } from './policy-memoize.ts';
 export { parseMime } from '../core/dsn/mime.ts';
 export { regexSetMap } from '../core/rules/regex-set.ts';
+export { reject } from '../core/policy/reject.ts';
+export type { Rejected } from '../core/policy/reject.ts';
+export type {
+  AuthDecision,
+  Decision,
+  RcptDecision,
+  SmtpServerAuthPlain,
+  SmtpServerConnectionAccepted,
+  SmtpServerEhlo,
+  SmtpServerMailFromAccepted,
+  SmtpServerRcptToAccepted,
+} from '../core/policy/smtp-decisions.ts';
+export type { HeaderChange } from '../core/header-edit.ts';
+export type {
+  MessageChanges,
+  MessageReceived,
+  MessageReceivedResult,
+  SmtpServerMessageReceived,
+} from '../core/policy/smtp-server-message-received.ts';
+export type { GetQueueConfig, QueueConfig } from '../core/policy/get-queue-config.ts';
+export type { EgressPathConfig, GetEgressPathConfig } from '../core/policy/get-egress-path-config.ts';
+export type { RequeueChanges, RequeuedMessage, RequeueMessage, RequeueMessageResult } from '../core/policy/requeue-message.ts';

@@ -5,11 +5,12 @@ import { inspect } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { DispositionRecord } from '../core/disposition.ts';
 import { registerHandlers, typeNameOf, type Handlers, type Hooks } from '../core/policy/define.ts';
-import { eventNames, type EventName } from '../core/policy/events.ts';
 import type { HookRegistration } from '../core/policy/hook-registration.ts';
 import type { MessageFacts } from '../core/hook-message.ts';
 import { generateRfc3464Message, hearReply, injectMessage, messageOf, runCall } from './policy-asks.ts';
 import type { Question, Reply } from './policy-asks.ts';
+import { eventNames, isSecretEvent, type EventName } from '../core/policy/events.ts';
+import { PolicyReject } from '../core/policy/reject.ts';
 
 export interface ThreadData {
   file: string;
@@ -81,7 +82,8 @@ async function obey({ id, event, args }: Order & { kind: 'call' }, handlers: Han
     answer(id, await result);
   } catch (error) {
     Atomics.store(running, 0, 0);
-    say({ kind: 'threw', id, message: describe(error) });
+    if (error instanceof PolicyReject) answer(id, error.value);
+    else say({ kind: 'threw', id, message: isSecretEvent(event) ? describeBriefly(error) : describe(error) });
   }
 }
 
@@ -121,6 +123,10 @@ function describe(error: unknown): string {
   const place = placeOf(error.stack ?? '');
   return `${place ?? (error instanceof SyntaxError ? lastLoaded : file)}: ${words.slice(0, 1000)}`;
 }
+
+/** The place alone: the words may hold the password that the handler was given. */
+const describeBriefly = (error: unknown): string =>
+  `${(error instanceof Error ? placeOf(error.stack ?? '') : undefined) ?? file}: the handler threw (its words are left out, they may hold a password)`;
 
 /** The first place in a stack that lies in a file of the policy. */
 function placeOf(stack: string): string | undefined {

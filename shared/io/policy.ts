@@ -17,8 +17,16 @@ export interface PolicyLink {
    * Resolves with undefined, which every event takes for "as it would be without me", when the handler failed.
    */
   handlerOf<E extends EventName>(event: E): ((...args: ArgsOf<E>) => Promise<unknown>) | undefined;
+  /** The same for whoever must tell a failure from nothing: resolves with undefined when the handler failed. */
+  callOf<E extends EventName>(event: E): ((...args: ArgsOf<E>) => Promise<{ value: unknown } | undefined>) | undefined;
+  /** Is there a handler in the policy that was loaded last, though it may not be called just now? */
+  handles(event: EventName): boolean;
+  /** Counts the loads: what was remembered of a handler is not of another version's. */
+  readonly version: number;
   /** A handler returned what cannot be used. */
   complain(event: EventName, problem: string): void;
+  /** What is in force; undefined where there is none. */
+  loaded(): LoadedPolicyInfo | undefined;
   /** Of the policy that was loaded last: another array after each load. They stay while its thread is replaced. */
   readonly hooks: readonly HookRegistration[];
   /** Calls `listener` whenever `hooks` is another array. */
@@ -31,6 +39,14 @@ export interface PolicyLink {
   /** Loads the file again; the policy in force stays when it cannot be used. */
   reload(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface LoadedPolicyInfo {
+  file: string;
+  /** Those that it has handlers for. */
+  events: EventName[];
+  /** RFC 3339. */
+  since: string;
 }
 
 /** How often the files of the policy are looked at. Milliseconds. */
@@ -53,7 +69,11 @@ export async function openPolicy(config: Config['policy'], log: Logger, metrics:
 /** Without a policy file. */
 export const noPolicy: PolicyLink = {
   handlerOf: () => undefined,
+  callOf: () => undefined,
+  handles: () => false,
+  version: 0,
   complain: () => undefined,
+  loaded: () => undefined,
   hooks: [],
   onHooks: () => undefined,
   runHook: (name) => Promise.reject(new Error(`there is no hook ${name}`)),
@@ -71,6 +91,8 @@ class LoadedPolicy implements PolicyLink {
   /** Until when a handler that hung is not called. */
   readonly #paused = new Map<EventName, number>();
   #host: PolicyHost | undefined;
+  #events: ReadonlySet<EventName> = new Set();
+  #version = 0;
   #files: readonly string[];
   #versions = '';
   #watcher: NodeJS.Timeout | undefined;
@@ -94,18 +116,35 @@ class LoadedPolicy implements PolicyLink {
   }
 
   handlerOf<E extends EventName>(event: E): ((...args: ArgsOf<E>) => Promise<unknown>) | undefined {
+    const call = this.callOf(event);
+    return call && (async (...args) => (await call(...args))?.value);
+  }
+
+  callOf<E extends EventName>(event: E): ((...args: ArgsOf<E>) => Promise<{ value: unknown } | undefined>) | undefined {
     const host = this.#host;
     if (!host?.events.has(event) || this.#isPaused(event)) return undefined;
     return async (...args) => {
       const answer = await host.call(event, args, this.#config.timeout);
-      if (answer.kind === 'returned') return answer.value;
+      if (answer.kind === 'returned') return { value: answer.value };
       this.#count(event, answer.kind, answer.message);
       return undefined;
     };
   }
 
+  handles(event: EventName): boolean {
+    return this.#events.has(event);
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
   complain(event: EventName, problem: string): void {
     this.#count(event, 'nonsense', problem);
+  }
+
+  loaded(): LoadedPolicyInfo | undefined {
+    return this.#host && { file: this.#config.file, events: [...this.#host.events], since: new Date(this.#loadedAt).toISOString() };
   }
 
   onHooks(listener: () => void): void {
@@ -157,6 +196,8 @@ class LoadedPolicy implements PolicyLink {
       const before = this.#host;
       this.#host = host;
       this.hooks = host.hooks;
+      this.#events = host.events;
+      this.#version += 1;
       this.#loadedAt = Date.now();
       this.#metrics.policyLoads.inc({ result: 'loaded' });
       this.#log.info({ event: 'policy_loaded', file, events: [...host.events], hooks: host.hooks.map(({ name }) => name) });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { RedisConnection, RedisQueueBackend, QueueKeys } from 'bullmq';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Config } from '../core/config.ts';
@@ -235,4 +236,22 @@ export async function readMemory(redis: RedisLink): Promise<RedisMemory> {
 /** The URL without its password, for messages. */
 export function hideSecrets(url: string): string {
   return url.replace(/:\/\/.*@/, '://[hidden]@');
+}
+
+/**
+ * The work's own result however long it takes, as long as Redis answers other commands meanwhile; when it does not within
+ * `ms`, rejects and has `isReady` be false until it does. Commands wait for ever otherwise when a server hangs.
+ */
+export async function whileAnswering<T>(redis: RedisLink, work: Promise<T>, ms: number): Promise<T> {
+  const pending = Symbol('pending');
+  for (;;) {
+    const timer = new AbortController();
+    const result = await Promise.race([work, delay(ms, pending, { signal: timer.signal })]).finally(() => timer.abort());
+    if (result !== pending) return result as T;
+    await withTimeout(redis.client.ping(), ms).catch((error: unknown) => {
+      work.catch(() => undefined);
+      redis.suspect();
+      throw error;
+    });
+  }
 }

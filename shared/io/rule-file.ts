@@ -8,6 +8,8 @@ import { textLoad } from './json-load.ts';
 export interface RuleFiles {
   /** The rules of all files, those of the first file first; undefined when no file is named. */
   readonly current: RuleSet | undefined;
+  /** The files in force, and how many rules each has. */
+  loaded(): { file: string; rules: number }[];
   close(): void;
 }
 
@@ -36,7 +38,7 @@ export async function loadRuleFile(path: string): Promise<RuleSet> {
  * Later a file that is gone, half written or wrong leaves the rules as they were, and is told of once.
  */
 export async function openRuleFiles({ paths, interval, log, metrics }: RuleFilesOptions): Promise<RuleFiles> {
-  if (paths.length === 0) return { current: undefined, close: () => undefined };
+  if (paths.length === 0) return { current: undefined, loaded: () => [], close: () => undefined };
   const files = await Promise.all(
     paths.map(async (path) => {
       // The mark is taken before the text: a change in between is seen as one at the next look.
@@ -77,6 +79,7 @@ export async function openRuleFiles({ paths, interval, log, metrics }: RuleFiles
     get current() {
       return current;
     },
+    loaded: () => files.map(({ path, rules }) => ({ file: path, rules: rules.rules.length })),
     close: () => clearInterval(timer),
   };
 }

@@ -116,8 +116,14 @@ test('a further role joins through the Redis of a running start', async (t) => {
   await untilRunning(it);
   const more = await rebound(t, 'delivery', { REBOUND_DATA_DIR: it.dataDir });
   await until(() => more.events().some(({ event }) => event === 'ready'), more.stderr);
+  const atWork = async (): Promise<string[]> => {
+    const answer = await fetch(`http://127.0.0.1:${Number(/http:\S+:(\d+)/.exec(it.stdout())?.[1])}/api/workers`);
+    return ((await answer.json()) as { workers: { role: string }[] }).workers.map(({ role }) => role);
+  };
+  assert.deepEqual(await atWork(), ['admin', 'bounce', 'delivery', 'delivery', 'ingress']);
   more.process.kill('SIGTERM');
   assert.equal(await more.exitCode(), 0);
+  assert.deepEqual(await atWork(), ['admin', 'bounce', 'delivery', 'ingress']);
 });
 
 test('a second start on the same data is refused in one line', async (t) => {

@@ -295,18 +295,18 @@ test('dispositions come newest first, by type and recipient, in pages', async (t
   assert.deepEqual((await ids('recipient=r7@dest.test')).ids, ['e7']);
   assert.equal((await ids('recipient=@D1.test')).ids.length, 15);
   const seen: string[] = [];
-  for (let before = ''; ;) {
-    const page = await ids(`limit=7${before}`);
+  for (let cursor = ''; ;) {
+    const page = await ids(`limit=7${cursor}`);
     seen.push(...page.ids);
     if (page.next === null) break;
-    before = `&before=${page.next}`;
+    cursor = `&cursor=${page.next}`;
   }
   assert.deepEqual(
     seen,
     Array.from({ length: 30 }, (_, n) => `e${29 - n}`),
     'pages neither repeat nor skip',
   );
-  for (const query of ['type=bounce', 'limit=0', 'limit=x', 'before=now', 'recipeint=a', 'limit=1001']) {
+  for (const query of ['type=bounce', 'limit=0', 'limit=x', 'cursor=now', 'recipeint=a', 'limit=1001']) {
     const answer = await ask(`/api/dispositions?${query}`);
     assert.equal(answer.status, 400, query);
     assert.match(String(answer.headers['content-type']), /^application\/problem\+json/);
@@ -474,12 +474,12 @@ test('metrics tell how much waits, and the lanes where', async (t) => {
   ] as const) {
     assert.match(body, new RegExp(`^rebound_queue_depth\\{state="${state}",instance="admin-test"\\} ${value}$`, 'm'));
   }
-  const { lanes } = (await get('/api/lanes')) as { lanes: { lane: string; heldMs: number }[] };
+  const { lanes } = (await get('/api/lanes')) as { lanes: { lane: string; held_ms: number }[] };
   assert.partialDeepStrictEqual(lanes, [
     { lane, source: 'default', site: 'mx.dest.test', waiting: 1, delayed: 0, active: 1, paused: false },
-    { lane: 'default->other.test', waiting: 0, delayed: 1, active: 0, paused: false, heldMs: 0 },
+    { lane: 'default->other.test', waiting: 0, delayed: 1, active: 0, paused: false, held_ms: 0 },
   ]);
-  const held = lanes[0]?.heldMs ?? 0;
+  const held = lanes[0]?.held_ms ?? 0;
   assert.ok(held > 0 && held <= 5000, `held ${held} ms`);
 });
 

@@ -1,27 +1,45 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
+import type { Role } from '../../shared/core/api/endpoint.ts';
 import { isInNetworks, parseCidr } from '../../shared/core/cidr.ts';
 import type { Config } from '../../shared/core/config.ts';
-import { verifyPassword } from '../../shared/io/password.ts';
+import type { Logger } from '../../shared/io/log.ts';
+import { hashPassword, verifyPassword } from '../../shared/io/password.ts';
+import { openAttempts } from './attempts.ts';
 import { Problem } from './problem.ts';
 
-/**
- * Who may come in: with a password whoever knows it, without one whoever is on this machine. Throws when others could
- * come in without one. The returned function resolves with why a request is refused (401, 403), or undefined.
- */
-export function openAccess(admin: Config['admin']): (request: FastifyRequest) => Promise<Problem | undefined> {
-  if (!admin.password && !isLoopback(admin.host)) {
+/** Who makes a request. */
+export interface Actor {
+  name: string;
+  role: Role;
+}
+
+/** Who may come in: with logins whoever has one, without whoever is on this machine. */
+export interface Access {
+  /** Resolves with who it is, or why nobody comes in (401, 403, 429); undefined where it does not matter. */
+  actorOf(request: FastifyRequest): Promise<Actor | Problem | undefined>;
+}
+
+/** Throws when others than those on this machine could come in without a login. */
+export function openAccess(admin: Config['admin'], log: Logger): Access {
+  const accounts = accountsOf(admin);
+  const hasLogins = accounts.users.size + accounts.tokens.length > 0;
+  if (!hasLogins && !isLoopback(admin.host)) {
     throw new Error(`admin.password is needed because admin.host (${admin.host}) can be reached from other machines`);
   }
-  const logsIn = admin.password ? openLogin(admin) : undefined;
-  return async (request) => {
-    if (open.has(request.url.split('?')[0] ?? '')) return undefined;
-    if (!isSameOrigin(request)) return new Problem(403, 'this request comes from a page of another site');
-    if (logsIn) return (await logsIn(request.headers.authorization)) ? undefined : new Problem(401, 'a login is needed');
-    return isForThisMachine(request, admin.host) ? undefined : notForThisMachine();
+  const logIn = hasLogins ? openLogin(accounts, log) : undefined;
+  return {
+    actorOf: async (request) => {
+      if (open.has(request.url.split('?')[0] ?? '')) return undefined;
+      if (!isOwnPage(request)) return new Problem(403, 'this request comes from a page of another site');
+      if (logIn) return logIn(request);
+      return isForThisMachine(request, admin.host) ? local : notForThisMachine();
+    },
   };
 }
 
+const local: Actor = { name: 'local', role: 'admin' };
 const isLoopback = (host: string): boolean => host === 'localhost' || isInNetworks(host, loopback);
 
 /** What orchestrators ask without a login, and what tells nothing. */
@@ -43,29 +61,77 @@ const notForThisMachine = (): Problem =>
 /** `[::1]:8080` as `::1`, `localhost:8080` as `localhost`. */
 const hostName = (host: string): string => (/^\[(.*)\](?::\d+)?$/.exec(host)?.[1] ?? host.replace(/:\d*$/, '')).toLowerCase();
 
-/** Browsers add the login to requests that pages of other sites make; only ours may change anything. */
-function isSameOrigin({ method, headers }: FastifyRequest): boolean {
-  if (method === 'GET' || method === 'HEAD' || headers.origin === undefined) return true;
-  return headers.origin.replace(/^https?:\/\//, '').toLowerCase() === headers.host?.toLowerCase();
+/**
+ * Browsers add the login to requests that pages of other sites make; only ours may change anything. Both fields are the
+ * browser's own: no page can leave them out or choose them.
+ */
+function isOwnPage({ method, headers }: FastifyRequest): boolean {
+  if (method === 'GET' || method === 'HEAD') return true;
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return false;
+  return headers.origin === undefined || headers.origin.replace(/^https?:\/\//, '').toLowerCase() === headers.host?.toLowerCase();
 }
 
-/** HTTP Basic (RFC 7617). A login that was right is remembered by its digest: each check of a hashed password takes some 40 ms. */
-function openLogin(admin: Config['admin']): (authorization: string | undefined) => Promise<boolean> {
+interface Accounts {
+  users: Map<string, { password: string; role: Role }>;
+  tokens: { name: string; token: string; role: Role }[];
+}
+
+function accountsOf({ user, password, users, tokens }: Config['admin']): Accounts {
+  const first = password ? [{ name: user, password, role: 'admin' as const }] : [];
+  return { users: new Map([...users, ...first].map((each) => [each.name, each])), tokens };
+}
+
+/**
+ * Logins are remembered by their digests: each check of a hash takes some 40 ms, and a page that asks again and again with
+ * an old password guesses only once.
+ */
+const mostKnown = 1000;
+
+/** HTTP Basic (RFC 7617) and Bearer (RFC 6750). */
+function openLogin({ users, tokens }: Accounts, log: Logger): (request: FastifyRequest) => Promise<Actor | Problem> {
   const key = randomBytes(32);
-  const digest = (text: string): Buffer => createHmac('sha256', key).update(text).digest();
-  const user = digest(admin.user);
-  let known: Buffer | undefined;
-  return async (authorization) => {
-    const encoded = /^basic +([A-Za-z0-9+/=]{1,4096})$/i.exec(authorization ?? '')?.[1];
-    if (encoded === undefined) return false;
-    const login = Buffer.from(encoded, 'base64').toString();
-    if (known && timingSafeEqual(known, digest(login))) return true;
+  const digest = (text: string): string => createHmac('sha256', key).update(text).digest('base64');
+  const known = new LRUCache<string, Actor>({ max: mostKnown });
+  const wrong = new LRUCache<string, true>({ max: mostKnown });
+  const attempts = openAttempts();
+  // A name that nobody has takes as long as a wrong password.
+  const nobody = hashPassword(randomBytes(16).toString('hex'));
+
+  const check = async (scheme: string, credentials: string): Promise<Actor | undefined> => {
+    if (scheme === 'bearer') {
+      for (const { name, role, token } of tokens) if (await verifyPassword(credentials, token)) return { name, role };
+      return undefined;
+    }
+    const login = Buffer.from(credentials, 'base64').toString();
     const colon = login.indexOf(':');
-    // Both are looked at in any case: the time taken does not tell which one is wrong.
-    const isUser = timingSafeEqual(user, digest(login.slice(0, Math.max(colon, 0))));
-    const isPassword = await verifyPassword(login.slice(colon + 1), admin.password);
-    if (colon < 0 || !isUser || !isPassword) return false;
-    known = digest(login);
-    return true;
+    const name = login.slice(0, Math.max(colon, 0));
+    const user = users.get(name);
+    const isRight = await verifyPassword(login.slice(colon + 1), user?.password ?? (await nobody));
+    return user && isRight && colon >= 0 ? { name, role: user.role } : undefined;
+  };
+
+  return async (request) => {
+    const match = /^(basic|bearer) +([\x21-\x7e]{1,4096})$/i.exec(request.headers.authorization ?? '');
+    const [scheme = '', credentials = ''] = [match?.[1]?.toLowerCase(), match?.[2]];
+    if (!match) return new Problem(401, 'a login is needed');
+    const id = digest(`${scheme} ${credentials}`);
+    const actor = known.get(id);
+    if (actor) return actor;
+    if (wrong.has(id)) return new Problem(401, 'the login is wrong');
+    const attempt = attempts.begin(request.ip);
+    if (!attempt) {
+      log.warn({ event: 'login_limited', address: request.ip });
+      return new Problem(429, 'too many wrong logins from your address; try again in a minute', {}, { 'retry-after': '60' });
+    }
+    const found = await check(scheme, credentials);
+    if (!found) {
+      wrong.set(id, true);
+      log.warn({ event: 'login_failed', address: request.ip, scheme });
+      return new Problem(401, 'the login is wrong');
+    }
+    attempt.wasRight();
+    known.set(id, found);
+    return found;
   };
 }

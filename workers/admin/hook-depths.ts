@@ -17,9 +17,12 @@ export const queuesOfSubscribers = ({ context }: Pick<World, 'context'>): string
   ...new Set([bounceSubscription, ...context.subscriptions].map(({ queue }) => queue)),
 ];
 
-export function readHookDepths(world: Pick<World, 'context' | 'queues'>): Promise<HookDepth[]> {
+export const readHookDepths = (world: Pick<World, 'context' | 'queues'>): Promise<HookDepth[]> =>
+  readQueueDepths(world, queuesOfSubscribers(world));
+
+export function readQueueDepths(world: Pick<World, 'queues'>, names: readonly string[]): Promise<HookDepth[]> {
   return Promise.all(
-    queuesOfSubscribers(world).map(async (name) => {
+    names.map(async (name) => {
       const counts = await world.queues.backend(name).getCounts(['wait', 'delayed', 'active', 'failed']);
       const [waiting = 0, delayed = 0, active = 0, dead = 0] = counts;
       return { name, waiting, delayed, active, dead };

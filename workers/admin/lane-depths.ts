@@ -14,6 +14,8 @@ export interface LaneDepth {
   paused: boolean;
   /** The site said 421 and is left alone for this time. Milliseconds; 0: it is not. */
   heldMs: number;
+  /** Epoch ms of the reception of the older of two: the next message, and the next one that is due for a retry. */
+  oldest: number | undefined;
 }
 
 export interface Depths {
@@ -57,7 +59,14 @@ async function read(redis: RedisLink, queues: Queues, lanes: Lanes): Promise<Dep
   return { lanes: found, waiting: total('waiting'), delayed: total('delayed'), active: total('active') };
 }
 
-const depthOf = (lane: LaneDepth): number => lane.waiting + lane.delayed + lane.active;
+/** All messages of a lane. */
+export const depthOf = (lane: LaneDepth): number => lane.waiting + lane.delayed + lane.active;
+
+export async function readLane(redis: RedisLink, queues: Queues, name: string): Promise<LaneDepth> {
+  const [lane] = await readSome(redis, queues, [name]);
+  if (!lane) throw new Error('a look at one lane gave none');
+  return lane;
+}
 
 async function readSome(redis: RedisLink, queues: Queues, names: readonly string[]): Promise<LaneDepth[]> {
   const trip = redis.client.pipeline();
@@ -66,10 +75,11 @@ async function readSome(redis: RedisLink, queues: Queues, names: readonly string
     const key = (part: string): string => keys[part] ?? '';
     trip.llen(key('wait')).zcard(key('prioritized')).zcard(key('delayed')).llen(key('active'));
     trip.hexists(key('meta'), 'paused').get(key('limiter')).pttl(key('limiter'));
+    trip.lindex(key('wait'), -1).zrange(key('delayed'), '0', '0');
   }
   const answers = (await trip.exec()) ?? [];
   const value = (lane: number, n: number): unknown => {
-    const [error, answer] = answers[lane * 7 + n] ?? [];
+    const [error, answer] = answers[lane * 9 + n] ?? [];
     if (error) throw error;
     return answer;
   };
@@ -81,5 +91,14 @@ async function readSome(redis: RedisLink, queues: Queues, names: readonly string
     active: Number(value(i, 3)),
     paused: value(i, 4) === 1,
     heldMs: Number(value(i, 5)) > heldCount ? Math.max(0, Number(value(i, 6))) : 0,
+    oldest: oldestOf([value(i, 7), ...(value(i, 8) as unknown[])]),
   }));
+}
+
+/** The id of a lane job begins with that of its message, which begins with its time (UUIDv7). */
+function oldestOf(jobIds: readonly unknown[]): number | undefined {
+  const times = jobIds.flatMap((id) =>
+    typeof id === 'string' && /^[0-9a-f]{32}\./.test(id) ? [Number.parseInt(id.slice(0, 12), 16)] : [],
+  );
+  return times.length > 0 ? Math.min(...times) : undefined;
 }

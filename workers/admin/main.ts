@@ -1,44 +1,58 @@
 import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
-import type { Context } from '../../shared/io/context.ts';
-import { openLanes } from '../../shared/io/lanes.ts';
-import { openQueues } from '../../shared/io/queues.ts';
+import { wordingsInUse } from '../../shared/core/tenant-reports.ts';
+import { harmlessJson } from '../../shared/core/api/problem.ts';
 import { openArchiveStore } from '../../shared/io/archive.ts';
-import { openAccess } from './access.ts';
+import type { Context } from '../../shared/io/context.ts';
+import { openPipeline } from '../../shared/io/pipeline.ts';
+import { loadTemplates, type LoadedTemplates } from '../../shared/io/template-load.ts';
+import { readVersion } from '../../shared/io/version.ts';
+import { openAccess, type Actor } from './access.ts';
 import { startArchiver } from './archiver.ts';
+import { registerApi } from './api/routes.ts';
 import { openDepths } from './lane-depths.ts';
-import { answerProblem, Problem } from './problem.ts';
+import { answerProblem, Problem, redisAway } from './problem.ts';
 import { openRecent } from './recent.ts';
 import { openRecordLog } from './record-log.ts';
-import { registerApi } from './routes/api.ts';
 import { registerBoard } from './routes/board.ts';
+import { registerDocs } from './routes/docs.ts';
 import { registerPages } from './routes/pages.ts';
 import { registerProbes } from './routes/probes.ts';
-import { addSecurityHeaders } from './security-headers.ts';
-import type { World } from './world.ts';
+import { addSecurityHeaders, securityHeaders } from './security-headers.ts';
+import type { StreamTimes, World } from './world.ts';
 
-/** Larger requests are none of ours. Octets. */
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; nobody where that does not matter. */
+    actor: Actor;
+  }
+}
+
+/** Larger requests are none of ours, but where a route says otherwise. Octets. */
 const bodyLimit = 16 * 1024;
+const usualStreamTimes: StreamTimes = { heartbeat: 15_000, patience: 30_000 };
+/** Of all header fields and the URL: a raw message names its recipients there. Octets. */
+const maxHeaderSize = 64 * 1024;
 
-/** The admin role: overview, queues, API, metrics. Throws when it would be open to other machines without a password. */
-export async function run(context: Context): Promise<{ port: number; describe: string; close(): Promise<void> }> {
+/** The admin role: overview, queues, API, metrics. Throws when it would be open to other machines without a login. */
+export async function run(
+  context: Context,
+  streamTimes: StreamTimes = usualStreamTimes,
+): Promise<{ port: number; describe: string; close(): Promise<void> }> {
   const { host, port } = context.config.admin;
-  const app = fastify({ bodyLimit, forceCloseConnections: true, logger: false });
-  app.addHook('onRequest', addSecurityHeaders);
-  const refusalOf = openAccess(context.config.admin);
+  const access = openAccess(context.config.admin, context.log);
+  const app = openApp(context);
+  app.decorateRequest('actor');
   app.addHook('onRequest', async (request, reply) => {
-    const refusal = await refusalOf(request);
+    const actor = await access.actorOf(request);
+    const refusal = actor instanceof Problem ? actor : undefined;
+    request.actor = !actor || actor instanceof Problem ? nobody : actor;
     const problem = refusal ?? (context.redis.isReady || worksWithoutRedis(request.url) ? undefined : redisAway());
     // Answered here and not thrown: bull-board would answer its own requests in its own way.
-    return problem && answerProblem(problem, request, reply, context.log);
+    return problem && answerProblem(problem, request, reply, context);
   });
-  app.setErrorHandler<Problem>((error, request, reply) => answerProblem(error, request, reply, context.log));
-  app.setNotFoundHandler((request) => {
-    throw new Problem(404, `there is no ${request.method} ${request.url.split('?')[0]}`);
-  });
-  // A form or a plain text is what a page of another site can send without asking first.
-  app.removeContentTypeParser('text/plain');
-  await registerRoutes(app, openWorld(context));
+  const world = openWorld(context, streamTimes, await readVersion());
+  await registerRoutes(app, world);
   await app.listen({ host, port });
   const archiver = context.config.archive.enabled ? startArchiver(context, openArchiveStore(context.config)) : undefined;
   const actual = (app.server.address() as AddressInfo).port;
@@ -47,27 +61,83 @@ export async function run(context: Context): Promise<{ port: number; describe: s
     describe: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
     close: async () => {
       await archiver?.close();
+      for (const stream of world.streams) stream.destroy();
       await app.close();
+      await world.pipeline.close();
     },
   };
 }
 
-/** Commands would wait for Redis, and pages with them. */
-const redisAway = (): Problem => new Problem(503, 'Redis is away; this page works again when it is back');
+const nobody: Actor = { name: '', role: 'viewer' };
 
-const worksWithoutRedis = (url: string): boolean => /^\/(?:healthz|readyz|metrics|ui\/|queues\/static\/)/.test(url);
+function openApp(context: Context): FastifyInstance {
+  const app = fastify({
+    bodyLimit,
+    http: { maxHeaderSize },
+    routerOptions: { maxParamLength: 2000 },
+    forceCloseConnections: true,
+    logger: false,
+    frameworkErrors: (error, request, reply) => {
+      void answerProblem(error, request, reply.headers(securityHeaders) as never, context);
+    },
+    clientErrorHandler: (error, socket) => {
+      const status = (error as { code?: string }).code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
+      const body = harmlessJson({ type: 'about:blank', title: 'Bad Request', status, detail: 'the request cannot be read' });
+      if (socket.writable)
+        socket.end(
+          `HTTP/1.1 ${status} Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+        );
+    },
+  });
+  app.addHook('onRequest', addSecurityHeaders);
+  app.setErrorHandler<Problem>((error, request, reply) => answerProblem(error, request, reply, context));
+  app.setNotFoundHandler((request) => {
+    throw new Problem(404, `there is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}`);
+  });
+  // A form or a plain text is what a page of another site can send without asking first.
+  app.removeContentTypeParser('text/plain');
+  return app;
+}
 
-function openWorld(context: Context): World {
+const worksWithoutRedis = (url: string): boolean => /^\/(?:healthz|readyz|metrics|docs|ui\/|queues\/static\/)/.test(url);
+
+function openWorld(context: Context, streamTimes: StreamTimes, version: string): World {
+  const pipeline = openPipeline(context);
   const { redis, config } = context;
-  const queues = openQueues(redis);
-  const lanes = openLanes(redis, queues, config.delivery);
+  const { queues, lanes } = pipeline;
   const log = openRecordLog(redis);
-  return { context, queues, lanes, log, recent: openRecent(log), depths: openDepths(redis, queues, lanes), startedAt: Date.now() };
+  return {
+    context,
+    queues,
+    lanes,
+    log,
+    pipeline,
+    recent: openRecent(log),
+    depths: openDepths(redis, queues, lanes),
+    templates: once(() => loadTemplates(wordingsInUse(config.bounce))),
+    streamTimes,
+    streams: new Set(),
+    version,
+    startedAt: Date.now(),
+  };
+}
+
+/** The result of the first call that succeeds. */
+function once(load: () => Promise<LoadedTemplates>): () => Promise<LoadedTemplates> {
+  let loaded: Promise<LoadedTemplates> | undefined;
+  return () => {
+    loaded ??= load().catch((error: unknown) => {
+      loaded = undefined;
+      throw error;
+    });
+    return loaded;
+  };
 }
 
 async function registerRoutes(app: FastifyInstance, world: World): Promise<void> {
   registerProbes(app, world);
-  registerApi(app, world);
+  registerDocs(app, world);
+  await registerApi(app, world);
   await registerPages(app, world);
   await registerBoard(app, world);
 }

@@ -13,6 +13,8 @@ export interface Filter {
   types: ReadonlySet<RecordType>;
   /** A mailbox, or `@domain` for all of a domain; any case. */
   recipient?: string;
+  /** A lane as records name it (`egressPath`). */
+  site?: string;
 }
 
 export interface Page {
@@ -28,6 +30,10 @@ export interface RecordLog {
   newest(filter: Filter, limit: number, before?: string): Promise<Page>;
   /** At most `count` records newer than `after`, oldest first. */
   after(after: string, count: number): Promise<Entry[]>;
+  /** The place of the newest record: what comes later is after it. */
+  end(): Promise<string>;
+  /** Does the log begin after this place, so that records may be missing between? */
+  isBefore(at: string): Promise<boolean>;
   /** The records of a message, oldest first; `isComplete` is false when the log is too long to have been read in full. */
   ofMessage(id: string): Promise<{ records: DispositionRecord[]; isComplete: boolean }>;
 }
@@ -62,6 +68,11 @@ export function openRecordLog(redis: RedisLink): RecordLog {
       return { entries, next: from.slice(1) };
     },
     after: async (after, count) => parseEntries(await forward(`(${after}`, count)),
+    end: async () => (await client.xrevrange(key, '+', '-', 'COUNT', 1))[0]?.[0] ?? '0',
+    isBefore: async (at) => {
+      const [first] = await forward('-', 1);
+      return first !== undefined && compareIds(at, first[0]) < 0;
+    },
     ofMessage: async (id) => {
       const created = Number.parseInt(id.slice(0, 12), 16);
       const found = new Map<string, DispositionRecord>();
@@ -116,7 +127,8 @@ function parseRecord(text: string | undefined): DispositionRecord | undefined {
   }
 }
 
-function fits(record: DispositionRecord, { types, recipient }: Filter): boolean {
+function fits(record: DispositionRecord, { types, recipient, site }: Filter): boolean {
+  if (site !== undefined && record.site !== site) return false;
   if (types.size > 0 && !types.has(record.type)) return false;
   if (recipient === undefined) return true;
   const wanted = recipient.toLowerCase();

@@ -25,15 +25,17 @@ export const boardPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
+export const securityHeaders = {
+  'content-security-policy': pagePolicy,
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+};
+
 export function addSecurityHeaders(_request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-  reply.headers({
-    'content-security-policy': pagePolicy,
-    'x-content-type-options': 'nosniff',
-    'x-frame-options': 'DENY',
-    'referrer-policy': 'no-referrer',
-    'cross-origin-opener-policy': 'same-origin',
-    'cross-origin-resource-policy': 'same-origin',
-    'cache-control': 'no-store',
-  });
+  reply.headers(securityHeaders);
   done();
 }

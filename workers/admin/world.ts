@@ -1,6 +1,9 @@
+import type { ServerResponse } from 'node:http';
 import type { Context } from '../../shared/io/context.ts';
 import type { Lanes } from '../../shared/io/lanes.ts';
+import type { Pipeline } from '../../shared/io/pipeline.ts';
 import type { Queues } from '../../shared/io/queues.ts';
+import type { LoadedTemplates } from '../../shared/io/template-load.ts';
 import type { Depths } from './lane-depths.ts';
 import type { Recent } from './recent.ts';
 import type { RecordLog } from './record-log.ts';
@@ -13,6 +16,22 @@ export interface World {
   log: RecordLog;
   recent: () => Promise<Recent>;
   depths: () => Promise<Depths>;
+  /** For what puts mail in or reads it. */
+  pipeline: Pipeline;
+  /** The wordings of reports, read when they are first needed. */
+  templates: () => Promise<LoadedTemplates>;
+  streamTimes: StreamTimes;
+  /** Open event streams. */
+  streams: Set<ServerResponse>;
+  version: string;
   /** Epoch ms. */
   startedAt: number;
+}
+
+/** Of event streams; milliseconds. */
+export interface StreamTimes {
+  /** Something is said at least this often. */
+  heartbeat: number;
+  /** A client that takes nothing for so long is dropped; what it did not take waits in the log, not in our memory. */
+  patience: number;
 }

@@ -3,7 +3,7 @@ import type { Config } from '../../shared/core/config.ts';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { whyNoReport } from '../../shared/core/dsn/eligible.ts';
 import { whyAgainstPolicy, type ReportPolicy, type Suppression } from '../../shared/core/dsn/report-policy.ts';
-import { generateRfc3464Message, type Report, type ReportParams } from '../../shared/core/dsn/generate.ts';
+import { generateRfc3464Message, type Report } from '../../shared/core/dsn/generate.ts';
 import { minimalReport, readableRecord } from '../../shared/core/dsn/minimal.ts';
 import { actionOf } from '../../shared/core/dsn/action.ts';
 import { describeReport, rewordReport } from '../../shared/core/policy/report-created.ts';
@@ -15,6 +15,7 @@ import type { Claim } from '../../shared/io/gathered.ts';
 import { newMessageId } from '../../shared/io/ids.ts';
 import { holderOf } from '../../shared/io/original-holds.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
+import { paramsOf } from '../../shared/io/report-params.ts';
 import { formatReportMark, markLifetime, readReportMarks, reportMarkKey } from '../../shared/io/report-marks.ts';
 import type { SpoolStore } from '../../shared/io/spool-store.ts';
 import { ContentGone } from '../../shared/io/spool-tier.ts';
@@ -253,26 +254,6 @@ const policyOf = ({ context: { config }, isOwnDomain, isReadHere }: ReportWorld)
   isOwnDomain,
   isReadHere,
 });
-
-/** As the settings have it for the tenant of the record. */
-export function paramsOf({ bounce, hostname }: Config, record: DispositionRecord | undefined, templates: LoadedTemplates): ReportParams {
-  const { from, template, language } = reportSettingsOf(bounce, record);
-  return {
-    include_original_message: bounce.includeOriginal,
-    enable_bounce: true,
-    enable_expiration: true,
-    enable_delay: true,
-    enable_success: true,
-    // RFC 3464 §2.2.2: a name that is no host name of the DNS is not called one.
-    reporting_mta: { mta_type: hostname.includes('.') ? 'dns' : 'x-local-hostname', name: hostname },
-    original_limit: bounce.originalLimit,
-    template: templates.get(template) ?? 'plain',
-    language,
-    ...(from && { from }),
-    global_status: bounce.globalStatus,
-    disclose_internals: bounce.discloseInternals,
-  };
-}
 
 /** RFC 3461 §6.1: null reverse-path, and no report about the report. */
 const envelopeOf = (report: Report) => ({

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { nearest } from '../../shared/core/nearest.ts';
 import { ConfigError, formatProblem } from '../../shared/io/config-load.ts';
 import { UsageError, type Command } from './command.ts';
 import { roles, type Role } from './roles.ts';
+import { readVersion } from '../../shared/io/version.ts';
 
 /** The command `rebound`: one file of `commands/` per command, loaded when it is called. */
 const commands: Record<string, () => Promise<Command>> = {
@@ -30,7 +30,7 @@ async function loadRoleCommand(role: Role): Promise<Command> {
 
 async function main([name, ...args]: string[]): Promise<number> {
   try {
-    if (name === '--version' || name === '-v') return print(await version());
+    if (name === '--version' || name === '-v') return print(await readVersion());
     if (name === undefined) throw new UsageError('expected a command');
     if (name === '--help' || name === '-h' || name === 'help') return print(await overview());
     const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -90,11 +90,6 @@ function helpOf(name: string, { help }: Command): string {
 function table(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([head]) => head.length));
   return rows.map(([head, text]) => `  ${head.padEnd(width)}  ${text}`).join('\n');
-}
-
-async function version(): Promise<string> {
-  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 function print(text: string): number {

@@ -6,6 +6,8 @@ export interface Running {
   close(): Promise<void>;
   /** Where it can be reached, for people: `smtp://127.0.0.1:2525`. */
   describe?: string;
+  /** What it has read besides the settings, for `/api/workers`. */
+  loaded?(): Record<string, unknown>;
 }
 
 export interface RoleModule {

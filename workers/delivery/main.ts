@@ -9,6 +9,7 @@ import { openRuleFiles } from '../../shared/io/rule-file.ts';
 import { smtpClient } from '../../shared/io/smtp-client.ts';
 import { nodemailerClient } from '../../shared/io/smtp-client-nodemailer.ts';
 import type { Config } from '../../shared/core/config.ts';
+import { openEgressPaths } from './egress-paths.ts';
 import { openHeldJobs } from './held-jobs.ts';
 import { policyRewriter, rulesRewriter } from './rewrite.ts';
 import { runSession, type SessionEnd } from './session.ts';
@@ -18,7 +19,7 @@ import type { World } from './world.ts';
 const clients: Record<Config['delivery']['client'], Outbound> = { rebound: smtpClient, nodemailer: nodemailerClient };
 
 /** The delivery role: one BullMQ worker on `sessions`, and the sweeper. */
-export async function run(context: Context): Promise<{ close(): Promise<void> }> {
+export async function run(context: Context): Promise<{ close(): Promise<void>; loaded(): Record<string, unknown> }> {
   const { config, redis, log } = context;
   const { sessions, lockDuration, sweepInterval } = config.delivery;
   const closing = new AbortController();
@@ -30,6 +31,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
     ...pipeline,
     context,
     outbound: clients[config.delivery.client],
+    paths: openEgressPaths(context, pipeline.lanes),
     held: openHeldJobs(pipeline.queues, lockDuration, log),
     health: openSiteHealth(),
     rules,
@@ -45,6 +47,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   const worker = new Worker<SessionJob, SessionEnd>(sessionsQueue, (job, _token, signal) => open(job, world, signal), {
     connection: redis.duplicate() as never,
     prefix: redis.prefix,
+    name: context.instance,
     concurrency: sessions,
     lockDuration,
     stalledInterval: sweepInterval,
@@ -65,6 +68,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   await worker.waitUntilReady();
 
   return {
+    loaded: () => ({ rules: rules.loaded() }),
     close: async () => {
       clearInterval(sweeper);
       closing.abort();

@@ -21,6 +21,8 @@ export interface Attempted {
   held: HeldJob;
   job: DeliveryJob;
   verdict: Verdict;
+  /** Where and as what the job is put back, if not as it was. */
+  to?: { lane: string; job: DeliveryJob };
   /** Epoch ms when the message has had its time. */
   expires: number;
   peer: DispositionRecord['peer_address'];
@@ -36,7 +38,7 @@ const settleRetryDelay = 1000;
  * A crash before it repeats the attempt, with the same event ids.
  */
 export async function settle(attempted: Attempted, fetchNext: boolean, world: World): Promise<Settled> {
-  const { held, job, verdict, peer } = attempted;
+  const { held, job, verdict, to, peer } = attempted;
   const { remaining } = verdict;
   const now = Date.now();
   const { bounce } = world.context.config;
@@ -51,14 +53,15 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
     if (!remaining) return undefined;
     const reply = verdict.judgements.find(({ type }) => type === 'TransientFailure')?.reply;
     const data: DeliveryJob = {
-      ...job,
+      ...(to?.job ?? job),
       envelope: { ...job.envelope, recipients: remaining.recipients },
       attempts: job.attempts + 1,
       ...(warns && { warned: { times: (job.warned?.times ?? 0) + 1, at: now } }),
       ...(reply && (!reply.local || !job.last) && { last: { reply, peer } }),
     };
-    world.lanes.wakeLater(tx, held.queue, remaining.retryAt);
-    return { at: remaining.retryAt, data };
+    const lane = to?.lane ?? held.queue;
+    world.lanes.wakeLater(tx, lane, remaining.retryAt);
+    return { lane, at: remaining.retryAt, data };
   });
 }
 
@@ -75,7 +78,11 @@ export async function move(held: HeldJob, job: DeliveryJob, lane: string, fetchN
     queue: job.queue,
     site: egressPath(held.queue),
     response: formatResponse(
-      localReply(400, '4.4.4', `Context: the mail exchangers of ${job.domain} changed. Next due now in ${egressPath(lane)}`),
+      localReply(
+        400,
+        '4.4.4',
+        `Context: the mail exchangers of ${job.routingDomain ?? job.domain} changed. Next due now in ${egressPath(lane)}`,
+      ),
     ),
     peer_address: null,
     ...timeFields(now),
@@ -107,7 +114,7 @@ async function transact(
   held: HeldJob,
   fetchNext: boolean,
   world: World,
-  write: (tx: Transaction) => { at: number; data: DeliveryJob } | undefined,
+  write: (tx: Transaction) => { lane: string; at: number; data: DeliveryJob } | undefined,
 ): Promise<Settled> {
   const { queues, spool } = world;
   const backend = queues.backend(held.queue);
@@ -116,8 +123,10 @@ async function transact(
     const tx = queues.begin();
     const put = write(tx);
     if (!put) spool.release(tx, message, held.id, { lockKey: backend.toKey(`${held.id}:lock`), token: held.token });
+    const isMoved = put && put.lane !== held.queue;
+    if (isMoved) tx.add(put.lane, { id: held.id, name: 'message', data: put.data, delay: Math.max(0, put.at - Date.now()) });
     const finishedAt = tx.length;
-    if (put) tx.postpone(held, put.at, put.data, fetchNext);
+    if (put && !isMoved) tx.postpone(held, put.at, put.data, fetchNext);
     else tx.finish(held, fetchNext);
     tx.redis.llen(backend.keys['wait'] ?? '');
     return { tx, finishedAt };

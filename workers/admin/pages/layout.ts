@@ -17,7 +17,7 @@ export function layout({ title, hostname, body }: { title: string; hostname: str
       <body>
         <header class="top">
           <a class="brand" href="/"><img src="/ui/icon.svg" alt="" width="22" height="22" />Rebound</a>
-          <nav><a href="/">Overview</a><a href="/queues">Queues</a><a href="/metrics">Metrics</a></nav>
+          <nav><a href="/">Overview</a><a href="/queues">Queues</a><a href="/docs">API</a><a href="/metrics">Metrics</a></nav>
           <p class="host">${hostname}<span id="link" class="link" role="status">live</span></p>
         </header>
         <main>${body}</main>

@@ -154,7 +154,7 @@ async function withWording(params: ReportParams, { template, language }: Wording
 /** What the bounce role would use. It is loaded when it is needed: with it comes BullMQ. */
 async function configuredParams(file: string | undefined, [record]: readonly DispositionRecord[]): Promise<ReportParams> {
   const config = await loadConfig({ ...(file !== undefined && { file }), env: process.env });
-  const { paramsOf } = await import('../../bounce/report.ts');
+  const { paramsOf } = await import('../../../shared/io/report-params.ts');
   return paramsOf(config, record, await loadTemplates(wordingsInUse(config.bounce)));
 }
 

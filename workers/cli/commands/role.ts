@@ -5,9 +5,11 @@ import { loadConfig } from '../../../shared/io/config-load.ts';
 import { openContext, type Context } from '../../../shared/io/context.ts';
 import { startHealth } from '../../../shared/io/health.ts';
 import { closeInOrder, whenStopped, type Step } from '../../../shared/io/lifecycle.ts';
+import { readVersion } from '../../../shared/io/version.ts';
+import { announceWorker } from '../../../shared/io/worker-registry.ts';
 import { Failure, type Command } from '../command.ts';
 import { findRedisUrl } from '../redis-url.ts';
-import { loadRole, roleSummaries, type Role } from '../roles.ts';
+import { loadRole, roleSummaries, type Role, type Running } from '../roles.ts';
 
 /** The command that runs one role in this process until it is told to stop. */
 export const roleCommand = (role: Role): Command => ({
@@ -23,9 +25,9 @@ async function runRole(role: Role, config: Config): Promise<number> {
   // Listened for from the start: a signal while opening closes what was opened.
   let reload = (): void => undefined;
   const stopped = whenStopped(() => reload());
-  // Ingress must answer its clients, not wait for Redis.
+  // These must answer their clients, not wait for Redis.
   const context = await openContext(config, await findRedisUrl(config), `${role}-${hostname()}-${process.pid}`, {
-    failFast: role === 'ingress',
+    failFast: role === 'ingress' || role === 'admin',
     policy: true,
   });
   reload = () => void context.policy.reload();
@@ -33,6 +35,8 @@ async function runRole(role: Role, config: Config): Promise<number> {
   try {
     const worker = await (await loadRole[role]()).run(context);
     opened.unshift({ name: role, close: () => worker.close() });
+    const announced = await announceWorker(context, role, await readVersion(), () => loadedBy(context, worker));
+    opened.unshift({ name: 'announcement', close: () => announced.close() });
     if (config.health.port > 0) {
       const health = await openHealth(context);
       opened.push({ name: 'health', close: () => health.close() });
@@ -48,6 +52,11 @@ async function runRole(role: Role, config: Config): Promise<number> {
   const code = await closeInOrder(opened, config.shutdownTimeout + grace, context.log);
   context.log.info({ event: 'stopped', role });
   return code;
+}
+
+function loadedBy({ policy }: Context, worker: Running): Record<string, unknown> {
+  const inForce = policy.loaded();
+  return { ...(inForce && { policy: inForce }), ...worker.loaded?.() };
 }
 
 /** The role itself ends its work at shutdownTimeout; what it then has to put back needs a moment. Milliseconds. */

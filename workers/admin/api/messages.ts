@@ -1,0 +1,46 @@
+import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
+import { readReportMarks, type ReportMark } from '../../../shared/io/report-marks.ts';
+import { bounceMessage as bounce } from '../admin-bounce.ts';
+import { holdersOf, type MessageJob } from '../message-jobs.ts';
+import { Problem } from '../problem.ts';
+import type { Handler } from './mount.ts';
+
+export const message: Handler<Endpoints['message']> = async ({ params: { id } }, { context: { redis }, queues, lanes, log }) => {
+  const [{ records, isComplete }, holders] = await Promise.all([log.ofMessage(id), holdersOf(id, redis, queues, lanes)]);
+  if (records.length === 0 && !holders) throw new Problem(404, `nothing is known of a message ${id}`);
+  const eventIds = records.map((record) => record.event_id);
+  const reports = [...(await readReportMarks(redis, eventIds))].map(([eventId, mark]) => describeReport(eventId, mark));
+  return {
+    id,
+    records,
+    reports,
+    complete: isComplete,
+    jobs: (holders?.jobs ?? []).map(describeJob),
+    held_by: holders?.subscribers ?? [],
+  };
+};
+
+export const bounceMessage: Handler<Endpoints['bounceMessage']> = async ({ params: { id }, body, note }, world) => {
+  const { context, queues, lanes } = world;
+  const result = await bounce(id, body.reason, context.redis, queues, lanes);
+  if (result.kind === 'unknown') throw new Problem(404, `no recipient of a message ${id} waits`);
+  const { bounced, busy } = result;
+  note({ result: `${bounced.length} recipients ended, ${busy.length} busy` });
+  context.log.info({ event: 'admin_bounce', messageId: id, bounced: bounced.length, busy: busy.length });
+  if (busy.length > 0) throw new Problem(409, 'a delivery is being tried just now; try again in a moment', { bounced, busy });
+  return { id, bounced };
+};
+
+const describeJob = ({ id, lane, state, data, nextAttempt }: MessageJob) => ({
+  id,
+  lane,
+  state,
+  recipients: data.envelope.recipients.map(({ address }) => address),
+  attempts: data.attempts,
+  ...(nextAttempt !== undefined && { next_attempt: new Date(nextAttempt).toISOString() }),
+});
+
+const describeReport = (eventId: string, mark: ReportMark) =>
+  mark.kind === 'sent'
+    ? { event_id: eventId, outcome: mark.kind, message: mark.message }
+    : { event_id: eventId, outcome: mark.kind, reason: mark.reason };
