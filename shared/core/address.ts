@@ -81,7 +81,7 @@ function matchAt(pattern: RegExp, text: string, index: number): string {
 }
 
 /** Length in UTF-8. */
-function octets(text: string): number {
+export function octets(text: string): number {
   if (isAscii(text)) return text.length;
   let count = 0;
   for (const character of text) {

@@ -1,7 +1,7 @@
-import { isAscii, parsePath, type Mailbox } from './address.ts';
 import { isInNetworks, parseCidr, parseIp } from './cidr.ts';
 import type { Config } from './config.ts';
 import { doesAlign } from './dkim.ts';
+import { mailboxProblem, readMailbox, type NamedMailbox } from './mailbox.ts';
 import { hookName } from './subscriptions.ts';
 import { parseHostPort, parseStaticRoutes } from './static-route.ts';
 
@@ -152,28 +152,21 @@ function checkReports({ bounce, hostname, ingress }: Config): Contradiction[] {
     from ? [{ key: `bounce.tenants.${name}.from`, from }] : [],
   );
   const given = [...(bounce.from ? [{ key: 'bounce.from', from: bounce.from }] : []), ...tenants];
-  const example = '"help@example.com" or "Help Desk <help@example.com>"';
-  const wrong = given
-    .filter(({ from }) => authorOf(from) === undefined)
-    .map(({ key }) => ({ keys: [key], message: `expected an address such as ${example}` }));
+  const wrong = given.flatMap(({ key, from }) => {
+    const message = mailboxProblem(from);
+    return message ? [{ keys: [key], message }] : [];
+  });
   // Without bounce.from the host itself is the author.
   const authors = [{ key: 'bounce.from', from: bounce.from || `mailer-daemon@${hostname}` }, ...tenants].flatMap(({ key, from }) => {
-    const author = authorOf(from);
+    const author = readMailbox(from);
     return author ? [{ key, author }] : [];
   });
   return [...wrong, ...checkKeys(bounce.dkim, authors), ...checkReportAddresses(ingress.reports.to, hostname, authors)];
 }
 
-/** The address of a From field as it is set, with a display name or without. */
-function authorOf(from: string): Mailbox | undefined {
-  const address = /<([^<>]*)>\s*$/.exec(from)?.[1] ?? from.trim();
-  const mailbox = isAscii(from) ? parsePath(`<${address}>`, 0)?.mailbox : undefined;
-  return mailbox?.domain ? mailbox : undefined;
-}
-
 interface Author {
   key: string;
-  author: Mailbox;
+  author: NamedMailbox;
 }
 
 /** Each key must be of use for some author, and where there are keys no author may be without. */

@@ -1,4 +1,4 @@
-import { isAscii, parsePath, type Mailbox, type Path } from './address.ts';
+import { isAscii, octets, parsePath, type Mailbox, type Path } from './address.ts';
 import type { Envelope, Notify } from './envelope.ts';
 import { localReply, type Reply } from './reply.ts';
 import { decodeUtf8Address } from './utf8-address.ts';
@@ -32,7 +32,7 @@ type Params = Map<string, string | true>;
 
 const mailKeywords = new Set(['SIZE', 'BODY', 'SMTPUTF8', 'RET', 'ENVID', 'AUTH']);
 const rcptKeywords = new Set(['NOTIFY', 'ORCPT']);
-// RFC 3461 §5.4: the longest values that a server must take.
+// RFC 3461 §5.4: the longest values that a server must take. Octets.
 const maxEnvid = 100;
 const maxOrcpt = 500;
 
@@ -138,7 +138,7 @@ function parseNotify(value: string): Notify[] | undefined {
 /** RFC 3461 §4.2, and RFC 6533 §3 for type utf-8, whose raw form only comes with SMTPUTF8. */
 function isOrcpt(value: string, smtpUtf8: boolean): boolean {
   const match = /^([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+);(.+)$/.exec(value);
-  if (!match || value.length > maxOrcpt) return false;
+  if (!match || octets(value) > maxOrcpt) return false;
   const [, type = '', address = ''] = match;
   if (type.toLowerCase() !== 'utf-8') return decodeXtext(address) !== undefined;
   return (smtpUtf8 || isAscii(address)) && decodeUtf8Address(address) !== undefined;

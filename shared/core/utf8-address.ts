@@ -24,8 +24,8 @@ export function formatUtf8Address(address: string, form: Utf8AddressForm): strin
 
 /** The address that any of the three forms stands for; liberal: what names no character is left as it is. */
 export function readUtf8Address(text: string): string {
-  // An escaped form has no blanks of its own, so that one in it comes from the folding of a long field.
-  const joined = text.includes('\\x{') ? text.replaceAll(' ', '') : text;
+  // An escaped form has no blanks of its own, so that one in it comes from the folding of a long field, which may part an escape.
+  const joined = /\\ *x *\{/.test(text) ? text.replaceAll(' ', '') : text;
   return joined.replace(escapeSequence, (whole, hex: string) => {
     const point = Number.parseInt(hex, 16);
     return isCharacter(point) ? String.fromCodePoint(point) : whole;

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, stat, statfs, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SpoolTier, TierWriter } from './spool-tier.ts';
+import { ContentGone, type SpoolTier, type TierWriter } from './spool-tier.ts';
 
 const draftSuffix = '.draft';
 /** Files younger than this may belong to a message that is being committed. Milliseconds. */
@@ -17,7 +17,11 @@ export function diskTier(dir: string, minFreeBytes: number): SpoolTier {
     open: (id) => openWriter(dir, id),
     // Opened by the first read: most refusals come before any content is asked for.
     read: async function* (id) {
-      yield* createReadStream(pathOf(dir, id), { highWaterMark: 256 * 1024 });
+      try {
+        yield* createReadStream(pathOf(dir, id), { highWaterMark: 256 * 1024 });
+      } catch (error) {
+        throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? new ContentGone(String(error)) : error;
+      }
     },
     remove: (id) => unlinkIfThere(pathOf(dir, id)),
     full: async () => {

@@ -1,6 +1,6 @@
 import type { RedisLink } from './redis.ts';
 import { withTimeout } from './with-timeout.ts';
-import type { SpoolTier, TierWriter } from './spool-tier.ts';
+import { ContentGone, type SpoolTier, type TierWriter } from './spool-tier.ts';
 
 const chunkBytes = 256 * 1024;
 /** A list that nobody commits is gone after this. Seconds. */
@@ -16,7 +16,7 @@ export function redisTier(redis: RedisLink, timeoutMs: number): SpoolTier {
       for (let index = 0; ; index++) {
         const [chunk] = await redis.client.lrangeBuffer(key, index, index);
         if (chunk) yield chunk;
-        else if (index === 0) throw new Error(`the content of message ${id} is not in Redis`);
+        else if (index === 0) throw new ContentGone(`the content of message ${id} is not in Redis`);
         else return;
       }
     },

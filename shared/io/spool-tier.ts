@@ -18,3 +18,6 @@ export interface TierWriter {
   /** Removes what was written; harmless when repeated. */
   discard(): Promise<void>;
 }
+
+/** The content of a message is not where it should be, and will not come back. */
+export class ContentGone extends Error {}

@@ -110,7 +110,7 @@ test('a preview without parameters is the report that the settings give', async 
   assert.equal(code, 0);
   assert.match(stdout, /^From: "Mail Delivery Subsystem" <mailer-daemon@relay\.example\.net>\r$/m);
   assert.match(stdout, /^Reporting-MTA: dns; relay\.example\.net\r$/m);
-  assert.match(stdout, /^Status: 5\.0\.0\r$/m);
+  assert.match(stdout, /^Status: 5\.0\.0 \(no thanks\)\r$/m);
   assert.doesNotMatch(stdout, /hello there/);
 });
 

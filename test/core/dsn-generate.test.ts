@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { generateRfc3464Message, type ReportParams } from '../../shared/core/dsn/generate.ts';
+import { minimalReport } from '../../shared/core/dsn/minimal.ts';
 import { parseRfc3464 } from '../../shared/core/dsn/parse.ts';
 import { readFields, valuesOf } from '../../shared/core/dsn/field.ts';
 import {
   bounce,
   characters,
+  codeOf,
   expiration,
   failedAt,
   octets,
@@ -87,7 +89,7 @@ test('the default report, whole (rules 33, 34, 35)', () => {
       '',
       'Final-Recipient: rfc822; recip@target.example.com',
       'Action: failed',
-      'Status: 5.7.1',
+      'Status: 5.7.1 (no thanks)',
       'Remote-MTA: dns; target.example.com',
       'Diagnostic-Code: smtp; 550 5.7.1 no thanks',
       'Last-Attempt-Date: Tue, 1 Jul 2003 10:52:37 +0000',
@@ -116,6 +118,12 @@ const due: [name: string, record: DispositionRecord, changes: Partial<ReportPara
   ['an administrator gave it up (rule 1)', bounce({ type: 'AdminBounce', delivery_protocol: null }), {}, true],
   ['LMTP (rule 1)', bounce({ delivery_protocol: 'LMTP' }), {}, true],
   ['a web hook is not mail', bounce({ delivery_protocol: 'HTTP' }), {}, false],
+  ['compatible: a refused message', bounce(), compatible, true],
+  ['compatible: an expired message', expiration(), compatible, true],
+  ['compatible: an administrator gave it up', bounce({ type: 'AdminBounce', delivery_protocol: null }), compatible, false],
+  ['compatible: an administrator gave it up in a session', bounce({ type: 'AdminBounce' }), compatible, false],
+  ['compatible: LMTP', bounce({ delivery_protocol: 'LMTP' }), compatible, false],
+  ['compatible: without a connection', bounce({ delivery_protocol: null, peer_address: null }), compatible, false],
   ['bounces are not enabled', bounce(), { enable_bounce: false }, false],
   ['bounces of an administrator are bounces (rule 1)', bounce({ type: 'AdminBounce' }), { enable_bounce: false }, false],
   ['expirations are not enabled', expiration(), { enable_expiration: false }, false],
@@ -187,6 +195,8 @@ test('an unknown, missing or wrong parameter is named', () => {
     [{ ...params, enable_bounce: 'yes' }, /enable_bounce/],
     [{ ...params, original_limit: -1 }, /original_limit/],
     [{ ...params, compatibility: 'other' }, /compatibility/],
+    [{ ...params, from: 'a@b.example>' }, /from/],
+    [{ ...params, from: 'a@b.example, c@d.example' }, /from/],
   ];
   for (const [given, want] of wrong) {
     assert.throws(
@@ -219,7 +229,20 @@ test('the author can be set; nothing and an empty one are mailer-daemon (rule 26
   const from = (changes: Partial<ReportParams>) => only(takeApart(reportOf(bounce(), changes)).header, 'From');
   assert.equal(from({ from: 'help@x.test' }), '"Mail Delivery Subsystem" <help@x.test>');
   assert.equal(from({ from: 'Help <help@x.test>' }), 'Help <help@x.test>');
+  assert.equal(from({ from: 'Dr. Help (me) <help@x.test>' }), '"Dr. Help (me)" <help@x.test>');
   assert.equal(from({ from: '' }), '"Mail Delivery Subsystem" <mailer-daemon@mta1.example.com>');
+});
+
+test('a host name with a dot at its end is written without it, but for the compatible form (rule 46)', () => {
+  const reporting_mta = { mta_type: 'dns', name: 'mta1.example.com.' };
+  const plain = reportOf(bounce(), { reporting_mta });
+  assert.deepEqual(plain, reportOf(bounce()));
+  assert.equal(
+    characters(minimalReport({ ...params, reporting_mta }, [bounce()], world)?.content ?? octets('')),
+    characters(minimalReport(params, [bounce()], world)?.content ?? octets('')),
+  );
+  const kumo = characters(reportOf(bounce(), { reporting_mta, compatibility: 'kumomta' }).content);
+  assert.match(kumo, /^Message-ID: <0198@mta1\.example\.com\.>\r$/m);
 });
 
 test('return paths stand in To as they are (rule 27)', () => {
@@ -247,6 +270,13 @@ const messageIds: [name: string, header: string, want: string | undefined][] = [
   ['a control', 'Message-ID: <a\u0007@c>\r\n', undefined],
   ['780 long', `Message-ID: <${'a'.repeat(776)}@c>\r\n`, `<${'a'.repeat(776)}@c>`],
   ['900 long', `Message-ID: <${'a'.repeat(896)}@c>\r\n`, undefined],
+  ['a dot too many', 'Message-ID: <a..b@c>\r\n', undefined],
+  ['a dot at an end', 'Message-ID: <a.@c>\r\n', undefined],
+  ['a parenthesis', 'Message-ID: <a(b)@c>\r\n', undefined],
+  ['a semicolon', 'Message-ID: <a;b@c>\r\n', undefined],
+  ['in quotes', 'Message-ID: <"a b"@c>\r\n', undefined],
+  ['a literal', 'Message-ID: <a@[192.0.2.1]>\r\n', '<a@[192.0.2.1]>'],
+  ['an open literal', 'Message-ID: <a@[192.0.2.1>\r\n', undefined],
   ['none', '', undefined],
 ];
 for (const [name, header, want] of messageIds) {
@@ -373,7 +403,6 @@ const enhanced = (text: string) => {
   return { class: klass, subject, detail };
 };
 const statuses: [name: string, record: DispositionRecord, want: string][] = [
-  ['no words in Status (rule 54)', bounce(), '5.7.1'],
   ['none given (rule 55)', bounce({ response: { code: 550, enhanced_code: null, content: 'x', command: null } }), '5.0.0'],
   [
     'of another class (rule 56)',
@@ -427,7 +456,27 @@ const statuses: [name: string, record: DispositionRecord, want: string][] = [
 for (const [name, record, want] of statuses) {
   test(name, () => {
     const status = statusOf(reportOf(record));
-    assert.deepEqual([only(status, 'Status'), only(status, 'Action')], [want, 'failed']);
+    assert.deepEqual([codeOf(only(status, 'Status')), only(status, 'Action')], [want, 'failed']);
+  });
+}
+
+const comments: [name: string, words: string, want: string][] = [
+  ['the words of the reply', 'no thanks', '5.7.1 (no thanks)'],
+  ['none where there are no words', '  ', '5.7.1'],
+  ['parentheses are brackets, open or closed', 'a (b) ) (c', '5.7.1 (a [b] ] [c)'],
+  ['a backslash quotes nothing', '\\\\) x\\', '5.7.1 (//] x/)'],
+  ['controls and what is not ASCII are "?"', 'a\u0007\u001b[1mé漢', '5.7.1 (a??[1m??)'],
+  ['line ends make no field', 'a\r\nAction: delivered', '5.7.1 (a Action: delivered)'],
+  ['nothing looks like an encoded-word', '=?utf-8?Q?=0D=0AX:_y?= =\0', '5.7.1 (= ?utf-8?Q?=0D=0AX:_y?= = ?)'],
+  ['of many words the first', 'seven words '.repeat(30), `5.7.1 (${'seven words '.repeat(4)}seven...)`],
+  ['of one long word its begin', 'x'.repeat(100), `5.7.1 (${'x'.repeat(55)}...)`],
+];
+for (const [name, words, want] of comments) {
+  test(`a comment in Status, on its line: ${name} (rule 54)`, () => {
+    const response = { code: 550, enhanced_code: enhanced('5.7.1'), content: words, command: 'RCPT' };
+    const report = reportOf(bounce({ response }));
+    assert.ok(statusOf(report).includes(`\r\nStatus: ${want}\r\n`), statusOf(report));
+    assert.equal(parseRfc3464(report.content)?.recipients[0]?.status, '5.7.1');
   });
 }
 
@@ -461,6 +510,17 @@ for (const [name, record, diagnostic] of unanswered) {
     assert.deepEqual([only(status, 'Remote-MTA'), only(status, 'Diagnostic-Code')], [undefined, diagnostic]);
   });
 }
+
+test('after the time is up the words of a server that refused for good are its own (rules 58, 59, 60, 61)', () => {
+  const response = { code: 554, enhanced_code: enhanced('5.7.1'), content: 'your address is listed', command: 'connect' };
+  const report = reportOf(expiration({ response, peer_address: { name: 'mx.x', addr: '192.0.2.1' } }));
+  const status = statusOf(report);
+  assert.deepEqual(
+    ['Action', 'Status', 'Remote-MTA', 'Diagnostic-Code'].map((name) => only(status, name)),
+    ['failed', '4.4.7 (your address is listed)', 'dns; mx.x', 'smtp; 554 5.7.1 your address is listed'],
+  );
+  assert.match(textOf(report), /While communicating with mx\.x \(192\.0\.2\.1\):\r\nResponse: 554 5\.7\.1 your address is listed\r\n/);
+});
 
 test('after the time is up the diagnostic is the last reply of the server (rule 58)', () => {
   const response = { code: 452, enhanced_code: enhanced('4.2.2'), content: 'full', command: 'RCPT' };
@@ -577,9 +637,23 @@ for (const [name, message, changes, ret, want] of returns) {
   });
 }
 
-test('the original may be missing', () => {
-  const report = generateRfc3464Message(params, undefined, bounce(), world);
-  assert.equal(report && takeApart(report).parts.length, 2);
+test('the original may be missing, and the text says so where something of it was to be returned', () => {
+  for (const include_original_message of ['FullContent', 'HeadersOnly', 'No'] as const) {
+    const report = generateRfc3464Message({ ...params, include_original_message }, undefined, bounce(), world) ?? assert.fail();
+    assert.equal(takeApart(report).parts.length, 2);
+    assert.equal(/message itself is not there any more/.test(textOf(report)), include_original_message !== 'No');
+  }
+});
+
+test('of a message that is not whole any more its header is returned, and never a part as the message (rule 73)', () => {
+  const cases: [size: number, changes: Partial<ReportParams>, want: string][] = [
+    [original.length, {}, 'message/rfc822'],
+    [original.length - 1, {}, 'message/rfc822'],
+    [original.length + 1, {}, 'text/rfc822-headers'],
+    [original.length + 1, { original_limit: 1_000_000 }, 'text/rfc822-headers'],
+  ];
+  for (const [size, changes, want] of cases)
+    assert.equal(takeApart(reportOf(bounce({ size }), changes)).parts[2]?.header, `Content-Type: ${want}\r\n`);
 });
 
 test('the header alone ends where it ends (rule 69)', () => {
@@ -610,6 +684,11 @@ const notes: [name: string, record: DispositionRecord, message: Uint8Array, chan
     /larger than 4000 octets/,
   ],
   ['a long line', bounce(), octets(`Subject: s\r\n\r\n${'x'.repeat(3000)}`), {}, /returned: its lines are not those of mail/],
+  ['neither From, Subject nor Date', bounce(), octets('To: a@x\r\n\r\nb'), {}, /returned: it has none of From, Subject and\s+Date/],
+  ['no header', bounce(), octets('\r\nbody'), {}, /Nothing of the message is returned: it has no header/],
+  ['not even a header', bounce(), octets('x'), { include_original_message: 'HeadersOnly' }, /Nothing of the message is returned/],
+  ['cut, where there is no limit', bounce({ size: original.length + 1 }), original, {}, /returned: the rest is not whole/],
+  ['cut, below the limit', bounce({ size: 5000 }), original, { original_limit: 5000 }, /returned: the rest is not whole/],
   [
     'a header beyond all measure',
     bounce(),
@@ -649,6 +728,28 @@ for (const [name, lines, want] of hostile) {
     assert.equal(only(statusOf(report), 'Diagnostic-Code'), `smtp; ${want}`);
     assert.doesNotMatch(characters(report.content), /^X-Injected/m);
   });
+}
+
+for (const [name, many] of [
+  ['each in words of its own', Array.from({ length: 300 }, (_, n) => bounce({ recipient: `r${n}@t`, response: story(n) }))],
+  ['all in the same', [bounce({ recipient: Array.from({ length: 300 }, (_, n) => `r${n}@t`), response: story(0) })]],
+] as const) {
+  for (const changes of [{}, { template: 'plain' }] as const) {
+    test(`a long story for each of 300 recipients, ${name}, is cut to the last line (${changes.template ?? 'classic'}) (rule 122)`, () => {
+      const report = generateRfc3464Message({ ...params, ...changes }, original, many, world) ?? assert.fail();
+      assert.ok(report.content.length < 1_000_000, `${report.content.length} octets`);
+      const { recipients = [] } = parseRfc3464(report.content) ?? {};
+      assert.equal(recipients.length, 300);
+      assert.match(recipients.at(-1)?.diagnostic?.value ?? '', /^550 5\.7\.1 line 49 word word [^]*\.\.\.$/);
+      if (many.length > 1) assert.match(recipients[0]?.diagnostic?.value ?? '', /^550-5\.7\.1 line 0 word/);
+    });
+  }
+}
+
+/** A reply of 50 lines of 2,000 characters. */
+function story(n: number): DispositionRecord['response'] {
+  const lines = Array.from({ length: 50 }, (_, line) => `line ${line} ${'word '.repeat(398)}${n}`);
+  return { code: 550, enhanced_code: enhanced('5.7.1'), content: lines.join(' '), command: 'RCPT', lines };
 }
 
 test('a reply of 200 lines of 2,000 characters is cut (rule 122)', () => {

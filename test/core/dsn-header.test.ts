@@ -61,6 +61,7 @@ const threads: [name: string, fields: string, want: string | undefined][] = [
   ['an answer to several', 'In-Reply-To: <a@x> <b@x>\r\n', '<m@x>'],
   ['folded, with a comment', 'References: <a@x>\r\n\t(words) <b@x>\r\n', '<a@x> <b@x> <m@x>'],
   ['some that are no ids', 'References: <a@x> b@x <c d@x> <e> <@x> <\u00fc@x> <f\u0007@x> <g@x>\r\n', '<a@x> <g@x> <m@x>'],
+  ['some that are not well formed', 'References: <a..b@x> <a;b@x> <<c@x> x<d@[::1]> <e@[::1>\r\n', '<c@x> <d@[::1]> <m@x>'],
   ['one that is far too long', `References: <${'a'.repeat(900)}@x> <b@x>\r\n`, '<b@x> <m@x>'],
   [
     'a thread of a thousand',

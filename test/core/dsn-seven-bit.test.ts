@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { concatOctets } from '../../shared/core/dsn/octets.ts';
 import { parseRfc3464 } from '../../shared/core/dsn/parse.ts';
 import { toSevenBit } from '../../shared/core/dsn/seven-bit.ts';
+import { parseTemplate } from '../../shared/core/dsn/template.ts';
 import { bounce, characters, octets, reportOf, takeApart } from '../support/dsn-record.ts';
 
 const latin1 = octets('From: a@x.example\r\nSubject: Hello!\r\nMessage-ID: <1@x>\r\n\r\nf\u00fcr dich\r\n');
@@ -19,7 +20,7 @@ test('of an 8-bit message its header is returned, the text says so, and all else
   const [before, after] = [takeApart(report), apart(recoded(report.content))];
   assert.equal(after.header, before.header.replace('Content-Transfer-Encoding: 8bit\r\n', ''));
   assert.equal(after.parts.length, 3);
-  const note = '\r\nOnly the header of the message is returned:\r\nthe mail server of this address takes no 8-bit content.\r\n';
+  const note = '\r\nOnly the header of the message is returned: the mail server of this address\r\ntakes no 8-bit content.\r\n';
   assert.deepEqual(after.parts[0], { header: before.parts[0]?.header, body: `${before.parts[0]?.body}${note}` });
   assert.deepEqual(after.parts[1], before.parts[1]);
   assert.deepEqual(after.parts[2], {
@@ -34,6 +35,31 @@ test('a text in quoted-printable takes the sentence too (rule 74)', () => {
   assert.match(parts[0]?.header ?? '', /quoted-printable/);
   for (const line of parts[0]?.body.split('\r\n') ?? []) assert.ok(line.length <= 76);
   assert.match(parseRfc3464(recoded(report.content))?.text ?? '', /j\u00f6rg@x[^]*takes no 8-bit content\.\r\n$/);
+});
+
+for (const [language, charset, want] of [
+  ['de', 'utf-8', /\r\n\r\nNur der Kopf der Nachricht wird zurückgegeben: Der Mailserver[^]*keine 8-Bit-Inhalte an\.\r\n$/],
+  ['es', 'utf-8', /\r\n\r\nSolo se devuelve el encabezado[^]*de 8 bits\.\r\n$/],
+  ['en', 'us-ascii', /\r\n\r\nOnly the header of the message is returned[^]*no 8-bit content\.\r\n$/],
+] as const) {
+  test(`the sentence is in the language of the text: ${language} (rules 74, 114)`, () => {
+    const content = recoded(reportOf(bounce(), { template: 'plain', language }, latin1).content);
+    const { header } = apart(content).parts[0] ?? assert.fail();
+    assert.ok(header.startsWith(`Content-Type: text/plain; charset=${charset}\r\n`), header);
+    assert.ok(header.includes(`\r\nContent-Language: ${language}\r\n`), header);
+    assert.match(parseRfc3464(content)?.text ?? '', want);
+    for (const line of parseRfc3464(content)?.text?.split('\r\n') ?? []) assert.ok(line.length <= 76, line);
+  });
+}
+
+test('a text that is all ASCII takes a sentence that is not (rule 74)', () => {
+  const template = parseTemplate('Subject: x\n\n{{#case}}\nNachricht: {{recipients}} {{response}}\n{{/case}}\n');
+  assert.ok('template' in template);
+  const report = reportOf(bounce(), { template: { de: template.template }, language: 'de' }, latin1);
+  assert.match(takeApart(report).parts[0]?.header ?? '', /us-ascii/);
+  const content = recoded(report.content);
+  assert.match(apart(content).parts[0]?.header ?? '', /utf-8[^]*quoted-printable/);
+  assert.match(parseRfc3464(content)?.text ?? '', /^Nachricht: [^]*zurückgegeben/);
 });
 
 test('an 8-bit header is returned in quoted-printable, and nothing is said to be missing (rule 75)', () => {

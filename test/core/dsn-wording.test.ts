@@ -93,9 +93,12 @@ for (const [status, code, like] of generalised) {
 
 test('without an enhanced code the code of the reply may say why, and only then', () => {
   const en = wordingOf('en');
-  assert.deepEqual(meaningOf('5.0.0', 552, en), meaningOf('5.2.2', 550, en));
+  assert.deepEqual(meaningOf('5.0.0', 552, en, 'RCPT'), meaningOf('5.2.2', 550, en));
+  for (const command of ['MAIL', 'DATA', '.', undefined])
+    assert.deepEqual(meaningOf('5.0.0', 552, en, command), meaningOf('5.3.4', 550, en));
+  assert.deepEqual(meaningOf('5.3.4', 552, en, 'RCPT'), meaningOf('5.3.4', 550, en));
   assert.deepEqual(meaningOf('4.0.0', 452, en), meaningOf('4.3.1', 450, en));
-  assert.deepEqual(meaningOf('5.0.0', 551, en), meaningOf('5.1.6', 550, en));
+  assert.equal(meaningOf('5.0.0', 551, en).reason, en.classes[5]);
   assert.deepEqual(meaningOf('5.1.1', 552, en), meaningOf('5.1.1', 550, en));
   assert.equal(meaningOf('5.0.0', 554, en).reason, en.classes[5]);
   assert.equal(meaningOf('2.0.0', 250, en).advice, '');
@@ -170,6 +173,25 @@ test('a delay in German: nothing need be done (rule 36)', () => {
     ),
   );
 });
+
+const promises: [name: string, notify: (string[] | undefined)[], isTold: boolean][] = [
+  ['no NOTIFY', [undefined], true],
+  ['NOTIFY with FAILURE', [['DELAY', 'FAILURE']], true],
+  ['NOTIFY=DELAY', [['DELAY']], false],
+  ['NOTIFY=DELAY for one of two', [['DELAY', 'FAILURE'], ['DELAY']], false],
+];
+for (const [name, notify, isTold] of promises) {
+  test(`a warning ${isTold ? 'promises' : 'does not promise'} news of a failure: ${name} (rule 94)`, () => {
+    const recipient = notify.map((_, n) => `r${n}@x`);
+    const recipients = notify.map((words, n) => ({ address: `r${n}@x`, ...(words && { notify: words }) }));
+    const promised = { en: /you will be told/, de: /erhalten Sie Bescheid/, fr: /vous en serez informé/, es: /se le avisará/ };
+    for (const [language, words] of Object.entries(promised)) {
+      const text = wordsOf(reportOf({ ...full, recipient, dsn: { recipients } }, { ...plain, language })).replace(/\s+/g, ' ');
+      assert.equal(words.test(text), isTold, text);
+      assert.doesNotMatch(text, /\.\.| \./);
+    }
+  });
+}
 
 test('several outcomes in French are told one after another, equal ones together', () => {
   const records = [
@@ -263,8 +285,8 @@ const kinds: [name: string, record: DispositionRecord, english: RegExp[], not: R
   [
     'what nobody said',
     bounce({ response: { ...response(550, '5.0.0', ''), local: true } }),
-    [/no generally known reason/, /^ {2}5\.0\.0\r$/m],
-    /undefined/,
+    [/^ {2}5\.0\.0\r$/m],
+    /undefined|the server's answer/,
   ],
 ];
 for (const [name, record, english, not] of kinds) {
@@ -292,6 +314,10 @@ for (const language of builtInLanguages) {
     assert.ok(large.replaceAll('\r\n', ' ').includes(note({ kind: 'too-large', limit: 10 })));
     const broken = wordsOf(reportOf(bounce(), { ...plain, language }, message('Subject: s', '', '\0')));
     assert.ok(broken.replaceAll('\r\n', ' ').includes(note({ kind: 'not-mail' })));
+    const kinds = ['not-mail', 'not-rfc822', 'cut', 'eight-bit', 'header-too-large', 'no-header', 'gone'] as const;
+    const sentences = new Set(kinds.map((kind) => note({ kind })));
+    assert.equal(sentences.size, kinds.length);
+    for (const sentence of sentences) assert.match(sentence, /^\p{Lu}.{20,}\.$/u);
   });
 }
 

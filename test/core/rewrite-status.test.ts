@@ -6,7 +6,7 @@ import { responseLine } from '../../shared/core/rules/response-line.ts';
 import { applyRewrite, rewriteStatus } from '../../shared/core/rules/rewrite-status.ts';
 import { parseRules } from '../../shared/core/rules/rule-file.ts';
 import { readFields, valuesOf } from '../../shared/core/dsn/field.ts';
-import { bounce, reportOf, statusOf, textOf } from '../support/dsn-record.ts';
+import { bounce, codeOf, reportOf, statusOf, textOf } from '../support/dsn-record.ts';
 
 const reply = (...lines: string[]): Reply => {
   const parsed = parseReply(lines, 'RCPT');
@@ -107,7 +107,8 @@ describe('the report of a rewritten status', () => {
   const fields = (of: ReturnType<typeof record>) => {
     const text = statusOf(reportOf(of));
     const all = readFields(text.slice(text.indexOf('Final-Recipient')));
-    return ['Action', 'Status', 'Diagnostic-Code'].map((name) => valuesOf(all, name)[0]);
+    const [action, status, diagnostic] = ['Action', 'Status', 'Diagnostic-Code'].map((name) => valuesOf(all, name)[0]);
+    return [action, codeOf(status), diagnostic];
   };
   test('has Action and Status of the new code and the words of the server (rule 116)', () => {
     assert.deepEqual(fields(record('450 4.2.2 over quota', 550, 'Bounce')), ['failed', '5.2.2', 'smtp; 450 4.2.2 over quota']);

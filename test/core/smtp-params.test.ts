@@ -87,6 +87,7 @@ const rcptRequests: [line: string, command: RcptCommand, smtpUtf8?: boolean][] =
   ['RCPT TO:<a@b.test> ORCPT=x-foo;a+20b', { mailbox: box('a@b.test'), orcpt: 'x-foo;a+20b' }],
   ['RCPT TO:<a@b.test> ORCPT=utf-8;\\x{E9}@b.test', { mailbox: box('a@b.test'), orcpt: 'utf-8;\\x{E9}@b.test' }],
   ['RCPT TO:<a@b.test> ORCPT=UTF-8;é@b.test', { mailbox: box('a@b.test'), orcpt: 'UTF-8;é@b.test' }, true],
+  [`RCPT TO:<a@b.test> ORCPT=utf-8;${'é'.repeat(247)}`, { mailbox: box('a@b.test'), orcpt: `utf-8;${'é'.repeat(247)}` }, true],
   [`RCPT TO:<a@b.test> ORCPT=rfc822;${'x'.repeat(493)}`, { mailbox: box('a@b.test'), orcpt: `rfc822;${'x'.repeat(493)}` }],
 ];
 for (const [line, command, smtpUtf8 = false] of rcptRequests) {
@@ -127,3 +128,8 @@ for (const line of badRequests) {
     assert.ok(!parsed.ok && replyOnOneLine(parsed.reply).startsWith('501 5.5.4'), JSON.stringify(parsed));
   });
 }
+
+test('a UTF-8 ORCPT is measured in octets, of which 500 are taken', () => {
+  const isTaken = (count: number): boolean => parseRcpt(`RCPT TO:<a@b.test> ORCPT=utf-8;${'é'.repeat(count)}`, true).ok;
+  assert.deepEqual([isTaken(247), isTaken(248)], [true, false]);
+});

@@ -62,6 +62,11 @@ test('an address is read back from every form, folded or not (rule 103)', () => 
   );
 });
 
+test('an address whose only escape was parted by folding is read back (rule 103)', () => {
+  for (const folded of ['a\\ x{5C}b', 'a\\x {5C}b', 'a\\x{ 5C}b', 'a\\x{5 C}b', 'a\\x{5C }b', 'a\\x{5C} b'])
+    assert.equal(readUtf8Address(folded), 'a\\b');
+});
+
 test('what is too long for a line of UTF-8 is in the ASCII form', () => {
   assert.equal(formatUtf8Address('δ'.repeat(260), 'utf-8'), 'δ'.repeat(260));
   assert.equal(formatUtf8Address('δ'.repeat(261), 'utf-8'), '\\x{3B4}'.repeat(261));

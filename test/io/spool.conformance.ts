@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { newMessageId } from '../../shared/io/ids.ts';
 import type { Queues } from '../../shared/io/queues.ts';
 import type { RedisLink } from '../../shared/io/redis.ts';
+import { ContentGone } from '../../shared/io/spool-tier.ts';
 import type { SpoolStore } from '../../shared/io/spool-store.ts';
 
 setFlagsFromString('--expose-gc');
@@ -17,6 +18,8 @@ export interface SpoolUnderTest {
   redis: RedisLink;
   /** Number of files or keys of message content that exist now. */
   countContents(): Promise<number>;
+  /** Loses the content of all large messages. */
+  removeContents(): Promise<void>;
 }
 
 /** What every driver of the spool must do; `threshold` of the spool under test is 1 KB. */
@@ -75,6 +78,13 @@ export function testSpool(name: string, open: (t: TestContext) => Promise<SpoolU
     spool.release(tx, id, 'a', { lockKey: 'lock', token: 'ours' });
     assert.deepEqual(await tx.exec(), [-1]);
     assert.notEqual(await spool.read(id), undefined);
+  });
+
+  test(`${name}: content that was lost is known to be gone`, async (t) => {
+    const { spool, queues, removeContents } = await open(t);
+    const id = await store(spool, queues, randomBytes(5000), ['a']);
+    await removeContents();
+    await assert.rejects(readAll(spool, id), ContentGone);
   });
 
   test(`${name}: a draft that is given up leaves nothing`, async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, utimes, writeFile, mkdir } from 'node:fs/promises';
+import { readdir, rm, utimes, writeFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { configSchema } from '../../shared/core/config.ts';
@@ -20,7 +20,11 @@ async function openWith(t: TestContext, driver: 'redis' | 'disk', redisArgs: str
     const files = await readdir(join(server.dir, 'spool'), { recursive: true, withFileTypes: true }).catch(() => []);
     return keys.length + files.filter((f) => f.isFile()).length;
   };
-  return { spool, queues: openQueues(redis), redis, countContents };
+  const removeContents = async (): Promise<void> => {
+    for (const key of await redis.client.keys('*:chunks')) await redis.client.unlink(key);
+    await rm(join(server.dir, 'spool'), { recursive: true, force: true });
+  };
+  return { spool, queues: openQueues(redis), redis, countContents, removeContents };
 }
 
 testSpool('spool in Redis', (t) => openWith(t, 'redis'));

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
+import { readdir, rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Queue } from 'bullmq';
 import { pino } from 'pino';
+import type { ConfigInput } from '../../shared/core/config.ts';
 import { parseRfc3464 } from '../../shared/core/dsn/parse.ts';
 import type { Context } from '../../shared/io/context.ts';
 import { dkimSigner } from '../../shared/io/dkim.ts';
@@ -85,6 +88,33 @@ test('a report that cannot be signed goes out unsigned, is logged and counted', 
   assert.partialDeepStrictEqual(logged('report_unsigned'), [{ level: 50, dispositionId: record.event_id }]);
   assert.deepEqual(await faults(), [['unsigned', 1]]);
 });
+
+for (const driver of ['redis', 'disk'] as const) {
+  for (const [name, lose, want] of [
+    ['is not there any more', rm, 'The message itself is not there any more and cannot be returned.'],
+    ['is cut', (file: string) => truncate(file, 600), 'Only the header of the message is returned: the rest is not whole any more.'],
+  ] as const) {
+    // Of what Redis holds nothing is cut.
+    if (driver === 'redis' && lose !== rm) continue;
+    test(`a message whose content ${name} (${driver}) is reported all the same, and the report says so (rules 21, 73)`, async (t) => {
+      const config: ConfigInput = { spool: { driver, threshold: '1KB', minFreeDisk: 0 } };
+      const relay = await startRebound(t, { deliveries: 0, bounces: false, sink, config });
+      await relay.send({ from: home, to: 'bob@dest.test', text: 'some words\r\n'.repeat(400) });
+      const { client } = relay.observer.redis;
+      for (const key of await client.keys('*:chunks')) await client.unlink(key);
+      const folder = join(relay.config.dataDir, 'spool');
+      const files = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+      for (const file of files) if (file.isFile()) await lose(join(file.parentPath, file.name));
+      await relay.startDelivery();
+      await relay.startBounce();
+      const { bytes } = await relay.sink.next((message) => message.sender === '');
+      const parsed = parseRfc3464(bytes);
+      assert.deepEqual([parsed?.recipients[0]?.action, parsed?.recipients[0]?.status], ['failed', '5.1.1']);
+      assert.ok(parsed?.text?.replaceAll('\r\n', ' ').includes(want), parsed?.text);
+      assert.equal(parsed?.returned?.kind, lose === rm ? undefined : 'header');
+    });
+  }
+}
 
 for (const [discloses, want] of [
   [true, 'client.test'],

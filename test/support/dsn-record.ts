@@ -98,5 +98,11 @@ export function takeApart(report: Report): { header: string; parts: { header: st
 
 /** message/delivery-status of a report, as it is written. */
 export const statusOf = (report: Report): string => takeApart(report).parts[1]?.body ?? '';
+/** The code of a Status field, which may have a comment after it (RFC 3464 §2.3.4) and nothing else. */
+export function codeOf(status: string | undefined): string | undefined {
+  const [, code] = /^(\d\.\d+\.\d+)(?: \([ -'*-[\]-~]+\))?$/.exec(status ?? '') ?? [];
+  return code;
+}
+
 /** The human-readable part, as it is written. */
 export const textOf = (report: Report): string => takeApart(report).parts[0]?.body ?? '';

@@ -18,6 +18,7 @@ import type { Pipeline } from '../../shared/io/pipeline.ts';
 import { paramsOf } from '../../shared/io/report-params.ts';
 import { formatReportMark, markLifetime, readReportMarks, reportMarkKey } from '../../shared/io/report-marks.ts';
 import type { SpoolStore } from '../../shared/io/spool-store.ts';
+import { ContentGone } from '../../shared/io/spool-tier.ts';
 import type { LoadedTemplates } from '../../shared/io/template-load.ts';
 import { giveBackToLimits, takeFromLimits } from './report-limits.ts';
 
@@ -227,10 +228,15 @@ async function readOriginal(record: DispositionRecord, spool: SpoolStore, limit:
   const parts: Buffer[] = [];
   let size = 0;
   const wanted = Math.max(longestHeader, limit + 1);
-  for await (const chunk of content) {
-    parts.push(chunk);
-    size += chunk.length;
-    if (size >= wanted) break;
+  try {
+    for await (const chunk of content) {
+      parts.push(chunk);
+      size += chunk.length;
+      if (size >= wanted) break;
+    }
+  } catch (error) {
+    if (!(error instanceof ContentGone)) throw error;
+    return undefined;
   }
   return Buffer.concat(parts);
 }

@@ -2,6 +2,7 @@ import { formatDate, isFormattableDate } from '../date.ts';
 import { formatUtf8Address, type Utf8AddressForm } from '../utf8-address.ts';
 import { chooseBoundary } from './boundary.ts';
 import { fieldText, fieldTextUtf8, formatField, isAscii } from './field.ts';
+import { formatComment } from './comment.ts';
 import { encodeContent } from './international.ts';
 import { concatOctets, encodeText, findFaults } from './octets.ts';
 import type { ExtensionField, PerMessage, PerRecipient, ReportMessage, ReturnedContent, Typed } from './report.ts';
@@ -118,7 +119,7 @@ function perRecipient(group: PerRecipient, charset: Charset): string {
     formatField('Original-Recipient', mailbox(group.originalRecipient, charset)),
     formatField('Final-Recipient', mailbox(group.finalRecipient, charset)),
     formatField('Action', group.action),
-    formatField('Status', fieldText(group.status)),
+    formatField('Status', [fieldText(group.status), formatComment(group.statusComment ?? '')].join(' ').trimEnd()),
     formatField('Remote-MTA', typed(group.remoteMta)),
     formatField('Diagnostic-Code', group.diagnostic && diagnosticLines(group.diagnostic, charset)),
     formatField('Last-Attempt-Date', dated(group.lastAttemptDate)),

@@ -6,7 +6,7 @@ import { replyOnOneLine, replyText, replyWireLines } from '../reply.ts';
 import type { Recipient } from '../envelope.ts';
 import { unreachable } from '../unreachable.ts';
 import { decodeXtext } from '../xtext.ts';
-import type { ReportedAction } from './action.ts';
+import { isWanted, type ReportedAction } from './action.ts';
 import { decodeWords } from './encoded-word.ts';
 import { valuesOf, type ReadField } from './field.ts';
 import type { ReturnNote } from './original.ts';
@@ -24,16 +24,14 @@ export const subjects: Readonly<Record<ReportedAction, string>> = {
 };
 
 /** The per-message group. `now`: epoch ms of the report. */
-export function describeMessage(reportingMta: { mta_type: string; name: string }, record: DispositionRecord, now: number): PerMessage {
-  const { mta_type, name } = reportingMta;
+export function describeMessage(mtaType: string, host: string, record: DispositionRecord, now: number): PerMessage {
   const envid = record.dsn?.envid;
   const arrivalDate = epochMs(record.created, now);
-  const host = name.replace(/\.$/, '');
   const client = clientOf(record);
   return {
     ...(envid && { originalEnvelopeId: decodeXtext(envid) ?? envid }),
     // RFC 3461 §9.3: `dns` is for names that the DNS knows; a bare host name says so.
-    reportingMta: { type: mta_type === 'dns' && !/[.:]/.test(host) ? 'x-local-hostname' : mta_type, value: host },
+    reportingMta: { type: mtaType === 'dns' && !/[.:]/.test(host) ? 'x-local-hostname' : mtaType, value: host },
     ...(client && { receivedFromMta: client }),
     ...(arrivalDate !== undefined && { arrivalDate }),
     ...(record.id && { extensions: [{ name: 'X-Rebound-Message-ID', value: record.id }] }),
@@ -48,16 +46,17 @@ export function describeRecipient(record: DispositionRecord, action: ReportedAct
   const remoteMta = isRemote(record) && record.peer_address ? mtaName(record.peer_address) : undefined;
   // An administrator's decision, and a refusal without an attempt, are no attempts (RFC 3464 §2.3.7).
   const lastAttemptDate = record.type === 'AdminBounce' || record.num_attempts === 0 ? undefined : epochMs(record.timestamp, now);
-  const ownWords = replyText(reply);
+  const words = replyText(reply);
   return {
     ...(original && { originalRecipient: original }),
     finalRecipient: finalRecipient(address),
     action,
     status: statusOf(record, action),
+    statusComment: words,
     ...(remoteMta && { remoteMta }),
     // RFC 3461 §9.2: `smtp` is for what a server said, to the letter; our own reasons have a type of their own.
     ...(isRemote(record) && { diagnostic: { type: 'smtp', lines: replyWireLines(reply) } }),
-    ...(!isRemote(record) && ownWords && { diagnostic: { type: 'x-rebound', lines: [ownWords] } }),
+    ...(!isRemote(record) && words && { diagnostic: { type: 'x-rebound', lines: [words] } }),
     ...(lastAttemptDate !== undefined && { lastAttemptDate }),
     // RFC 3464 §2.3.9: only where there will be a further attempt.
     ...(action === 'delayed' && record.expires !== undefined && { willRetryUntil: record.expires }),
@@ -94,17 +93,24 @@ function explainOutcome({ record, action, recipients }: ReportedOutcome): Explai
     recipients: recipients.map((r) => r.address),
     status: statusOf(record, action),
     code: reply.code,
+    ...(reply.command && { command: reply.command }),
     said: replyWireLines(reply),
     cause: isRemote(record)
       ? { kind: 'remote', ...(peer && { peer }), response: replyOnOneLine(reply) }
       : { kind: 'local', status: `${statusOf(record, action)} ${replyText(reply)}` },
-    outcome: outcomeOf(record, action),
+    outcome: outcomeOf(record, action, recipients),
   };
 }
 
-function outcomeOf({ type, expires }: DispositionRecord, action: ReportedAction): ExplainedCase['outcome'] {
+function outcomeOf(
+  { type, expires }: DispositionRecord,
+  action: ReportedAction,
+  recipients: readonly Recipient[],
+): ExplainedCase['outcome'] {
   if (action === 'failed') return { action, isExpired: type === 'Expiration' };
-  return action === 'delayed' ? { action, ...(isFormattableDate(expires ?? Number.NaN) && { until: expires }) } : { action };
+  if (action !== 'delayed') return { action };
+  const isFailureTold = recipients.every(({ notify }) => isWanted(notify, 'failed'));
+  return { action, isFailureTold, ...(isFormattableDate(expires ?? Number.NaN) && { until: expires }) };
 }
 
 /**
@@ -138,10 +144,14 @@ function classOf(action: ReportedAction, isTemporary: boolean): 2 | 4 | 5 {
   }
 }
 
-/** Did a server say it? An expiration with a permanent code is a relay's own words (the original's 551 5.4.7). */
+/** Did a server say it? */
 function isRemote({ type, response, peer_address }: DispositionRecord): boolean {
   if (response.local) return false;
-  return type === 'Expiration' ? response.code < 500 : peer_address !== null;
+  if (type === 'Expiration' && response.code < 500) return true;
+  const { subject, detail } = response.enhanced_code ?? {};
+  // The original writes an expiration as 551 5.4.7 in words of its own; no other permanent code is ours.
+  const isOwnExpiry = type === 'Expiration' && subject === 4 && detail === 7;
+  return peer_address !== null && !isOwnExpiry;
 }
 
 /** RFC 3464 §2.2.4: the name in HELO and the address of the client; undefined where the name is none, or no SMTP client handed it in. */

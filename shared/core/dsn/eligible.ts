@@ -2,7 +2,7 @@ import { recipientsOf, type DispositionRecord } from '../disposition.ts';
 import type { Recipient } from '../envelope.ts';
 import { actionOf, isWanted } from './action.ts';
 import { parseContentType } from './content-type.ts';
-import { readFields, valuesOf } from './field.ts';
+import { readFields, valuesOf, type ReadField } from './field.ts';
 import { withoutSourceRoute } from './recipient.ts';
 
 /**
@@ -28,8 +28,8 @@ const protocols: readonly (string | null)[] = ['ESMTP', 'LMTP', null];
 /** Names under which mail systems send to each other; `postmaster` is a person (RFC 5321 §4.5.1) and hears of its failures. */
 const daemon = /^"?(?:mailer[-_.]?daemon|mail[-_.]?daemon|double-bounce)(?:\+[^@]*)?"?(?:@|$)/i;
 
-/** May the sender be told? `originalHeader`: the header of the message, each octet or character as it is, if it is there. */
-export function whyNoReport(record: DispositionRecord, originalHeader: string | undefined): WhyNoReport | undefined {
+/** May the sender be told? `header`: of the message, each octet or character as it is, or its fields; if it is there. */
+export function whyNoReport(record: DispositionRecord, header: string | readonly ReadField[] | undefined): WhyNoReport | undefined {
   if (actionOf(record) === undefined) return 'not-a-failure';
   if (record.type === 'Bounce' && !protocols.includes(record.delivery_protocol)) return 'protocol';
   if (record.reception_protocol === 'Report') return 'own-report';
@@ -38,7 +38,8 @@ export function whyNoReport(record: DispositionRecord, originalHeader: string | 
   if (returnPath === '') return 'null-sender';
   if (daemon.test(returnPath)) return 'mailer-daemon';
   if (reportedRecipients(record).length === 0) return 'notify';
-  return originalHeader === undefined ? undefined : whyNoReportByHeader(originalHeader, record);
+  if (header === undefined) return undefined;
+  return whyNoReportByHeader(typeof header === 'string' ? readFields(header, 2000) : header, record);
 }
 
 /** The recipients that the sender wants to hear of (RFC 3461 §5.2.8); none of a record that is not reported. */
@@ -57,8 +58,7 @@ function withRequests(record: DispositionRecord): Recipient[] {
   });
 }
 
-function whyNoReportByHeader(header: string, record: DispositionRecord): WhyNoReport | undefined {
-  const fields = readFields(header, 2000);
+function whyNoReportByHeader(fields: readonly ReadField[], record: DispositionRecord): WhyNoReport | undefined {
   const { type, parameters } = parseContentType(valuesOf(fields, 'Content-Type')[0] ?? '');
   const reportType = parameters.get('report-type') ?? 'delivery-status';
   if (type === 'multipart/report' && reportType.toLowerCase() === 'delivery-status') return 'delivery-report';

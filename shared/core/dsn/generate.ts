@@ -1,5 +1,6 @@
 import { isFormattableDate } from '../date.ts';
 import type { DispositionRecord } from '../disposition.ts';
+import { readMailbox } from '../mailbox.ts';
 import { unreachable } from '../unreachable.ts';
 import { actionOf, type ReportedAction } from './action.ts';
 import { composeReport } from './compose.ts';
@@ -9,9 +10,17 @@ import type { ReadField } from './field.ts';
 import { withoutInternals } from './internals.ts';
 import { composeLikeKumo } from './kumomta.ts';
 import { mayBeGlobal, returnGlobal } from './international.ts';
-import { latin1 } from './octets.ts';
-import { chooseReturned, headerFields, headerOf, messageIdOf, referencesOf, type IncludeOriginal, type ReturnChoice } from './original.ts';
+import {
+  chooseReturned,
+  isWellFormedId,
+  messageIdOf,
+  readOriginal,
+  referencesOf,
+  type IncludeOriginal,
+  type ReturnChoice,
+} from './original.ts';
 import { tellable, type ReportedOutcome } from './outcomes.ts';
+import { withShortReplies } from './short-replies.ts';
 import { checkParams, type ReportParams } from './params.ts';
 import { withoutSourceRoute } from './recipient.ts';
 import { explain, type Explanation } from './text.ts';
@@ -53,21 +62,20 @@ export function generateRfc3464Message(
 ): Report | undefined {
   checkParams(params);
   const world = params.stable_content ? stableWorld(listOf(records)) : unstable;
-  const header = original && headerOf(original);
-  const headerText = header && latin1(header.subarray(0, 65_536));
-  const enabled = listOf(records).filter((record) => isEnabled(params, record) && whyNoReport(record, headerText) === undefined);
-  const outcomes = tellable(enabled);
+  const message = original && readOriginal(original);
+  const fields = message?.fields ?? [];
+  const enabled = listOf(records).filter((record) => isEnabled(params, record) && whyNoReport(record, fields) === undefined);
+  const outcomes = withShortReplies(tellable(enabled));
   const [first] = outcomes;
   if (!first) return undefined;
   const { record, action } = first;
   if (outcomes.some((other) => other.record.id !== record.id)) throw new TypeError('a report is about one message (RFC 3464 2)');
   const recipient = withoutSourceRoute(record.sender);
-  const choice = original
-    ? chooseReturned(includeOf(params, first), original, Math.max(original.length, record.size), params.original_limit)
-    : {};
+  const choice = chooseReturned(includeOf(params, first), message, record.size, params.original_limit);
   const returned = choice.returned && record.dsn?.smtp_utf8 ? returnGlobal(choice.returned, recipient) : choice.returned;
-  const fields = header ? headerFields(header) : [];
-  const inReplyTo = messageIdOf(fields);
+  const id = messageIdOf(fields);
+  const inReplyTo = id !== undefined && isWellFormedId(id) ? id : undefined;
+  const host = hostOf(params);
   const told =
     params.disclose_internals === false ? outcomes.map((outcome) => ({ ...outcome, record: withoutInternals(outcome.record) })) : outcomes;
   const composed =
@@ -79,8 +87,8 @@ export function generateRfc3464Message(
           to: recipient,
           messageId: messageId(params, world),
           ...(inReplyTo && { inReplyTo, references: [...referencesOf(fields), inReplyTo] }),
-          ...word(params, action, explanationOf(params.reporting_mta.name, told, choice.note, fields, world.now), fields),
-          message: describeMessage(params.reporting_mta, told[0]?.record ?? record, world.now),
+          ...word(params, action, explanationOf(host, told, choice.note, fields, world.now), fields),
+          message: describeMessage(params.reporting_mta.mta_type, host, told[0]?.record ?? record, world.now),
           recipients: told.flatMap(({ record, action, recipients }) =>
             recipients.map((recipient) => describeRecipient(record, action, recipient, world.now)),
           ),
@@ -103,7 +111,7 @@ const includeByRet = { FULL: 'FullContent', HDRS: 'HeadersOnly' } as const;
 function isEnabled(params: ReportParams, record: DispositionRecord): boolean {
   const action = actionOf(record);
   if (action === undefined) return false;
-  if (action !== 'failed' && params.compatibility === 'kumomta') return false;
+  if (params.compatibility === 'kumomta' && !isReportedByKumo(record)) return false;
   switch (action) {
     case 'failed':
       return (record.type === 'Expiration' ? params.enable_expiration : params.enable_bounce) ?? false;
@@ -116,6 +124,10 @@ function isEnabled(params: ReportParams, record: DispositionRecord): boolean {
       return unreachable(action);
   }
 }
+
+/** The original tells of expirations, and of what a server refused in SMTP. */
+const isReportedByKumo = ({ type, delivery_protocol }: DispositionRecord): boolean =>
+  type === 'Expiration' || (type === 'Bounce' && delivery_protocol === 'ESMTP');
 
 /** RFC 3461 §4.3: RET is about failures; where nothing has failed the header is enough. `first`: a failure if there is one. */
 function includeOf(params: ReportParams, { record: { dsn }, action }: ReportedOutcome): IncludeOriginal {
@@ -145,9 +157,14 @@ function stableWorld(records: readonly DispositionRecord[]): ReportWorld {
   return { now: isFormattableDate(latest) ? latest : 0, messageId: 'UUID', boundary: 'report-boundary' };
 }
 
-const messageId = (params: ReportParams, world: ReportWorld): string => `<${world.messageId}@${params.reporting_mta.name}>`;
+const messageId = (params: ReportParams, world: ReportWorld): string => `<${world.messageId}@${hostOf(params)}>`;
 
+/** The name of the reporting MTA: without the dot at its end, which no address may have (RFC 5321 §4.1.2); as given in the original's form. */
+export const hostOf = ({ reporting_mta: { name }, compatibility }: ReportParams): string =>
+  compatibility ? name : name.replace(/\.$/, '');
+
+/** From of the report; mailer-daemon where the parameter is no mailbox. */
 export function author(params: ReportParams, displayName: string): string {
-  const from = params.from || `mailer-daemon@${params.reporting_mta.name}`;
-  return from.includes('<') ? from : `${displayName} <${from}>`;
+  const { name, address } = readMailbox(params.from ?? '') ?? { name: '', address: `mailer-daemon@${hostOf(params)}` };
+  return `${name || displayName} <${address}>`;
 }

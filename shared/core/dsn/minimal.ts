@@ -5,7 +5,7 @@ import type { ReportedAction } from './action.ts';
 import { composeReport } from './compose.ts';
 import { subjects } from './describe.ts';
 import { fieldTextUtf8 } from './field.ts';
-import { author, type Report, type ReportParams, type ReportWorld } from './generate.ts';
+import { author, hostOf, type Report, type ReportParams, type ReportWorld } from './generate.ts';
 import { tellable } from './outcomes.ts';
 import { finalRecipient, withoutSourceRoute } from './recipient.ts';
 
@@ -50,7 +50,7 @@ export function minimalReport(params: ReportParams, records: readonly Dispositio
   const [first] = outcomes;
   const to = withoutSourceRoute(first?.record.sender ?? '');
   if (!first || to === '') return undefined;
-  const { name } = params.reporting_mta;
+  const name = hostOf(params);
   const composed = composeReport({
     date: isFormattableDate(world.now) ? world.now : 0,
     from: author(params, '"Mail Delivery Subsystem"'),

@@ -1,3 +1,4 @@
+import { readMailbox } from '../mailbox.ts';
 import type { IncludeOriginal } from './original.ts';
 import type { ReportTemplates } from './word-report.ts';
 
@@ -16,7 +17,7 @@ export interface ReportParams {
   stable_content?: boolean;
   /** `kumomta`: to the octet what the original writes, with its faults; of failures only, as it knows no other report. */
   compatibility?: 'kumomta';
-  /** Address of the report's author; none or empty: mailer-daemon at the reporting MTA. */
+  /** The report's author, one mailbox (`Help <help@example.com>`); none or empty: mailer-daemon at the reporting MTA. */
   from?: string;
   /** False: nothing of the client that handed the message in, of its id here, and of next hops in private networks. */
   disclose_internals?: boolean;
@@ -45,7 +46,7 @@ export function checkParams(params: ReportParams): void {
 }
 
 const isBoolean = (value: unknown): boolean => typeof value === 'boolean';
-const isString = (value: unknown): boolean => typeof value === 'string';
+const isString = (value: unknown): value is string => typeof value === 'string';
 
 const optionalKeys: Record<string, (value: unknown) => boolean> = {
   enable_expiration: isBoolean,
@@ -54,7 +55,7 @@ const optionalKeys: Record<string, (value: unknown) => boolean> = {
   enable_success: isBoolean,
   stable_content: isBoolean,
   compatibility: (value) => value === 'kumomta',
-  from: isString,
+  from: (value) => isString(value) && (value === '' || readMailbox(value) !== undefined),
   disclose_internals: isBoolean,
   original_limit: (value) => typeof value === 'number' && value >= 0,
   template: (value) => value === 'classic' || value === 'plain' || (typeof value === 'object' && value !== null),

@@ -1,13 +1,13 @@
 import { chooseBoundary } from './boundary.ts';
 import { parseContentType } from './content-type.ts';
 import { valuesOf } from './field.ts';
+import { parseMime } from './mime.ts';
 import { readParts, splitEntity, type Entity } from './multipart.ts';
 import { concatOctets, encodeText, latin1 } from './octets.ts';
 import { headerOf } from './original.ts';
 import { encodeQuotedPrintable } from './quoted-printable.ts';
-
-/** In ASCII, short lines and without `=`, so that it may stand in quoted-printable text too. */
-const note = 'Only the header of the message is returned:\r\nthe mail server of this address takes no 8-bit content.\r\n';
+import { wordingOf } from './wording/languages.ts';
+import { wrapText } from './wrap-text.ts';
 
 /**
  * A report of ours for a server without 8BITMIME (RFC 6152 §3): an 8-bit message that it returns gives way to its header
@@ -22,14 +22,15 @@ export function toSevenBit(report: Uint8Array): Uint8Array | undefined {
   if (type !== 'multipart/report' || boundary === '' || hasEightBit(top.header)) return undefined;
   const parts = readParts(top.body, boundary).map((octets) => convert(octets));
   const isCut = parts.some((part) => part.isCut);
-  const octets = parts.map((part, i) => (i === 0 && isCut ? withNote(part.octets) : part.octets));
+  const octets = parts.map((part) => part.octets);
   // What was 8-bit could not hold it, nor can its quoted-printable form; a report that was not made here might.
   if (octets.some(hasEightBit) || chooseBoundary(boundary, octets) !== boundary) return undefined;
-  return concatOctets([
+  const converted = concatOctets([
     encodeText(`${withoutFields(latin1(top.header), ['dkim-signature', 'content-transfer-encoding'])}\r\n`),
     ...octets.flatMap((part, i) => [encodeText(`${i === 0 ? '' : '\r\n'}--${boundary}\r\n`), part]),
     encodeText(`\r\n--${boundary}--\r\n`),
   ]);
+  return isCut && octets[0] ? withNote(converted, octets[0]) : converted;
 }
 
 /** One part; `isCut`: something of it is not returned any more. */
@@ -49,12 +50,17 @@ function quoted(header: string, body: Uint8Array): Uint8Array {
   return encodeText(`${header}Content-Transfer-Encoding: quoted-printable\r\n\r\n${encodeQuotedPrintable(body)}`);
 }
 
-/** The sentence at the end of a text; nothing of a part that is none, or of one in base64. */
-function withNote(octets: Uint8Array): Uint8Array {
-  const part = splitEntity(octets);
-  const isText = /^(?:text\/plain)?$/.test(contentTypeOf(part).type);
-  const isReadable = !/^base64$/i.test(valuesOf(part.fields, 'Content-Transfer-Encoding')[0] ?? '');
-  return isText && isReadable ? concatOctets([octets, encodeText(`${octets.at(-1) === 10 ? '' : '\r\n'}\r\n${note}`)]) : octets;
+/** The report with a sentence at the end of its text, in the language of that; as it is where its first part is no text. */
+function withNote(report: Uint8Array, first: Uint8Array): Uint8Array {
+  const part = splitEntity(first);
+  const isAttachment = /^\s*attachment\b/i.test(valuesOf(part.fields, 'Content-Disposition')[0] ?? '');
+  if (isAttachment || !/^(?:text\/plain)?$/.test(contentTypeOf(part).type)) return report;
+  const note = wordingOf(valuesOf(part.fields, 'Content-Language')[0] ?? 'en').note({ kind: 'eight-bit' });
+  const mime = parseMime(report);
+  const { textPart } = mime.simpleStructure();
+  const { body } = textPart;
+  textPart.body = [`${body}${body === '' || body.endsWith('\n') ? '' : '\r\n'}`, ...wrapText(note), ''].join('\r\n');
+  return mime.toBytes();
 }
 
 /** A header without some of its fields, folded lines and all; the others as they are. */

@@ -104,24 +104,24 @@ const adviceOf = {
 
 export type StatusDetail = keyof typeof adviceOf;
 
-/** Codes that RFC 5321 §4.2.2 and RFC 7504 give one meaning; 550 and 554 are used for everything. */
+/** Codes that RFC 5321 §4.2.2 and RFC 7504 give one meaning; 550 and 554 are used for everything, and 551 may name another address. */
 const detailByCode: Readonly<Record<number, StatusDetail>> = {
   421: '3.2',
   452: '3.1',
   521: '1.10',
-  551: '1.6',
-  552: '2.2',
+  // RFC 5321 §4.2.2: to MAIL or DATA it is about the size; to RCPT the mailbox is full (`meaningOf`).
+  552: '3.4',
   553: '1.3',
   556: '1.10',
 };
 
 /**
  * Why, and what to do, in words. `status`: class.subject.detail; an unknown detail is told as its subject, an unknown subject
- * as its class (RFC 3463 §2). Where the status says nothing (x.0.0) the code of the reply may.
+ * as its class (RFC 3463 §2). Where the status says nothing (x.0.0) the code of the reply to `command` may.
  */
-export function meaningOf(status: string, code: number, wording: Wording): { reason: string; advice: string } {
+export function meaningOf(status: string, code: number, wording: Wording, command?: string): { reason: string; advice: string } {
   const [statusClass, subject, detail] = status.split('.').map(Number);
-  const said = subject === 0 ? detailByCode[code] : undefined;
+  const said = subject === 0 ? (code === 552 && command === 'RCPT' ? '2.2' : detailByCode[code]) : undefined;
   const known = [said, `${subject}.${detail}`, `${subject}.0`].find((key) => key !== undefined && isStatusDetail(key));
   if (known !== undefined) return { reason: wording.reasons[known], advice: wording.advice[adviceOf[known]] };
   const known4 = statusClass === 4;

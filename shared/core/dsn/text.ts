@@ -29,14 +29,16 @@ export interface ExplainedCase {
   status: string;
   /** Of the reply. */
   code: number;
+  /** What it answered. */
+  command?: string;
   /** The reply, line by line as it came. */
   said: readonly string[];
   /** The words of the server that refused it, in one line; or our own when no server did. */
   cause: { kind: 'remote'; peer?: { name: string; address: string }; response: string } | { kind: 'local'; status: string };
-  /** `until`: epoch ms of the last attempt. */
+  /** `until`: epoch ms of the last attempt. `isFailureTold`: all of the recipients' failures would be told too. */
   outcome:
     | { action: 'failed'; isExpired: boolean }
-    | { action: 'delayed'; until?: number | undefined }
+    | { action: 'delayed'; isFailureTold: boolean; until?: number | undefined }
     | { action: 'delivered' }
     | { action: 'relayed' };
 }

@@ -91,22 +91,24 @@ function valuesOf(explanation: Explanation, wording: Wording): TemplateValues {
 }
 
 function caseValues(
-  { recipients, cause, outcome, status, code, said }: ExplainedCase,
+  { recipients, cause, outcome, status, code, command, said }: ExplainedCase,
   wording: Wording,
 ): TemplateValues['cases'][number]['values'] {
   const isProblem = outcome.action === 'failed' || outcome.action === 'delayed';
-  const { reason, advice } = meaningOf(status, code, wording);
+  const { reason, advice } = meaningOf(status, code, wording, command);
+  // The sentence for an unknown reason points to a server's answer.
+  const isReasonKnown = cause.kind === 'remote' || reason !== wording.classes[5];
   const server = cause.kind === 'remote' && cause.peer ? safe(nameOf(cause.peer)) : '';
   const until = outcome.action === 'delayed' && isFormattableDate(outcome.until ?? Number.NaN) ? tellDate(outcome.until ?? 0, wording) : '';
   return {
     outcome: [wording.outcomes[outcome.action === 'failed' && outcome.isExpired ? 'expired' : outcome.action]],
     recipients: recipients.map(address),
     status: [safe(status)],
-    reason: lines(isProblem && reason),
+    reason: lines(isProblem && isReasonKnown && reason),
     said: [cause.kind === 'remote' ? wording.said(server) : wording.noted],
     server: lines(server),
     response: quoted(cause.kind === 'remote' ? said : [cause.status]),
-    next: [outcome.action === 'delayed' ? wording.next.delayed(until || undefined) : wording.next[outcome.action]],
+    next: [outcome.action === 'delayed' ? wording.next.delayed(until || undefined, outcome.isFailureTold) : wording.next[outcome.action]],
     until: lines(until),
     advice: lines(outcome.action === 'failed' && advice),
   };

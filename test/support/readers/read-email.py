@@ -6,6 +6,8 @@ import email.policy
 import json
 import re
 import sys
+from email._header_value_parser import get_dot_atom
+from email.errors import HeaderParseError
 
 
 def one(block, name):
@@ -14,6 +16,15 @@ def one(block, name):
     values = [value for key, value in block.raw_items() if key.lower() == name.lower()]
     assert len(values) <= 1, f"{name} occurs {len(values)} times"
     return re.sub(r"[\r\n]+(?=[ \t])", "", str(values[0])).strip() if values else None
+
+
+def token_of(status):
+    # The reader's own grammar: a dot-atom with a comment around it, if any.
+    try:
+        token, rest = get_dot_atom(status)
+    except HeaderParseError:
+        return status
+    return status if rest else str(next(part for part in token if part.token_type == "dot-atom-text"))
 
 
 def read(path):
@@ -44,7 +55,7 @@ def read(path):
                 "recipient": one(block, "Final-Recipient"),
                 "original": one(block, "Original-Recipient"),
                 "action": one(block, "Action"),
-                "status": one(block, "Status"),
+                "status": token_of(one(block, "Status")),
                 "diagnosis": one(block, "Diagnostic-Code"),
                 "fields": [name for name in block.keys()],
             }

@@ -16,7 +16,8 @@ export const de: Wording = {
     `Dies ist eine automatische Nachricht des Mailsystems ${host}. Es geht um Ihre Nachricht${subject ? ` „${subject}“` : ''}${date ? ` vom ${date}` : ''}.`,
   outcomes: {
     failed: 'Ihre Nachricht konnte nicht zugestellt werden an:',
-    expired: 'Die Zustellung Ihrer Nachricht wurde wiederholt versucht, bis die Frist ablief. Sie konnte nicht zugestellt werden an:',
+    expired:
+      'Die Zustellung Ihrer Nachricht wurde wiederholt versucht, bis die Frist ablief. Ihre Nachricht konnte nicht zugestellt werden an:',
     delayed: 'Ihre Nachricht konnte bisher nicht zugestellt werden an:',
     relayed: 'Ihre Nachricht wurde an das Mailsystem folgender Empfänger weitergeleitet:',
     delivered: 'Ihre Nachricht wurde zugestellt an:',
@@ -25,9 +26,9 @@ export const de: Wording = {
   noted: 'Unser Mailsystem vermerkte:',
   next: {
     failed: 'Es wird kein weiterer Zustellversuch unternommen.',
-    delayed: (until) =>
-      `Sie brauchen nichts zu tun und die Nachricht nicht noch einmal zu senden: Die Zustellung wird${until ? ` bis zum ${until}` : ''} weiter versucht. ` +
-      'Sollte sie endgültig scheitern, erhalten Sie Bescheid.',
+    delayed: (until, isFailureTold) =>
+      `Sie brauchen nichts zu tun und die Nachricht nicht noch einmal zu senden: Die Zustellung wird${until ? ` bis zum ${until}` : ''} weiter versucht.` +
+      (isFailureTold ? ' Sollte sie endgültig scheitern, erhalten Sie Bescheid.' : ''),
     relayed:
       'Jenes System bestätigt keine Zustellungen, daher folgt keine weitere Meldung. Sie erhalten diese Nachricht, weil Sie darum gebeten haben.',
     delivered: 'Sie erhalten diese Nachricht, weil Sie darum gebeten haben.',
@@ -35,7 +36,7 @@ export const de: Wording = {
   classes: {
     2: 'Alles ist in Ordnung.',
     4: 'Es gab ein Problem, das vorübergehend sein kann.',
-    5: 'Die Nachricht wurde abgelehnt; ein allgemein bekannter Grund wurde nicht genannt.',
+    5: 'Die Nachricht wurde abgelehnt; den Grund nennt die Antwort des Servers.',
   },
   reasons: {
     '1.0': 'Mit der Adresse stimmt etwas nicht.',
@@ -44,7 +45,7 @@ export const de: Wording = {
     '1.3': 'Die Adresse ist nicht richtig geschrieben.',
     '1.4': 'Die Adresse passt auf mehr als ein Postfach.',
     '1.5': 'Die Adresse ist richtig.',
-    '1.6': 'Der Empfänger ist umgezogen und hat keine neue Adresse hinterlassen.',
+    '1.6': 'Der Empfänger hat die Adresse gewechselt und keine neue hinterlassen.',
     '1.7': 'Die Adresse, von der Sie senden, ist nicht richtig geschrieben.',
     '1.8': 'Die Domain Ihrer Absenderadresse gibt es nicht, oder sie nimmt keine Mail an.',
     '1.9': 'Die Nachricht wurde an ein System weitergeleitet, das nicht melden kann, was aus ihr wird.',
@@ -125,7 +126,7 @@ export const de: Wording = {
     askNewAddress: 'Fragen Sie den Empfänger auf anderem Weg nach der Adresse, die jetzt gilt.',
     tellRecipient:
       'Geben Sie dem Empfänger auf anderem Weg Bescheid, und senden Sie die Nachricht noch einmal, sobald das Postfach Mail annimmt.',
-    tryLater: 'Senden Sie die Nachricht später noch einmal. Scheitert sie wieder, bitten Sie um Hilfe.',
+    tryLater: 'Senden Sie die Nachricht später noch einmal. Schlägt auch das fehl, bitten Sie um Hilfe.',
     sendSmaller: 'Senden Sie eine kleinere Nachricht, mit weniger oder kleineren Anhängen oder mit einem Link darauf.',
     sendSimpler: 'Senden Sie die Nachricht in einfacherer Form, als reinen Text oder ohne Anhänge.',
     fewerRecipients: 'Senden Sie die Nachricht an weniger Empfänger auf einmal.',
@@ -141,9 +142,19 @@ export const de: Wording = {
       case 'too-large':
         return `Nur der Kopf der Nachricht wird zurückgegeben: Sie ist größer als ${note.limit} Bytes.`;
       case 'not-mail':
-        return 'Nur der Kopf der Nachricht wird zurückgegeben: Ihre Zeilen sind in einer Mail nicht zulässig.';
+        return 'Nur der Kopf der Nachricht wird zurückgegeben: Die Nachricht enthält Zeilen, die in einer Mail nicht zulässig sind.';
       case 'header-too-large':
         return 'Der Kopf der Nachricht ist zu groß, um zurückgegeben zu werden.';
+      case 'not-rfc822':
+        return 'Nur der Kopf der Nachricht wird zurückgegeben: Er enthält weder Absender (From) noch Betreff (Subject) noch Datum (Date).';
+      case 'cut':
+        return 'Nur der Kopf der Nachricht wird zurückgegeben: Der Rest ist nicht mehr vollständig.';
+      case 'eight-bit':
+        return 'Nur der Kopf der Nachricht wird zurückgegeben: Der Mailserver dieser Adresse nimmt keine 8-Bit-Inhalte an.';
+      case 'no-header':
+        return 'Von der Nachricht wird nichts zurückgegeben: Sie hat keinen Kopf.';
+      case 'gone':
+        return 'Die Nachricht selbst ist nicht mehr vorhanden und kann nicht zurückgegeben werden.';
     }
   },
   help: (contact, id) => `Hilfe erhalten Sie unter ${contact}${id ? `; nennen Sie dabei bitte diese Nummer: ${id}` : ''}.`,

@@ -25,16 +25,16 @@ export const en: Wording = {
   noted: 'Our mail system noted:',
   next: {
     failed: 'No further attempt will be made to deliver it.',
-    delayed: (until) =>
-      `You need not do anything, and the message need not be sent again: it will be tried again${until ? ` until ${until}` : ''}. ` +
-      'If it fails for good, you will be told.',
+    delayed: (until, isFailureTold) =>
+      `You need not do anything, and the message need not be sent again: it will be tried again${until ? ` until ${until}` : ''}.` +
+      (isFailureTold ? ' If it fails for good, you will be told.' : ''),
     relayed: 'That system does not confirm deliveries, so no further news will follow. You are told because you asked for it.',
     delivered: 'You are told because you asked for it.',
   },
   classes: {
     2: 'All went well.',
     4: 'There was a problem that may pass.',
-    5: 'The message was refused, and no generally known reason was given.',
+    5: "The message was refused; the server's answer says why.",
   },
   reasons: {
     '1.0': 'Something is wrong with the address.',
@@ -140,6 +140,16 @@ export const en: Wording = {
         return 'Only the header of the message is returned: its lines are not those of mail.';
       case 'header-too-large':
         return 'The header of the message is too large to be returned.';
+      case 'not-rfc822':
+        return 'Only the header of the message is returned: it has none of From, Subject and Date.';
+      case 'cut':
+        return 'Only the header of the message is returned: the rest is not whole any more.';
+      case 'eight-bit':
+        return 'Only the header of the message is returned: the mail server of this address takes no 8-bit content.';
+      case 'no-header':
+        return 'Nothing of the message is returned: it has no header.';
+      case 'gone':
+        return 'The message itself is not there any more and cannot be returned.';
     }
   },
   help: (contact, id) => `For help, write to ${contact}${id ? ` and name this number: ${id}` : ''}.`,

@@ -38,16 +38,16 @@ export const es: Wording = {
   noted: 'Nuestro sistema de correo anotó:',
   next: {
     failed: 'No se harán más intentos de entrega.',
-    delayed: (until) =>
-      `No tiene que hacer nada ni volver a enviar el mensaje: se seguirá intentando la entrega${until ? ` hasta el ${until}` : ''}. ` +
-      'Si fracasa definitivamente, se le avisará.',
+    delayed: (until, isFailureTold) =>
+      `No tiene que hacer nada ni volver a enviar el mensaje: se seguirá intentando la entrega${until ? ` hasta el ${until}` : ''}.` +
+      (isFailureTold ? ' Si fracasa definitivamente, se le avisará.' : ''),
     relayed: 'Ese sistema no confirma las entregas, por lo que no habrá más avisos. Recibe este mensaje porque lo solicitó.',
     delivered: 'Recibe este mensaje porque lo solicitó.',
   },
   classes: {
     2: 'Todo ha ido bien.',
     4: 'Hubo un problema que puede ser pasajero.',
-    5: 'El mensaje fue rechazado sin que se indicara un motivo conocido.',
+    5: 'El mensaje fue rechazado; la respuesta del servidor indica el motivo.',
   },
   reasons: {
     '1.0': 'Hay un problema con la dirección.',
@@ -87,7 +87,7 @@ export const es: Wording = {
     '5.3': 'El mensaje tiene más destinatarios de los que el sistema de correo admite a la vez.',
     '5.4': 'Un sistema de correo recibió una orden con valores que no admite.',
     '5.5': 'Los sistemas de correo hablan versiones distintas de su lenguaje.',
-    '5.6': 'La identificación ante el otro sistema de correo era demasiado larga.',
+    '5.6': 'La autenticación ante el otro sistema de correo era demasiado larga.',
     '6.0': 'Hay un problema con el contenido del mensaje.',
     '6.1': 'El contenido del mensaje es de un tipo que allí no se acepta.',
     '6.2': 'Habría que convertir el contenido, y eso no está permitido.',
@@ -95,22 +95,22 @@ export const es: Wording = {
     '6.4': 'El contenido solo podría convertirse con pérdidas.',
     '6.5': 'No se pudo convertir el contenido.',
     '6.6': 'No se pudo obtener el contenido del mensaje.',
-    '6.7': 'La dirección contiene letras que un sistema de correo del camino no sabe tratar.',
-    '6.8': 'Un sistema de correo del camino no puede responder con las letras necesarias.',
-    '6.9': 'El mensaje tiene direcciones o encabezados con letras que un sistema de correo del camino no sabe tratar.',
-    '6.10': 'Un sistema de correo del camino no puede responder con las letras necesarias.',
+    '6.7': 'La dirección contiene caracteres que un sistema de correo del camino no sabe tratar.',
+    '6.8': 'Un sistema de correo del camino no puede responder con los caracteres necesarios.',
+    '6.9': 'El mensaje tiene direcciones o encabezados con caracteres que un sistema de correo del camino no sabe tratar.',
+    '6.10': 'Un sistema de correo del camino no puede responder con los caracteres necesarios.',
     '7.0': 'El mensaje fue rechazado por motivos de seguridad.',
-    '7.1': 'El destinatario o su sistema de correo no acepta este mensaje de usted.',
+    '7.1': 'El destinatario o su sistema de correo no acepta este mensaje suyo.',
     '7.2': 'Usted no puede escribir a esta lista de correo.',
     '7.3': 'Habría que convertir la protección del mensaje, y eso no es posible.',
     '7.4': 'El mensaje requiere una protección que el otro sistema de correo no ofrece.',
     '7.5': 'No se pudo comprobar la protección del mensaje.',
     '7.6': 'El mensaje está protegido de un modo que el otro sistema de correo no conoce.',
     '7.7': 'El mensaje fue modificado en el camino.',
-    '7.8': 'Falló la identificación ante el otro sistema de correo.',
-    '7.9': 'El otro sistema de correo exige una identificación más segura.',
+    '7.8': 'Falló la autenticación ante el otro sistema de correo.',
+    '7.9': 'El otro sistema de correo exige una autenticación más segura.',
     '7.10': 'El otro sistema de correo exige una conexión cifrada.',
-    '7.11': 'El otro sistema de correo exige una conexión cifrada para esta identificación.',
+    '7.11': 'El otro sistema de correo exige una conexión cifrada para esta autenticación.',
     '7.12': 'Hay que renovar la contraseña para el otro sistema de correo.',
     '7.13': 'La cuenta en el otro sistema de correo está desactivada.',
     '7.14': 'El otro sistema de correo tiene que confiar antes en el nuestro.',
@@ -154,6 +154,16 @@ export const es: Wording = {
         return 'Solo se devuelve el encabezado del mensaje: sus líneas no son las de un correo.';
       case 'header-too-large':
         return 'El encabezado del mensaje es demasiado grande para devolverlo.';
+      case 'not-rfc822':
+        return 'Solo se devuelve el encabezado del mensaje: no contiene From, Subject ni Date.';
+      case 'cut':
+        return 'Solo se devuelve el encabezado del mensaje: el resto ya no está completo.';
+      case 'eight-bit':
+        return 'Solo se devuelve el encabezado del mensaje: el servidor de correo de esta dirección no acepta contenido de 8 bits.';
+      case 'no-header':
+        return 'No se devuelve nada del mensaje: no tiene encabezado.';
+      case 'gone':
+        return 'El mensaje en sí ya no está disponible y no se puede devolver.';
     }
   },
   help: (contact, id) => `Si necesita ayuda, escriba a ${contact}${id ? ` e indique este número: ${id}` : ''}.`,

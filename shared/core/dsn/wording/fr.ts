@@ -17,7 +17,8 @@ export const fr: Wording = {
     `Ceci est un message automatique du système de messagerie ${host}. Il concerne votre message${subject ? ` «\u00a0${subject}\u00a0»` : ''}${date ? ` du ${date}` : ''}.`,
   outcomes: {
     failed: "Votre message n'a pas pu être remis à\u00a0:",
-    expired: "La remise de votre message a été tentée à plusieurs reprises jusqu'à la fin du délai. Il n'a pas pu être remis à\u00a0:",
+    expired:
+      "La remise de votre message a été tentée à plusieurs reprises jusqu'à la fin du délai. Votre message n'a pas pu être remis à\u00a0:",
     delayed: "Votre message n'a pas encore pu être remis à\u00a0:",
     relayed: 'Votre message a été transmis au système de messagerie de\u00a0:',
     delivered: 'Votre message a été remis à\u00a0:',
@@ -26,9 +27,9 @@ export const fr: Wording = {
   noted: 'Notre système de messagerie a noté\u00a0:',
   next: {
     failed: 'Aucune autre tentative de remise ne sera faite.',
-    delayed: (until) =>
-      `Vous n'avez rien à faire, et il est inutile de renvoyer le message\u00a0: les tentatives se poursuivent${until ? ` jusqu'au ${until}` : ''}. ` +
-      "En cas d'échec définitif, vous en serez informé.",
+    delayed: (until, isFailureTold) =>
+      `Vous n'avez rien à faire, et il est inutile de renvoyer le message\u00a0: les tentatives se poursuivent${until ? ` jusqu'au ${until}` : ''}.` +
+      (isFailureTold ? " En cas d'échec définitif, vous en serez informé." : ''),
     relayed:
       "Ce système ne confirme pas les remises, il n'y aura donc pas d'autre avis. Vous recevez ce message parce que vous l'avez demandé.",
     delivered: "Vous recevez ce message parce que vous l'avez demandé.",
@@ -36,7 +37,7 @@ export const fr: Wording = {
   classes: {
     2: "Tout s'est bien passé.",
     4: 'Un problème peut-être passager est survenu.',
-    5: 'Le message a été refusé, sans raison généralement connue.',
+    5: 'Le message a été refusé\u00a0; la réponse du serveur en indique la raison.',
   },
   reasons: {
     '1.0': "L'adresse pose un problème.",
@@ -76,7 +77,7 @@ export const fr: Wording = {
     '5.3': "Le message a plus de destinataires que le système de messagerie n'en accepte à la fois.",
     '5.4': "Un système de messagerie a reçu une commande avec des valeurs qu'il n'accepte pas.",
     '5.5': 'Les systèmes de messagerie parlent des versions différentes de leur langage.',
-    '5.6': "L'identification auprès de l'autre système de messagerie était trop longue.",
+    '5.6': "L'authentification auprès de l'autre système de messagerie était trop longue.",
     '6.0': 'Le contenu du message pose un problème.',
     '6.1': "Le contenu du message est d'un type qui n'est pas accepté là-bas.",
     '6.2': "Le contenu devrait être converti, ce qui n'est pas autorisé.",
@@ -96,10 +97,10 @@ export const fr: Wording = {
     '7.5': "La protection du message n'a pas pu être vérifiée.",
     '7.6': "Le message est protégé d'une manière que l'autre système de messagerie ne connaît pas.",
     '7.7': 'Le message a été modifié en chemin.',
-    '7.8': "L'identification auprès de l'autre système de messagerie a échoué.",
-    '7.9': "L'autre système de messagerie exige une identification plus sûre.",
+    '7.8': "L'authentification auprès de l'autre système de messagerie a échoué.",
+    '7.9': "L'autre système de messagerie exige une authentification plus sûre.",
     '7.10': "L'autre système de messagerie exige une connexion chiffrée.",
-    '7.11': "L'autre système de messagerie exige une connexion chiffrée pour cette identification.",
+    '7.11': "L'autre système de messagerie exige une connexion chiffrée pour cette authentification.",
     '7.12': "Le mot de passe pour l'autre système de messagerie doit être renouvelé.",
     '7.13': "Le compte auprès de l'autre système de messagerie est désactivé.",
     '7.14': "L'autre système de messagerie doit d'abord faire confiance au nôtre.",
@@ -126,7 +127,7 @@ export const fr: Wording = {
     askNewAddress: "Demandez au destinataire, par un autre moyen, l'adresse à utiliser désormais.",
     tellRecipient:
       'Prévenez le destinataire par un autre moyen, et renvoyez le message lorsque la boîte aux lettres acceptera de nouveau le courrier.',
-    tryLater: "Renvoyez le message plus tard. S'il échoue encore, demandez de l'aide.",
+    tryLater: "Renvoyez le message plus tard. En cas de nouvel échec, demandez de l'aide.",
     sendSmaller: 'Envoyez un message moins volumineux, avec moins de pièces jointes, des pièces plus petites ou un lien vers elles.',
     sendSimpler: 'Envoyez le message sous une forme plus simple, en texte brut ou sans pièces jointes.',
     fewerRecipients: 'Envoyez le message à moins de destinataires à la fois.',
@@ -144,6 +145,16 @@ export const fr: Wording = {
         return "Seul l'en-tête du message est renvoyé\u00a0: ses lignes ne sont pas celles d'un courrier.";
       case 'header-too-large':
         return "L'en-tête du message est trop volumineux pour être renvoyé.";
+      case 'not-rfc822':
+        return "Seul l'en-tête du message est renvoyé\u00a0: il ne contient ni From, ni Subject, ni Date.";
+      case 'cut':
+        return "Seul l'en-tête du message est renvoyé\u00a0: le reste n'est plus complet.";
+      case 'eight-bit':
+        return "Seul l'en-tête du message est renvoyé\u00a0: le serveur de messagerie de cette adresse n'accepte pas de contenu sur 8 bits.";
+      case 'no-header':
+        return "Rien n'est renvoyé du message\u00a0: il n'a pas d'en-tête.";
+      case 'gone':
+        return "Le message lui-même n'est plus disponible et ne peut pas être renvoyé.";
     }
   },
   help: (contact, id) => `Pour obtenir de l'aide, écrivez à ${contact}${id ? ` en indiquant ce numéro\u00a0: ${id}` : ''}.`,

@@ -28,8 +28,8 @@ export interface Wording {
   said(server: string | undefined): string;
   /** Before words of our own. */
   noted: string;
-  /** What happens now. `until`: the time of the last attempt. */
-  next: { failed: string; delayed(until: string | undefined): string; relayed: string; delivered: string };
+  /** What happens now. `until`: the time of the last attempt. `isFailureTold`: a failure would be told too. */
+  next: { failed: string; delayed(until: string | undefined, isFailureTold: boolean): string; relayed: string; delivered: string };
   /** Why, where no more than the class of the status is known. */
   classes: Readonly<Record<2 | 4 | 5, string>>;
   /** Why, by subject and detail of the status; true of a failure and of a delay. */
