@@ -317,6 +317,9 @@ export const configSchema = z.strictObject({
         .array(z.enum(optionalRules, { error: `expected one of ${optionalRules.map((rule) => `"${rule}"`).join(', ')}` }))
         .default([...optionalRules])
         .describe('Whom to send no report although the RFCs allow it; see docs/reporting-policy.md'),
+      keepOriginals: duration('0').describe(
+        'How long the original of a failed message is kept for rebound replay --to redeliver, while there is room; 0: until its report is made',
+      ),
       maxHops: count(100).describe('No report about a message with more Received fields than this: it goes round in a loop'),
       maxPerSender: z
         .int()

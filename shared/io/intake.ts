@@ -19,7 +19,7 @@ import type { SpoolDraft } from './spool.ts';
 
 /** How a message came in; goes into its records and into Received-From-MTA of reports. */
 export interface ReceptionInfo {
-  /** `ESMTP`, `HTTP` or `Report`. */
+  /** `ESMTP`, `HTTP`, `Hook`, `Redelivery` or `Report`. */
   protocol: string;
   /** The client: HELO name and address. */
   peer: { name: string; address: string } | null;
@@ -28,6 +28,8 @@ export interface ReceptionInfo {
   user?: string;
   sessionId?: string;
   tls?: { protocol: string; cipher: string };
+  /** What else its records tell in `meta`. */
+  meta?: Record<string, unknown>;
 }
 
 export interface Reception {
@@ -187,6 +189,7 @@ function receptionFields(info: ReceptionInfo): ReceivedMessage['reception'] {
     reception_protocol: info.protocol,
     ...(info.sessionId && { session_id: info.sessionId }),
     meta: {
+      ...info.meta,
       ...(info.peer && { received_from: info.peer.address, ehlo_domain: info.peer.name }),
       ...(info.user && { authn_id: info.user }),
       ...(info.isTrusted && { trusted: true }),
