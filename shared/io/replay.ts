@@ -54,6 +54,14 @@ const lookInterval = 50;
  * twice. Rejects when Redis cannot be used; the replay can then be taken up again.
  */
 export async function runReplay(world: ReplayWorld, id: string, options: RunOptions = {}): Promise<ReplayEnd> {
+  // A process that stood still for longer than its right lasted goes on if nobody else did.
+  for (;;) {
+    const end = await runOnce(world, id, options);
+    if (end !== 'lost') return end;
+  }
+}
+
+async function runOnce(world: ReplayWorld, id: string, options: RunOptions): Promise<ReplayEnd | 'lost'> {
   const { redis } = world;
   const state = await readReplay(redis, id);
   if (!state || state.status === 'queued' || state.status === 'cancelled') return 'unknown';
@@ -71,9 +79,10 @@ export async function runReplay(world: ReplayWorld, id: string, options: RunOpti
   try {
     // Read again: the run before ours may have gone on until it lost its right.
     const { cursor = state.cursor } = (await readReplay(redis, id)) ?? {};
-    await addJobs({ world, id, plan: state.plan, lease, signal, options }, cursor);
+    await addJobs({ world, id, plan: state.plan, lease, lose: () => lost.abort(), signal, options }, cursor);
     if (await isReplayCancelled(redis, id)) return 'cancelled';
-    if (signal.aborted) return 'interrupted';
+    if (options.signal?.aborted) return 'interrupted';
+    if (lost.signal.aborted) return 'lost';
     await finishReplay(redis, id);
     const end = await readReplay(redis, id);
     if (end)
@@ -108,6 +117,8 @@ interface Run {
   id: string;
   plan: ReplayPlan;
   lease: RunnerLease;
+  /** The right is gone, or the replay was cancelled. */
+  lose(): void;
   signal: AbortSignal;
   options: RunOptions;
 }
@@ -125,7 +136,8 @@ async function addJobs(run: Run, cursor: string): Promise<void> {
     if (useful.length > 0) await pace(useful.length, signal);
     await waitForRoom(run, useful.length, progress);
     // What is ours is told by Redis right before, whatever this process has slept through.
-    if (signal.aborted || !(await isOurs(world, run.id, run.lease))) return;
+    if (signal.aborted) return;
+    if (!(await isOurs(world, run.id, run.lease))) return run.lose();
     await add(run, useful, to, skipped);
     progress.at = to;
     progress.queued += useful.length;

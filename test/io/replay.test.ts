@@ -72,11 +72,25 @@ async function startReplay(t: TestContext, subscriptions: readonly Subscription[
   };
 }
 
-const untilDone = async ({ world }: ReplayUnderTest, id: string): Promise<void> =>
-  until(async () => {
-    const state = await readReplay(world.redis, id);
-    return state?.status === 'queued' && state.pending === 0;
-  }, `replay ${id} to be done`);
+const script = fileURLToPath(new URL('../support/replayer-process.ts', import.meta.url));
+
+/** A process that runs the replay, even if another was killed at it just now. */
+function spawnReplayer(t: TestContext, { redis }: ReplayUnderTest, id: string, ...flags: string[]) {
+  const child = spawn(process.execPath, [...flags, script, redis.url, redis.dir, id], { stdio: ['ignore', 'pipe', 'inherit'] });
+  cleanUp(t, () => child.kill('SIGKILL'));
+  return { child, exited: once(child, 'exit') };
+}
+
+/** However slow the consumer is, as long as it gets on. */
+async function untilDone({ world }: ReplayUnderTest, id: string): Promise<void> {
+  const state = () => readReplay(world.redis, id);
+  for (;;) {
+    const now = await state();
+    if (now?.status === 'queued' && now.pending === 0) return;
+    const pending = now?.pending ?? 0;
+    await until(async () => ((await state())?.pending ?? 0) !== pending, `replay ${id} to get on`);
+  }
+}
 
 const sorted = (ids: readonly string[]): string[] => ids.toSorted((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
 const ids = (count: number): string[] => Array.from({ length: count }, (_, n) => `e${n}`);
@@ -108,13 +122,10 @@ test('a replayer that is killed at any moment, again and again, loses and double
   await replay.fill(count);
   const id = await replay.begin();
   const { got } = replay.consume();
-  const script = fileURLToPath(new URL('../support/replayer-process.ts', import.meta.url));
   let interrupted = 0;
   for (let isQueued = false, kills = 0; !isQueued; kills++) {
     assert.ok(kills < 60, 'it comes to its end');
-    const child = spawn(process.execPath, [script, replay.redis.url, replay.redis.dir, id], { stdio: ['ignore', 'pipe', 'inherit'] });
-    cleanUp(t, () => child.kill('SIGKILL'));
-    const exited = once(child, 'exit');
+    const { child, exited } = spawnReplayer(t, replay, id);
     await Promise.race([once(child.stdout, 'data'), exited]);
     const before = (await readReplay(replay.world.redis, id))?.queued ?? 0;
     // From the fourth on it may finish.
@@ -136,9 +147,9 @@ test('a replayer that is killed at any moment, again and again, loses and double
   assert.deepEqual([state?.queued, state?.outcomes], [count, { delivered: count }]);
 });
 
-test('no more is queued than the target may have, and memory stays what it is', async (t) => {
+test('no more is queued than the target may have', async (t) => {
   const replay = await startReplay(t);
-  await replay.fill(20_000);
+  await replay.fill(3000);
   const id = await replay.begin();
   const backend = replay.world.queues.backend(queue);
   let deepest = 0;
@@ -160,8 +171,21 @@ test('no more is queued than the target may have, and memory stays what it is', 
   await untilDone(replay, id);
   stop.abort();
   await watching;
-  assert.equal(got.length, 20_000);
+  assert.equal(got.length, 3000);
   assert.ok(deepest > 0 && deepest <= 300, `${deepest} jobs at once`);
+});
+
+test('150 MB of records are replayed with a heap that could not hold them', async (t) => {
+  const replay = await startReplay(t);
+  const count = 15_000;
+  await replay.fill(count, { headers: { subject: 'x'.repeat(10_000) } });
+  const id = await replay.begin();
+  const { got } = replay.consume();
+  const { child, exited } = spawnReplayer(t, replay, id, '--max-old-space-size=128');
+  await exited;
+  assert.equal(child.exitCode, 0);
+  await untilDone(replay, id);
+  assert.equal(got.length, count);
 });
 
 test('jobs of the live flow go before those of a replay', async (t) => {

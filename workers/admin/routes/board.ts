@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { sessionsQueue } from '../../../shared/io/lanes.ts';
 import { queuesOfSubscribers } from '../hook-depths.ts';
 import { inboundQueue } from '../../../shared/core/inbound/job.ts';
+import { redeliverQueue } from '../../../shared/core/replay.ts';
 import { boardPolicy } from '../security-headers.ts';
 import type { World } from '../world.ts';
 
@@ -17,7 +18,7 @@ const freshFor = 2000;
 /** bull-board, to look and not to touch: what may be done to mail goes through the API, which keeps the records right. */
 export async function registerBoard(app: FastifyInstance, world: World): Promise<void> {
   const server = new FastifyAdapter().setBasePath(path);
-  const fixed = [sessionsQueue, inboundQueue, ...queuesOfSubscribers(world)];
+  const fixed = [sessionsQueue, inboundQueue, redeliverQueue, ...queuesOfSubscribers(world)];
   const shown = new Map<string, BullMQAdapter>();
   const show = (names: readonly string[]): BullMQAdapter[] => {
     for (const name of shown.keys()) if (!names.includes(name)) shown.delete(name);
