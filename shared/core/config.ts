@@ -36,16 +36,56 @@ const languageTag = z
 const hostname = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, { error: 'expected a host name' });
 
 const retry = {
-  interval: duration('20m').describe('Wait before the second attempt; doubles after each further one'),
+  interval: duration('30m').describe(
+    'Wait before the second attempt (RFC 5321 4.5.4.1: at least 30 minutes); doubles after each further one',
+  ),
   maxInterval: duration('4h').describe('The longest wait between two attempts'),
   maxAge: duration('5d').describe('Age at which a message that still fails expires (RFC 5321 4.5.4.1: 4 to 5 days)'),
   jitter: z.number().min(0).max(0.5).default(0.05).describe('Spread of each wait, as a part of it, so that retries do not come in waves'),
 };
 
+/** Without defaults: what a queue does not say is taken from `retry`. */
+export const queueSchedule = z.strictObject({
+  interval: retry.interval.unwrap().optional(),
+  maxInterval: retry.maxInterval.unwrap().optional(),
+  maxAge: retry.maxAge.unwrap().optional(),
+  jitter: retry.jitter.unwrap().optional(),
+});
+
 /** What goes well, and what anybody can cause by talking to the SMTP port, must be asked for. */
 const ordinary: readonly string[] = ['Reception', 'Delivery', 'Rejection'];
 
 const tlsPolicy = z.enum(['opportunistic', 'required', 'disabled']);
+const rate = z.string().regex(/^\d+\/\d*(ms|s|m|h)$/, { error: 'expected messages per time such as "50/s"' });
+
+const timeouts = {
+  connect: duration('30s').describe('Connecting'),
+  greeting: duration('5m').describe('Greeting (RFC 5321 4.5.3.2.1)'),
+  command: duration('5m').describe('EHLO, MAIL, RCPT, AUTH, STARTTLS (4.5.3.2.2 and .3)'),
+  data: duration('2m').describe('DATA (4.5.3.2.4)'),
+  block: duration('3m').describe('Sending a part of the content (4.5.3.2.5)'),
+  final: duration('10m').describe('The answer to the final dot (4.5.3.2.6)'),
+};
+
+/** What a policy may say of an egress path, without defaults. */
+export const pathSettings = z.strictObject({
+  connections: z.int().min(1).max(10_000).optional(),
+  concurrency: z.int().min(1).optional(),
+  rate: rate.optional(),
+  messagesPerConnection: z.int().min(1).optional(),
+  idleTimeout: duration('300ms').unwrap().optional(),
+  tls: tlsPolicy.optional(),
+  timeouts: z
+    .strictObject({
+      connect: timeouts.connect.unwrap().optional(),
+      greeting: timeouts.greeting.unwrap().optional(),
+      command: timeouts.command.unwrap().optional(),
+      data: timeouts.data.unwrap().optional(),
+      block: timeouts.block.unwrap().optional(),
+      final: timeouts.final.unwrap().optional(),
+    })
+    .optional(),
+});
 
 export const configSchema = z.strictObject({
   hostname: hostname.default('localhost').describe('Name of this system: banner, EHLO, Received, Reporting-MTA, addresses of reports'),
@@ -161,21 +201,17 @@ export const configSchema = z.strictObject({
         .default([])
         .describe('Rule files: status and bounce class by what a server said; see docs/rules.md'),
       rulesInterval: duration('10s').describe('How often the rule files are looked at for changes'),
-      ruleLineBreaks: z
+      responseLineBreaks: z
         .enum(['escaped', 'space'])
         .default('escaped')
-        .describe('Breaks between the lines of a response, as rules see them: the four characters \\r\\n, or one space'),
+        .describe('Breaks between the lines of a response, as rules and policy see them: the four characters \\r\\n, or one space'),
       sites: z
         .record(
           z.string(),
           z.strictObject({
             connections: count(20).describe('Connections to this site'),
             concurrency: z.int().min(1).optional().describe('Transactions in flight to this site'),
-            rate: z
-              .string()
-              .regex(/^\d+\/\d*(ms|s|m|h)$/, { error: 'expected messages per time such as "50/s"' })
-              .optional()
-              .describe('Messages per time'),
+            rate: rate.optional().describe('Messages per time'),
           }),
         )
         .default({})
@@ -228,30 +264,12 @@ export const configSchema = z.strictObject({
         )
         .default({})
         .describe('Static routes: domain or "*" to "host:port" or to a host with protocol, TLS and login'),
-      timeouts: z
-        .strictObject({
-          connect: duration('30s').describe('Connecting'),
-          greeting: duration('5m').describe('Greeting (RFC 5321 4.5.3.2.1)'),
-          command: duration('5m').describe('EHLO, MAIL, RCPT, AUTH, STARTTLS (4.5.3.2.2 and .3)'),
-          data: duration('2m').describe('DATA (4.5.3.2.4)'),
-          block: duration('3m').describe('Sending a part of the content (4.5.3.2.5)'),
-          final: duration('10m').describe('The answer to the final dot (4.5.3.2.6)'),
-        })
-        .prefault({}),
+      timeouts: z.strictObject(timeouts).prefault({}),
     })
     .prefault({}),
   retry: z.strictObject(retry).prefault({}),
   queues: z
-    .record(
-      z.string(),
-      z.strictObject({
-        // Without defaults: what a queue does not say is taken from `retry`.
-        interval: retry.interval.unwrap().optional(),
-        maxInterval: retry.maxInterval.unwrap().optional(),
-        maxAge: retry.maxAge.unwrap().optional(),
-        jitter: retry.jitter.unwrap().optional(),
-      }),
-    )
+    .record(z.string(), queueSchedule)
     .default({})
     .describe('Schedules of single queues, by queue name (campaign:tenant@domain), tenant (tenant@) or domain'),
   bounce: z
@@ -398,6 +416,7 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 export type ConfigInput = z.input<typeof configSchema>;
+export type PathSettings = z.output<typeof pathSettings>;
 export type RetrySchedule = Config['retry'];
 export type BounceConfig = Config['bounce'];
 export type WebhookConfig = Config['webhooks'][string];

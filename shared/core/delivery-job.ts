@@ -14,11 +14,15 @@ export interface DeliveryJob {
   /** `campaign:tenant@domain!routing_domain`. */
   queue: string;
   domain: string;
+  /** Whose mail exchangers are used in place of the domain's. */
+  routingDomain?: string;
   source: string;
   /** Attempts made; survives restarts because it lies here. */
   attempts: number;
   /** Times it changed lanes because its domain's mail exchangers did; bounded, so that flapping DNS does not keep it moving. */
   moves?: number;
+  /** Times the policy gave it another queue; bounded. */
+  requeues?: number;
   /** Warnings of delay so far, and when the last was given (epoch ms). Recipients stay together, so it holds for each of them. */
   warned?: { times: number; at: number };
   /** The last answer or failure, so that an expiration can tell it. */

@@ -15,6 +15,8 @@ export interface HookMessage {
    * or not held because the hook said it needs no original.
    */
   content(limit?: number): Promise<Uint8Array | undefined>;
+  /** The values of the header fields of this name, unfolded, in their order; none when the message is gone. */
+  header(name: string): Promise<string[]>;
 }
 
 /**
@@ -27,7 +29,12 @@ export interface HookOptions {
   types: readonly RecordType[];
   /** Default true. A hook that does not read the content says false: nothing is kept for it. */
   needsOriginal?: boolean;
+  /** For one record: milliseconds or a duration such as `2m`, up to ten minutes. Default 30 seconds. */
+  timeout?: number | string;
 }
+
+/** Milliseconds. */
+export const defaultHookTimeout = 30_000;
 
 /** A message made here. */
 export interface InjectedMail {
@@ -48,11 +55,52 @@ export interface InjectedMail {
   once?: string;
 }
 
-/** What a policy file can do about dispositions. */
-export interface HookPolicy {
-  hook(name: string, options: HookOptions, handler: HookHandler): void;
-  /** The RFC 3464 report of a record; undefined when none is due. */
+/** What a hook may do with mail. */
+export interface HookMail {
+  /**
+   * The RFC 3464 report of a record; undefined when none is due. Of an original that was cut (`HookMessage.content`) only
+   * the header is returned.
+   */
   generateRfc3464Message(params: ReportParams, original: Uint8Array | undefined, record: DispositionRecord): Report | undefined;
-  /** Queues a message; resolves with its id once it is durable. Rejects when it is no message, or Redis is away or full. */
+  /**
+   * Queues a message; resolves with its id once it is durable. Rejects when it is no message, Redis is away or full, or
+   * no hook is running.
+   */
   injectMessage(mail: InjectedMail): Promise<string>;
 }
+
+export type InjectMessage = HookMail['injectMessage'];
+
+/** Mail as a policy hands it over, whose types nobody has checked. Throws TypeError naming the field. */
+export function checkInjectedMail(mail: unknown): InjectedMail {
+  if (typeof mail !== 'object' || mail === null) throw new TypeError('injectMessage: expected an object');
+  const fields = mail as Record<string, unknown>;
+  const picked: Record<string, unknown> = {};
+  for (const [name, { isRight, what }] of Object.entries(mailFields)) {
+    const value = fields[name];
+    if (value === undefined && !required.has(name)) continue;
+    if (!isRight(value)) throw new TypeError(`injectMessage: ${name}: expected ${what}`);
+    picked[name] = value;
+  }
+  return picked as unknown as InjectedMail;
+}
+
+interface FieldRule {
+  isRight: (value: unknown) => boolean;
+  what: string;
+}
+
+const required = new Set(['sender', 'recipients', 'content']);
+const text: FieldRule = { isRight: (value) => typeof value === 'string', what: 'text' };
+const flag: FieldRule = { isRight: (value) => typeof value === 'boolean', what: 'true or false' };
+
+const mailFields: Record<keyof InjectedMail, FieldRule> = {
+  sender: text,
+  recipients: { isRight: (value) => Array.isArray(value) && value.every(text.isRight), what: 'an array of addresses' },
+  content: { isRight: (value) => text.isRight(value) || value instanceof Uint8Array, what: 'text or octets' },
+  eightBit: flag,
+  smtpUtf8: flag,
+  tenant: text,
+  campaign: text,
+  once: text,
+};

@@ -9,6 +9,8 @@ export interface MessageScan {
   readonly hops: number;
   /** Does the message start with a header field or its blank line? If not, a field put in front needs one after it. */
   readonly hasHeader: boolean;
+  /** Octets of the header with the blank line behind it; undefined while it goes on. */
+  readonly headerLength: number | undefined;
 }
 
 /** Starts a scan. `maxLine` in octets without CRLF. */
@@ -19,11 +21,17 @@ export function scanMessage(maxLine: number): MessageScan {
   let hops = 0;
   let fault: LineFault | undefined;
   let partial = '';
+  let passed = 0;
+  let headerLength: number | undefined;
 
   const headerLine = (text: string, start: number, end: number): void => {
-    if (start === end) inHeader = false;
-    else if (isFirst && !isField(text, start, end)) inHeader = hasHeader = false;
-    else if (isReceived(text, start)) hops++;
+    if (start === end) {
+      inHeader = false;
+      headerLength = passed + end + 2;
+    } else if (isFirst && !isField(text, start, end)) {
+      inHeader = hasHeader = false;
+      headerLength = 0;
+    } else if (isReceived(text, start)) hops++;
     isFirst = false;
   };
 
@@ -38,6 +46,7 @@ export function scanMessage(maxLine: number): MessageScan {
     }
     if (text.includes('\r', start)) return 'bare-newline';
     partial = text.slice(start);
+    passed += start;
     return partial.length > maxLine ? 'long-line' : undefined;
   };
 
@@ -48,6 +57,9 @@ export function scanMessage(maxLine: number): MessageScan {
     },
     get hasHeader() {
       return hasHeader;
+    },
+    get headerLength() {
+      return headerLength;
     },
   };
 }

@@ -29,3 +29,6 @@ export function parseQueueName(text: string): QueueName {
     ...(bang >= 0 && { routingDomain: rest.slice(bang + 1) }),
   };
 }
+
+/** Can this be a tenant or a campaign? Printable ASCII, at most 100 characters, and nothing that divides a queue name. */
+export const isQueuePart = (value: unknown): value is string => typeof value === 'string' && /^["-9;-?A-~]{1,100}$/.test(value);

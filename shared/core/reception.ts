@@ -43,19 +43,26 @@ export interface ReceivedMessage {
   created: number;
   tenant?: string;
   campaign?: string;
+  routingDomain?: string;
   reception: DeliveryJob['reception'];
 }
 
 /** The job of one group. */
 export function deliveryJob(message: ReceivedMessage, group: LaneGroup, source: string): DeliveryJob {
-  const { id, envelope, size, created, tenant, campaign } = message;
+  const { id, envelope, size, created, tenant, campaign, routingDomain } = message;
   return {
     message: id,
     envelope: { ...envelope, recipients: group.recipients },
     size,
     created,
-    queue: formatQueueName({ domain: group.domain, ...(tenant && { tenant }), ...(campaign && { campaign }) }),
+    queue: formatQueueName({
+      domain: group.domain,
+      ...(tenant && { tenant }),
+      ...(campaign && { campaign }),
+      ...(routingDomain && { routingDomain }),
+    }),
     domain: group.domain,
+    ...(routingDomain && { routingDomain }),
     source,
     attempts: 0,
     ...(envelope.recipients.length > group.recipients.length && { others: true }),

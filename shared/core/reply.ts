@@ -49,7 +49,7 @@ export function parseReply(rawLines: readonly string[], command?: string): Reply
       enhanced = prefix[1];
       text = text.slice(prefix[0].length);
     }
-    if (lines.length < maxLines) lines.push(text.length > maxLineLength ? `${text.slice(0, maxLineLength)}...` : text);
+    if (lines.length < maxLines) lines.push(cut(text));
   }
   if (code < 200 || code > 599 || rawLines.length === 0) return undefined;
   // RFC 2034 §4: a code of another class than the reply is no statement at all; its words stay readable.
@@ -58,9 +58,11 @@ export function parseReply(rawLines: readonly string[], command?: string): Reply
     enhanced = undefined;
   }
   const reply: Reply = { code, ...(enhanced && { enhanced }), lines, ...(command && { command }) };
-  const wire = rawLines.slice(0, maxLines).map((line) => line.slice(0, maxLineLength).trimEnd());
+  const wire = rawLines.slice(0, maxLines).map((line) => cut(line).trimEnd());
   return replyWireLines(reply).every((line, i) => line === wire[i]) ? reply : { ...reply, wire };
 }
+
+const cut = (line: string): string => (line.length > maxLineLength ? `${line.slice(0, maxLineLength)}...` : line);
 
 /** A reply of our own making, for conditions without a remote answer. */
 export function localReply(code: number, enhanced: string, text: string, command?: string): Reply {

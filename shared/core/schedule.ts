@@ -28,18 +28,20 @@ export function isWarningDue(
 }
 
 /** The schedule of a queue: what is set for the queue itself, else for its tenant (`tenant@`), else for its domain. */
-export function scheduleOf(
-  queue: string,
-  defaults: RetrySchedule,
-  queues: Readonly<Record<string, { [K in keyof RetrySchedule]?: RetrySchedule[K] | undefined }>>,
-): RetrySchedule {
+export function scheduleOf(queue: string, defaults: RetrySchedule, queues: Readonly<Record<string, PartOfSchedule>>): RetrySchedule {
   const { domain, tenant } = parseQueueName(queue);
-  const found = queues[queue] ?? (tenant ? queues[`${tenant}@`] : undefined) ?? queues[domain];
-  if (!found) return defaults;
-  return {
-    interval: found.interval ?? defaults.interval,
-    maxInterval: found.maxInterval ?? defaults.maxInterval,
-    maxAge: found.maxAge ?? defaults.maxAge,
-    jitter: found.jitter ?? defaults.jitter,
-  };
+  return completeSchedule(queues[queue] ?? (tenant ? queues[`${tenant}@`] : undefined) ?? queues[domain], defaults);
 }
+
+export type PartOfSchedule = { [K in keyof RetrySchedule]?: RetrySchedule[K] | undefined };
+
+/** A part of a schedule, and the defaults for the rest. */
+export const completeSchedule = (part: PartOfSchedule | undefined, defaults: RetrySchedule): RetrySchedule =>
+  part
+    ? {
+        interval: part.interval ?? defaults.interval,
+        maxInterval: part.maxInterval ?? defaults.maxInterval,
+        maxAge: part.maxAge ?? defaults.maxAge,
+        jitter: part.jitter ?? defaults.jitter,
+      }
+    : defaults;

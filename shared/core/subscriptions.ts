@@ -54,7 +54,7 @@ export function hookSubscription(hook: { name: string; types: readonly RecordTyp
   return { queue: hookQueue(hook.name), types: hook.types, needsOriginal: hook.needsOriginal ?? true, backlog: hookBacklog };
 }
 
-export const hookQueue = (name: string): string => `hook-${name}`;
+export const hookQueue = (name: string): `hook-${string}` => `hook-${name}`;
 export const webhookQueue = (name: string): string => `webhook-${name}`;
 
 /** Names go into queue names, where BullMQ forbids `:`, and into metrics. */

@@ -7,9 +7,7 @@ export type ReportSettings = Pick<BounceConfig, 'enabled' | 'template' | 'langua
 
 /** The settings for the tenant of a record (`ingress.users[].tenant`, kept in its queue's name), else those for all. */
 export function reportSettingsOf(bounce: BounceConfig, record: Pick<DispositionRecord, 'queue'> | undefined): ReportSettings {
-  // Records of older versions and of others may lack it.
-  const queue: unknown = record?.queue;
-  const { tenant } = parseQueueName(typeof queue === 'string' ? queue : '');
+  const tenant = tenantOf(record);
   const own = tenant !== undefined && Object.hasOwn(bounce.tenants, tenant) ? bounce.tenants[tenant] : undefined;
   return {
     enabled: own?.enabled ?? bounce.enabled,
@@ -17,6 +15,13 @@ export function reportSettingsOf(bounce: BounceConfig, record: Pick<DispositionR
     language: own?.language ?? bounce.language,
     from: own?.from ?? bounce.from,
   };
+}
+
+/** Whose message a record is about. */
+export function tenantOf(record: Pick<DispositionRecord, 'queue'> | undefined): string | undefined {
+  // Records of older versions and of others may lack it.
+  const queue: unknown = record?.queue;
+  return parseQueueName(typeof queue === 'string' ? queue : '').tenant;
 }
 
 /** A template and a language that are used together; `keys`: the settings that say so. */

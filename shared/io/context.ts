@@ -1,5 +1,5 @@
 import type { Config } from '../core/config.ts';
-import { subscriptionsOf, type Subscription } from '../core/subscriptions.ts';
+import { hookSubscription, subscriptionsOf, type Subscription } from '../core/subscriptions.ts';
 import { openLog, type Logger } from './log.ts';
 import { openMetrics, type Metrics } from './metrics.ts';
 import { noPolicy, openPolicy, type PolicyLink } from './policy.ts';
@@ -15,7 +15,7 @@ export interface Context {
   readonly policy: PolicyLink;
   /** Name of this process in records and locks: `role-host-pid`. */
   readonly instance: string;
-  /** Who hears dispositions: every process that publishes must know all. Looked at for each record, so it may change. */
+  /** Who hears dispositions: every process that publishes must know all. To be asked for each record: a policy that is loaded again changes it. */
   readonly subscriptions: readonly Subscription[];
 }
 
@@ -23,7 +23,7 @@ export interface Context {
 type ContextUse = Pick<RedisUse, 'failFast'> & {
   /** Load the policy file; without it there is no policy. */
   policy?: boolean;
-  /** Others than those of the settings. */
+  /** Others than those of the settings; hooks of the policy come to them. */
   subscriptions?: readonly Subscription[];
 };
 
@@ -46,6 +46,9 @@ export async function openContext(
     await policy.close();
     throw error;
   });
+  const withHooks = () => [...subscriptions, ...policy.hooks.map(hookSubscription)];
+  let { hooks } = policy;
+  let all = withHooks();
   return {
     config,
     log,
@@ -53,7 +56,10 @@ export async function openContext(
     policy,
     redis,
     instance,
-    subscriptions,
+    get subscriptions() {
+      if (hooks !== policy.hooks) [hooks, all] = [policy.hooks, withHooks()];
+      return all;
+    },
     close: async () => {
       await policy.close();
       await redis.close();

@@ -37,9 +37,10 @@ export const subscriberOptions = {
 const asItsConsumerSays = { attempts: 1_000_000, backoff: { type: 'custom' } } as const;
 
 /** How the jobs of a subscriber are tried again and kept. */
-export const optionsOf = ({ backlog }: Subscription) => (backlog ? asItsConsumerSays : subscriberOptions);
+export const optionsOf = ({ backlog }: Pick<Subscription, 'backlog'>) => (backlog ? asItsConsumerSays : subscriberOptions);
 
-export function openDispositions({ redis, metrics, log, config, subscriptions }: Context, spool: SpoolStore): Dispositions {
+export function openDispositions(context: Context, spool: SpoolStore): Dispositions {
+  const { redis, metrics, log, config } = context;
   const logKey = redis.key('log');
   const { keepRecords } = config.log;
   const { keepOriginals } = config.bounce;
@@ -49,7 +50,7 @@ export function openDispositions({ redis, metrics, log, config, subscriptions }:
     logKey,
     publish: (tx, record, hold) => {
       tx.redis.xadd(logKey, ...bound, '*', 'r', JSON.stringify(record));
-      for (const subscription of subscriptions) {
+      for (const subscription of context.subscriptions) {
         if (!isHeard(subscription, record)) continue;
         const isGathered = subscription.gathers === true && hold !== undefined;
         const data: SubscriberJob = { record, ...(isGathered && { gathered: true }) };

@@ -1,7 +1,8 @@
 import { UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { RecordType } from '../core/disposition.ts';
-import { recipientsOf, type DispositionRecord } from '../core/disposition.ts';
-import type { HookHandler, HookMessage } from '../core/hook.ts';
+import type { DispositionRecord } from '../core/disposition.ts';
+import { defaultHookTimeout, type HookHandler, type HookMessage } from '../core/hook.ts';
+import { factsOf, hookMessage } from '../core/hook-message.ts';
 import { hookQueue } from '../core/subscriptions.ts';
 import { backoffDelay } from '../core/webhook.ts';
 import type { Context } from './context.ts';
@@ -9,20 +10,20 @@ import type { SubscriberJob } from './dispositions.ts';
 import { consumerOptions, observeConsumer } from './hook-consumer.ts';
 import { releaseHook } from './original-holds.ts';
 import type { Pipeline } from './pipeline.ts';
-import { withTimeout } from './redis.ts';
 import { openReplayed } from './replayed.ts';
+import { withTimeout } from './with-timeout.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 /** The consumer of a policy hook. `hookSubscription` makes what publishers must know of it. */
 export interface Hook {
   name: string;
-  /** What was queued before these changed is passed over. */
+  /** What was queued before these changed is passed over. Looked at for each record, as are `needsOriginal` and `timeout`. */
   types: readonly RecordType[];
   needsOriginal?: boolean;
   run: HookHandler;
   /** Records at once. Default 10. */
   concurrency?: number;
-  /** Time for one record, after which it counts as failed though it may go on. Milliseconds; default a minute. */
+  /** Time for one record, after which it counts as failed though it may go on. Milliseconds; default 30 seconds. */
   timeout?: number;
   /** Attempts after which a record is given up, about three hours with the default of 15, and the waits between them. */
   attempts?: number;
@@ -42,7 +43,7 @@ export async function startHook(
   context: Context,
   { queues, spool }: Pick<Pipeline, 'queues' | 'spool'>,
 ): Promise<{ close(): Promise<void> }> {
-  const { name, types, run, concurrency = 10, timeout = 60_000, attempts = 15, backoff = defaultBackoff } = hook;
+  const { name, run, concurrency = 10, attempts = 15, backoff = defaultBackoff } = hook;
   const queue = hookQueue(name);
   const { redis, log } = context;
   const observed = observeConsumer(queue, context);
@@ -54,9 +55,9 @@ export async function startHook(
     async (job) => {
       if (await replayed.isCancelled(job)) return;
       const { record } = job.data;
-      if (!types.includes(record.type)) return replayed.count(job, 'not-heard');
+      if (!hook.types.includes(record.type)) return replayed.count(job, 'not-heard');
       try {
-        await withTimeout(call(run, messageOf(record, spool), replayed.recordOf(job)), timeout);
+        await withTimeout(call(run, messageOf(record, spool), replayed.recordOf(job)), hook.timeout ?? defaultHookTimeout);
         await replayed.count(job, 'delivered');
       } catch (error) {
         const reason = wordsOf(error);
@@ -110,13 +111,8 @@ const call = async (run: HookHandler, message: HookMessage, record: DispositionR
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 500);
 
-const messageOf = (record: DispositionRecord, spool: SpoolStore): HookMessage => ({
-  id: record.id,
-  sender: record.sender,
-  recipients: recipientsOf(record),
-  size: record.size,
-  content: (limit = contentLimit) => readContent(record.id, spool, limit),
-});
+const messageOf = (record: DispositionRecord, spool: SpoolStore): HookMessage =>
+  hookMessage(factsOf(record), (limit = contentLimit) => readContent(record.id, spool, limit));
 
 async function readContent(id: string, spool: SpoolStore, limit: number): Promise<Uint8Array | undefined> {
   const content = id === '' ? undefined : await spool.read(id);

@@ -1,9 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { isAscii, parsePath } from '../core/address.ts';
-import type { DispositionRecord } from '../core/disposition.ts';
-import { generateRfc3464Message, type Report, type ReportParams } from '../core/dsn/generate.ts';
 import type { Envelope } from '../core/envelope.ts';
-import type { InjectedMail } from '../core/hook.ts';
+import type { InjectedMail, InjectMessage } from '../core/hook.ts';
 import { fixNewlines } from '../core/message.ts';
 import type { Context } from './context.ts';
 import type { DkimSigner } from './dkim.ts';
@@ -11,59 +8,59 @@ import { newMessageId } from './ids.ts';
 import type { Pipeline } from './pipeline.ts';
 import { formatReportMark, markLifetime, readReportMarks, reportMarkKey } from './report-marks.ts';
 
-/** What hooks may do with mail: see `HookPolicy`. */
-export interface Injection {
-  injectMessage(mail: InjectedMail): Promise<string>;
-  generateRfc3464Message(params: ReportParams, original: Uint8Array | undefined, record: DispositionRecord): Report | undefined;
-}
-
 /** With `sign` reports are signed like those of the bounce worker; one that cannot be signed is put off, for its hook to try again. */
 export function openInjection(
   { config, redis }: Context,
   { spool, intake }: Pick<Pipeline, 'spool' | 'intake'>,
   sign?: DkimSigner,
-): Injection {
+): { injectMessage: InjectMessage } {
   const { maxRecipients, maxSize } = config.ingress;
+  const inject: InjectMessage = async (mail) => {
+    const { once, tenant, campaign } = mail;
+    if (once !== undefined && (once === '' || once.length > 200)) throw new RangeError('once: expected 1 to 200 characters');
+    const content = contentOf(mail);
+    const envelope = envelopeOf(mail, content, maxRecipients);
+    if (content.length > maxSize) throw new RangeError(`a message of ${content.length} octets is larger than ingress.maxSize`);
+    const earlier = once === undefined ? undefined : (await readReportMarks(redis, [once])).get(once);
+    if (earlier?.kind === 'sent') return earlier.message;
+    spool.assertRoom();
+    const draft = spool.draft(newMessageId());
+    try {
+      await draft.write(content);
+      if (sign && mail.sender === '') draft.prepend(Buffer.from(await sign(content, Date.now()), 'latin1'));
+      await intake.receive(
+        {
+          envelope,
+          content: draft,
+          // As of a report: the sender is us.
+          info: { protocol: mail.sender === '' ? 'Report' : 'Hook', peer: null, isTrusted: true },
+          ...(tenant && { tenant }),
+          ...(campaign && { campaign }),
+        },
+        (tx) => {
+          if (once === undefined) return;
+          const mark = formatReportMark({ kind: 'sent', message: draft.id });
+          tx.redis.set(reportMarkKey(redis, once), mark, 'EX', markLifetime);
+        },
+      );
+    } catch (error) {
+      await draft.discard();
+      throw error;
+    }
+    return draft.id;
+  };
+  const underWay = new Map<string, Promise<string>>();
   return {
-    generateRfc3464Message: (params, original, record) =>
-      generateRfc3464Message(params, original, record, {
-        now: Date.now(),
-        messageId: newMessageId(),
-        boundary: randomBytes(16).toString('hex'),
-      }),
-    injectMessage: async (mail) => {
-      const { once, tenant, campaign } = mail;
-      if (once !== undefined && (once === '' || once.length > 200)) throw new RangeError('once: expected 1 to 200 characters');
-      const content = contentOf(mail);
-      const envelope = envelopeOf(mail, content, maxRecipients);
-      if (content.length > maxSize) throw new RangeError(`a message of ${content.length} octets is larger than ingress.maxSize`);
-      const earlier = once === undefined ? undefined : (await readReportMarks(redis, [once])).get(once);
-      if (earlier?.kind === 'sent') return earlier.message;
-      spool.assertRoom();
-      const draft = spool.draft(newMessageId());
-      try {
-        await draft.write(content);
-        if (sign && mail.sender === '') draft.prepend(Buffer.from(await sign(content, Date.now()), 'latin1'));
-        await intake.receive(
-          {
-            envelope,
-            content: draft,
-            // As of a report: the sender is us.
-            info: { protocol: mail.sender === '' ? 'Report' : 'Hook', peer: null, isTrusted: true },
-            ...(tenant && { tenant }),
-            ...(campaign && { campaign }),
-          },
-          (tx) => {
-            if (once === undefined) return;
-            const mark = formatReportMark({ kind: 'sent', message: draft.id });
-            tx.redis.set(reportMarkKey(redis, once), mark, 'EX', markLifetime);
-          },
-        );
-      } catch (error) {
-        await draft.discard();
-        throw error;
-      }
-      return draft.id;
+    injectMessage: (mail) => {
+      const { once } = mail;
+      if (once === undefined) return inject(mail);
+      // One after the other, so that the second finds the mark of the first: a hook may run again while we are at its mail.
+      const earlier = underWay.get(once) ?? Promise.resolve('');
+      const work = earlier.catch(() => undefined).then(() => inject(mail));
+      underWay.set(once, work);
+      return work.finally(() => {
+        if (underWay.get(once) === work) underWay.delete(once);
+      });
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Envelope } from '../core/envelope.ts';
 import { recordBase, deliveryJob, domainOf, groupRecipients, recipientField, type ReceivedMessage } from '../core/reception.ts';
-import { laneName } from '../core/lane.ts';
+import { laneName, parseLaneName } from '../core/lane.ts';
+import { formatQueueName, type QueueName } from '../core/queue-name.ts';
 import { inboundQueue, type InboundJob } from '../core/inbound/job.ts';
 import type { Reply } from '../core/reply.ts';
 import { formatResponse, timeFields, type DispositionRecord } from '../core/disposition.ts';
@@ -9,8 +10,9 @@ import { subscriberOptions, type Dispositions } from './dispositions.ts';
 import { newMessageId } from './ids.ts';
 import type { Lanes } from './lanes.ts';
 import { holderOf } from './original-holds.ts';
+import type { QueueSettings } from './queue-settings.ts';
 import type { Queues, Transaction } from './queues.ts';
-import { withTimeout } from './redis.ts';
+import { withTimeout } from './with-timeout.ts';
 import type { Router } from './router.ts';
 import { reportAddresses } from './report-addresses.ts';
 import { openSentIndex } from './sent-index.ts';
@@ -28,8 +30,6 @@ export interface ReceptionInfo {
   user?: string;
   sessionId?: string;
   tls?: { protocol: string; cipher: string };
-  /** What else its records tell in `meta`. */
-  meta?: Record<string, unknown>;
 }
 
 export interface Reception {
@@ -38,6 +38,10 @@ export interface Reception {
   info: ReceptionInfo;
   tenant?: string;
   campaign?: string;
+  /** Decides lane and route in place of the recipients' domains. */
+  routingDomain?: string;
+  /** Further values for `meta` of its records. */
+  meta?: Readonly<Record<string, unknown>>;
 }
 
 export interface Rejection {
@@ -69,46 +73,50 @@ export interface IntakeDeps {
   lanes: Lanes;
   dispositions: Dispositions;
   router: Router;
+  queueSettings: QueueSettings;
 }
 
 /** Rejection records on their way to Redis at once; further ones are only counted. */
 const mostRecording = 64;
 
 export function openIntake(deps: IntakeDeps): Intake {
-  const { context, queues, spool, lanes, dispositions, router } = deps;
+  const { context, queues, spool, lanes, dispositions, router, queueSettings } = deps;
   const { config, metrics, redis, instance, log } = context;
   let recording = 0;
   const isForReports = reportAddresses(config.ingress.reports.to);
   const sentIndex = openSentIndex(redis);
   const nextSource = roundRobin(config.outbound.sources.map((source) => source.name));
 
-  /** The lane of each domain: its site's, or one of its own name when the look-up takes too long or failed. */
-  const lanesOf = async (source: string, domains: Set<string>): Promise<Map<string, string>> => {
-    const sites = await Promise.all(
-      [...domains].map(async (domain) => {
-        const route = await withTimeout(router.route(domain), config.ingress.lookupTimeout).catch(() => undefined);
-        return [domain, laneName(source, route?.kind === 'hosts' ? route.site : domain)] as const;
-      }),
-    );
-    return new Map(sites);
+  /** The lane of a queue: that of its site, or one of its domain's name when the look-up takes too long or failed. */
+  const laneOf = async (queue: QueueName, turn: string): Promise<string> => {
+    const target = queue.routingDomain ?? queue.domain;
+    const [source = turn, route] = await Promise.all([
+      queueSettings.source(formatQueueName(queue)),
+      withTimeout(router.route(target), config.ingress.lookupTimeout).catch(() => undefined),
+    ]);
+    return laneName(source, route?.kind === 'hosts' ? route.site : target);
   };
 
   return {
     prepare: (domain) => void router.route(domain),
-    receive: async ({ envelope, content, info, tenant, campaign }, also) => {
+    receive: async ({ envelope, content, info, tenant, campaign, routingDomain, meta }, also) => {
       const created = Date.now();
       const source = nextSource();
       const relayed = envelope.recipients.filter((r) => !isForReports(r.address));
-      const domains = new Set(relayed.map((r) => domainOf(r.address)));
-      const [laneByDomain] = await Promise.all([lanesOf(source, domains), spool.seal(content)]);
+      const domains = [...new Set(relayed.map((r) => domainOf(r.address)))];
+      const names = { ...(tenant && { tenant }), ...(campaign && { campaign }), ...(routingDomain && { routingDomain }) };
+      const [lanesFound] = await Promise.all([
+        Promise.all(domains.map((domain) => laneOf({ domain, ...names }, source))),
+        spool.seal(content),
+      ]);
+      const laneByDomain = new Map(domains.map((domain, i) => [domain, lanesFound[i]]));
       const message: ReceivedMessage = {
         id: content.id,
         envelope,
         size: content.size,
         created,
-        ...(tenant && { tenant }),
-        ...(campaign && { campaign }),
-        reception: receptionFields(info),
+        ...names,
+        reception: receptionFields(info, meta),
       };
       const groups = groupRecipients(
         relayed,
@@ -120,7 +128,11 @@ export function openIntake(deps: IntakeDeps): Intake {
       // First, because a full Redis refuses this plain write, and with it the whole transaction.
       spool.commit(tx, content, [...groups.map((_, n) => jobId(content.id, n)), ...(isRead ? [holderOf(inboundQueue, content.id)] : [])]);
       for (const [n, group] of groups.entries()) {
-        tx.add(group.lane, { id: jobId(content.id, n), name: 'message', data: deliveryJob(message, group, source) });
+        tx.add(group.lane, {
+          id: jobId(content.id, n),
+          name: 'message',
+          data: deliveryJob(message, group, parseLaneName(group.lane)?.source ?? source),
+        });
       }
       for (const lane of new Set(groups.map((group) => group.lane))) lanes.wake(tx, lane);
       if (isRead) {
@@ -184,18 +196,20 @@ function roundRobin(names: readonly string[]): () => string {
   return () => names[next++ % names.length] ?? 'default';
 }
 
-function receptionFields(info: ReceptionInfo): ReceivedMessage['reception'] {
+function receptionFields(info: ReceptionInfo, meta: Reception['meta'] = {}): ReceivedMessage['reception'] {
   return {
     reception_protocol: info.protocol,
     ...(info.sessionId && { session_id: info.sessionId }),
-    meta: {
-      ...info.meta,
-      ...(info.peer && { received_from: info.peer.address, ehlo_domain: info.peer.name }),
-      ...(info.user && { authn_id: info.user }),
-      ...(info.isTrusted && { trusted: true }),
-    },
+    meta: { ...meta, ...receptionMeta(info) },
   };
 }
+
+/** `meta` of the records of a message, as far as its reception decides it. */
+export const receptionMeta = (info: ReceptionInfo): Record<string, unknown> => ({
+  ...(info.peer && { received_from: info.peer.address, ehlo_domain: info.peer.name }),
+  ...(info.user && { authn_id: info.user }),
+  ...(info.isTrusted && { trusted: true }),
+});
 
 function receptionRecord(
   message: ReceivedMessage,

@@ -1,6 +1,6 @@
 import type { Config } from '../core/config.ts';
-import { parseLaneName, sessionId, wakeAt } from '../core/lane.ts';
-import { parseRate } from '../core/rate.ts';
+import { sessionId, wakeAt } from '../core/lane.ts';
+import { openLaneLimits, type LaneLimits } from './lane-limits.ts';
 import type { Queues, Transaction } from './queues.ts';
 import type { RedisLink } from './redis.ts';
 
@@ -22,6 +22,8 @@ export interface Lanes {
   /** Adds the permit with this number, unless it exists. */
   addSession(tx: Transaction, lane: string, index: number): void;
   limits(lane: string): { connections: number };
+  /** Has these limits hold for the lane for a minute, in place of the settings'. */
+  steer(lane: string, limits: LaneLimits): Promise<void>;
   /** Gives no job of the lane to anyone for this time: the answer to a 421. */
   hold(lane: string, ms: number): Promise<void>;
   /** Is there a job that may be taken now? The rate is not looked at: whoever meets it sets a wake-up. */
@@ -38,8 +40,6 @@ const registrationTtl = 60_000;
 const idleLaneTtl = 3_600_000;
 /** A retry that is due may wait this long for its wake-up before the sweeper minds. Milliseconds. */
 const wakeSlack = 2000;
-/** BullMQ heeds `hold` only where a rate is set, so every lane has one. */
-const unlimited = { max: 1_000_000_000, ms: 1000 };
 /**
  * A lane in full work is asked whether its session 0 exists instead of being given it again: a tenth of what adding
  * costs. A session that exists looks at its lane once more after it has ended; one that does not is added at once.
@@ -48,9 +48,11 @@ const unlimited = { max: 1_000_000_000, ms: 1000 };
 const awakeFor = 50;
 const sessionOptions = { removeOnComplete: true, removeOnFail: true } as const;
 
-export function openLanes(redis: RedisLink, queues: Queues, config: Config['delivery']): Lanes {
+/** `isSteered`: may other processes set limits by `steer`? Then what they wrote is left alone. */
+export function openLanes(redis: RedisLink, queues: Queues, config: Config['delivery'], isSteered: () => boolean = () => false): Lanes {
   const registryKey = redis.key('lanes');
   const registered = new Map<string, number>();
+  const limits = openLaneLimits(queues, config, isSteered);
 
   const register = (tx: Transaction, lane: string): void => {
     const now = Date.now();
@@ -58,22 +60,7 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
     if (registered.size > 10_000) registered.clear();
     tx.whenDone(() => Promise.resolve(void registered.set(lane, now + registrationTtl)));
     tx.redis.zadd(registryKey, now, lane);
-    // Nobody reads the event streams of lanes.
-    const meta = queues.backend(lane).keys['meta'] ?? '';
-    if (siteLimits(lane)?.concurrency === undefined) tx.redis.hdel(meta, 'concurrency');
-    tx.redis.hset(meta, 'opts.maxLenEvents', '0', ...limitFields(lane));
-  };
-  const sites = new Map(Object.entries(config.sites).map(([site, limits]) => [site.toLowerCase(), limits]));
-  // The marks of a static route (TLS, login) are no part of its name.
-  const siteLimits = (lane: string) => {
-    const site = parseLaneName(lane)?.site.toLowerCase() ?? '';
-    return sites.get(site) ?? sites.get(site.replace(/\+.*$/, ''));
-  };
-  // The names of BullMQ's global concurrency and rate limit in a queue's meta.
-  const limitFields = (lane: string): string[] => {
-    const limits = siteLimits(lane);
-    const { max, ms } = (limits?.rate === undefined ? undefined : parseRate(limits.rate)) ?? unlimited;
-    return ['max', String(max), 'duration', String(ms), ...(limits?.concurrency ? ['concurrency', String(limits.concurrency)] : [])];
+    limits.write(tx, lane);
   };
   const addSession = (tx: Transaction, lane: string, index: number): void => {
     const data: SessionJob = { lane, index };
@@ -113,9 +100,10 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
       const data: SessionJob = { lane };
       tx.add(sessionsQueue, { id, name: 'wake', data, delay: Math.max(1, due - Date.now()), opts: sessionOptions });
     },
+    steer: (lane, set) => limits.steer(lane, set),
     hold: (lane, ms) => queues.backend(lane).setRateLimit(ms),
     hasWork: async (lane) => isWork(await inspect(redis, queues, lane), Date.now()),
-    limits: (lane) => ({ connections: siteLimits(lane)?.connections ?? config.connectionsPerSite }),
+    limits: (lane) => ({ connections: limits.connections(lane) }),
     sweep: async () => {
       let woken = 0;
       const idle: string[] = [];

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { parseDuration } from '../core/duration.ts';
-import { withTimeout } from './redis.ts';
+import { withTimeout } from './with-timeout.ts';
 
 export interface MemoizeOptions {
   /** What is remembered; for messages. */

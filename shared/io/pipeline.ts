@@ -3,6 +3,7 @@ import { openDispositions, type Dispositions } from './dispositions.ts';
 import { openRouter } from './dns-router.ts';
 import { openIntake, type Intake } from './intake.ts';
 import { openLanes, type Lanes } from './lanes.ts';
+import { openQueueSettings, type QueueSettings } from './queue-settings.ts';
 import { openQueues, type Queues } from './queues.ts';
 import type { Router } from './router.ts';
 import { openSpool, type SpoolStore } from './spool-store.ts';
@@ -14,17 +15,19 @@ export interface Pipeline {
   lanes: Lanes;
   dispositions: Dispositions;
   router: Router;
+  queueSettings: QueueSettings;
   intake: Intake;
   close(): Promise<void>;
 }
 
 export function openPipeline(context: Context): Pipeline {
-  const { config, redis, log } = context;
+  const { config, redis, log, policy } = context;
   const queues = openQueues(redis);
   const spool = openSpool(redis, config, log);
-  const lanes = openLanes(redis, queues, config.delivery);
+  const lanes = openLanes(redis, queues, config.delivery, () => policy.handles('get_egress_path_config'));
   const dispositions = openDispositions(context, spool);
   const router = openRouter(config);
-  const intake = openIntake({ context, queues, spool, lanes, dispositions, router });
-  return { queues, spool, lanes, dispositions, router, intake, close: () => spool.close() };
+  const queueSettings = openQueueSettings(context);
+  const intake = openIntake({ context, queues, spool, lanes, dispositions, router, queueSettings });
+  return { queues, spool, lanes, dispositions, router, queueSettings, intake, close: () => spool.close() };
 }

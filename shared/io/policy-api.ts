@@ -1,4 +1,41 @@
 // What a policy file imports as 'rebound'.
 export { definePolicy } from '../core/policy/define.ts';
 export type { Policy, PolicyDefinition } from '../core/policy/define.ts';
+// Events.
 export type { ConnMeta, RewriteResponseResult, SmtpServerRewriteResponse } from '../core/policy/smtp-server-rewrite-response.ts';
+export type { RewriteStatusResult, SmtpClientRewriteDeliveryStatus } from '../core/policy/smtp-client-rewrite-delivery-status.ts';
+export type { BounceClassification, BounceClassificationResult, FailureMeta } from '../core/policy/bounce-classification.ts';
+export type { CreatedReport, ReportCreated, ReportCreatedResult } from '../core/policy/report-created.ts';
+// Hooks.
+export type { DispositionRecord, RecordType } from '../core/disposition.ts';
+export type { Report, ReportParams } from '../core/dsn/generate.ts';
+export type { HookHandler, HookMessage, HookOptions, InjectedMail } from '../core/hook.ts';
+export { withText } from '../core/dsn/with-text.ts';
+export { generateRfc3464Message, injectMessage } from './policy-asks.ts';
+// For all of them.
+export { jsonLoad } from './json-load.ts';
+export { memoize } from './policy-memoize.ts';
+export { parseMime } from '../core/dsn/mime.ts';
+export { regexSetMap } from '../core/rules/regex-set.ts';
+export { reject } from '../core/policy/reject.ts';
+export type { Rejected } from '../core/policy/reject.ts';
+export type {
+  AuthDecision,
+  Decision,
+  RcptDecision,
+  SmtpServerAuthPlain,
+  SmtpServerConnectionAccepted,
+  SmtpServerEhlo,
+  SmtpServerMailFromAccepted,
+  SmtpServerRcptToAccepted,
+} from '../core/policy/smtp-decisions.ts';
+export type { HeaderChange } from '../core/header-edit.ts';
+export type {
+  MessageChanges,
+  MessageReceived,
+  MessageReceivedResult,
+  SmtpServerMessageReceived,
+} from '../core/policy/smtp-server-message-received.ts';
+export type { GetQueueConfig, QueueConfig } from '../core/policy/get-queue-config.ts';
+export type { EgressPathConfig, GetEgressPathConfig } from '../core/policy/get-egress-path-config.ts';
+export type { RequeueChanges, RequeuedMessage, RequeueMessage, RequeueMessageResult } from '../core/policy/requeue-message.ts';

@@ -1,6 +1,11 @@
 import { Worker } from 'node:worker_threads';
+import type { DispositionRecord } from '../core/disposition.ts';
+import { checkInjectedMail, type HookMessage, type InjectMessage } from '../core/hook.ts';
 import { eventNames, type EventName } from '../core/policy/events.ts';
+import type { HookRegistration } from '../core/policy/hook-registration.ts';
+import { hookQueue } from '../core/subscriptions.ts';
 import type { Order, ThreadData, Word } from './policy-thread.ts';
+import { withTimeout } from './with-timeout.ts';
 
 /** What became of a call. */
 export type Answer = { kind: 'returned'; value: unknown } | Failure;
@@ -9,19 +14,25 @@ export interface Failure {
   message: string;
 }
 
+/** An event by its name, a hook by that of its queue. */
+export type HandlerName = EventName | ReturnType<typeof hookQueue>;
+
 /** One loaded policy, in a thread that it cannot break out of: it may throw, hang, exit or use up its memory. */
 export interface PolicyHost {
   readonly events: ReadonlySet<EventName>;
   /** The files it was loaded from. */
   readonly files: readonly string[];
+  readonly hooks: readonly HookRegistration[];
   call(event: EventName, args: readonly unknown[], timeoutMs: number): Promise<Answer>;
+  /** Calls a hook within its own time. What it asks meanwhile is asked of `message` and `injectMessage`. */
+  callHook(hook: HookRegistration, message: HookMessage, record: DispositionRecord, injectMessage: InjectMessage): Promise<Answer>;
   /** Ends the thread when the calls under way are answered or timed out. */
   close(): Promise<void>;
 }
 
 export interface HostEvents {
   /** The thread is gone, though nobody ended it; a handler that did not return is named. */
-  died(failure: Failure, event: EventName | undefined): void;
+  died(failure: Failure, handler: HandlerName | undefined): void;
   /** An exception or rejection that belongs to no call. */
   strayed(message: string): void;
 }
@@ -79,13 +90,23 @@ export function startPolicyHost(file: string, events: HostEvents): Promise<Polic
 }
 
 interface Call {
-  event: EventName;
+  handler: HandlerName;
   timer: NodeJS.Timeout;
   settle(answer: Answer): void;
+  serves?: Services;
+}
+
+/** What a hook may ask. */
+interface Services {
+  content: HookMessage['content'];
+  injectMessage: InjectMessage;
+  /** For one answer. Milliseconds. */
+  timeout: number;
 }
 
 class Host implements PolicyHost {
   readonly events: ReadonlySet<EventName>;
+  readonly hooks: readonly HookRegistration[];
   readonly files: readonly string[];
   readonly #worker: Worker;
   readonly #running: Int32Array;
@@ -98,8 +119,9 @@ class Host implements PolicyHost {
   #isEnding = false;
   #whenIdle: (() => void) | undefined;
 
-  constructor(worker: Worker, { events, files }: Word & { kind: 'ready' }, running: Int32Array, listener: HostEvents) {
+  constructor(worker: Worker, { events, hooks, files }: Word & { kind: 'ready' }, running: Int32Array, listener: HostEvents) {
     this.events = new Set(events);
+    this.hooks = hooks;
     this.files = files;
     this.#worker = worker;
     this.#running = running;
@@ -110,6 +132,18 @@ class Host implements PolicyHost {
   }
 
   call(event: EventName, args: readonly unknown[], timeoutMs: number): Promise<Answer> {
+    return this.#call(event, timeoutMs, (id) => ({ kind: 'call', id, event, args }));
+  }
+
+  callHook(hook: HookRegistration, message: HookMessage, record: DispositionRecord, injectMessage: InjectMessage): Promise<Answer> {
+    const { name, timeout } = hook;
+    const { id: messageId, sender, recipients, size } = message;
+    const facts = { id: messageId, sender, recipients, size };
+    const orderOf = (id: number): Order => ({ kind: 'hook', id, name, message: facts, record });
+    return this.#call(hookQueue(name), timeout, orderOf, { content: (limit) => message.content(limit), injectMessage, timeout });
+  }
+
+  #call(handler: HandlerName, timeoutMs: number, orderOf: (id: number) => Order, serves?: Services): Promise<Answer> {
     // Nobody waits for a thread that does not answer.
     const isMute = this.#pongTimer !== undefined && performance.now() - this.#pingedAt > answersWithin;
     if (isMute || this.#isEnding) return Promise.resolve({ kind: 'hang', message: 'the policy does not answer' });
@@ -117,8 +151,8 @@ class Host implements PolicyHost {
     const id = this.#lastId;
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#expire(id, timeoutMs), timeoutMs);
-      this.#calls.set(id, { event, timer, settle: resolve });
-      this.#worker.postMessage({ kind: 'call', id, event, args } satisfies Order);
+      this.#calls.set(id, { handler, timer, settle: resolve, ...(serves && { serves }) });
+      this.#worker.postMessage(orderOf(id));
     });
   }
 
@@ -137,6 +171,8 @@ class Host implements PolicyHost {
         return this.#settle(word.id, { kind: 'error', message: word.message });
       case 'strayed':
         return this.#listener.strayed(word.message);
+      case 'ask':
+        return void this.#serve(word);
       case 'pong':
         clearTimeout(this.#pongTimer);
         this.#pongTimer = undefined;
@@ -144,6 +180,26 @@ class Host implements PolicyHost {
       default:
         return undefined;
     }
+  }
+
+  /** Never rejects. A call that is over is told nothing more, and nothing more is done for it. */
+  async #serve(question: Word & { kind: 'ask' }): Promise<void> {
+    const { id } = question;
+    const reply = await this.#answer(question).then(
+      (value) => ({ value }),
+      (error: unknown) => ({ problem: wordsOf(error) }),
+    );
+    if (!this.#isEnding) this.#worker.postMessage({ kind: 'reply', id, ...reply } satisfies Order);
+  }
+
+  async #answer(question: Word & { kind: 'ask' }): Promise<unknown> {
+    const serves = this.#calls.get(question.call)?.serves;
+    if (!serves) throw new Error('this call of the hook is over');
+    const { content, injectMessage, timeout } = serves;
+    if (question.what === 'inject') return withTimeout(injectMessage(checkInjectedMail(question.mail)), timeout);
+    const octets = await withTimeout(content(question.limit), timeout);
+    // A copy: what is passed on takes all of the memory that it is a part of along.
+    return octets && Uint8Array.from(octets);
   }
 
   #settle(id: number, answer: Answer): void {
@@ -156,25 +212,27 @@ class Host implements PolicyHost {
   }
 
   #expire(id: number, timeoutMs: number): void {
-    const event = this.#calls.get(id)?.event;
+    const handler = this.#calls.get(id)?.handler;
     this.#settle(id, { kind: 'timeout', message: `no answer after ${timeoutMs} ms` });
     if (this.#pongTimer || this.#isEnding) return;
     this.#pingedAt = performance.now();
     // A handler that waits lets the thread answer; one that is in a loop does not.
     this.#pongTimer = setTimeout(() => {
-      const running = eventNames[Atomics.load(this.#running, 0) - 1];
-      this.#die({ kind: 'hang', message: 'the handler does not return' }, running ?? event);
+      const place = Atomics.load(this.#running, 0) - 1;
+      const hook = this.hooks[place - eventNames.length];
+      const running = hook ? hookQueue(hook.name) : eventNames[place];
+      this.#die({ kind: 'hang', message: 'the handler does not return' }, running ?? handler);
     }, pongTimeout);
     this.#worker.postMessage({ kind: 'ping' } satisfies Order);
   }
 
-  #die(failure: Failure, event?: EventName): void {
+  #die(failure: Failure, handler?: HandlerName): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
     clearTimeout(this.#pongTimer);
     for (const id of this.#calls.keys()) this.#settle(id, failure);
     void this.#worker.terminate();
-    this.#listener.died(failure, event);
+    this.#listener.died(failure, handler);
   }
 }
 

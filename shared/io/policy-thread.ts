@@ -3,25 +3,36 @@ import { registerHooks } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
-import { registerHandlers, typeNameOf, type Handlers } from '../core/policy/define.ts';
-import { eventNames, type EventName } from '../core/policy/events.ts';
+import type { DispositionRecord } from '../core/disposition.ts';
+import { registerHandlers, typeNameOf, type Handlers, type Hooks } from '../core/policy/define.ts';
+import type { HookRegistration } from '../core/policy/hook-registration.ts';
+import type { MessageFacts } from '../core/hook-message.ts';
+import { generateRfc3464Message, hearReply, injectMessage, messageOf, runCall } from './policy-asks.ts';
+import type { Question, Reply } from './policy-asks.ts';
+import { eventNames, isSecretEvent, type EventName } from '../core/policy/events.ts';
+import { PolicyReject } from '../core/policy/reject.ts';
 
 export interface ThreadData {
   file: string;
-  /** Place in `eventNames` of the handler that is running, from 1 on, or 0: it can be read while a handler does not return. */
+  /** The handler that is running, or 0: from 1 on those of `eventNames`, behind them the hooks in their order. It can be read while a handler does not return. */
   running: SharedArrayBuffer;
 }
 
 /** To the thread. */
-export type Order = { kind: 'call'; id: number; event: EventName; args: readonly unknown[] } | { kind: 'ping' };
+export type Order =
+  | { kind: 'call'; id: number; event: EventName; args: readonly unknown[] }
+  | { kind: 'hook'; id: number; name: string; message: MessageFacts; record: DispositionRecord }
+  | ({ kind: 'reply' } & Reply)
+  | { kind: 'ping' };
 
 /** From the thread. `files`: what was loaded, so that changes can be seen. */
 export type Word =
-  | { kind: 'ready'; events: EventName[]; files: string[] }
+  | { kind: 'ready'; events: EventName[]; hooks: HookRegistration[]; files: string[] }
   | { kind: 'unusable'; message: string; files: string[] }
   | { kind: 'returned'; id: number; value: unknown }
   | { kind: 'threw'; id: number; message: string }
   | { kind: 'strayed'; message: string }
+  | ({ kind: 'ask' } & Question)
   | { kind: 'pong' };
 
 const { file, running: buffer } = workerData as ThreadData;
@@ -49,9 +60,15 @@ process.on('unhandledRejection', (error) => say({ kind: 'strayed', message: desc
 
 try {
   const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
-  const handlers = await registerHandlers(module.default);
-  parentPort?.on('message', (order: Order) => (order.kind === 'ping' ? say({ kind: 'pong' }) : void obey(order, handlers)));
-  say({ kind: 'ready', events: [...handlers.keys()], files: [...files] });
+  const { handlers, hooks } = await registerHandlers(module.default, { generateRfc3464Message, injectMessage });
+  parentPort?.on('message', (order: Order) => {
+    if (order.kind === 'ping') say({ kind: 'pong' });
+    else if (order.kind === 'reply') hearReply(order);
+    else if (order.kind === 'hook') void runHook(order, hooks);
+    else void obey(order, handlers);
+  });
+  const registrations = [...hooks.values()].map(({ name, types, needsOriginal, timeout }) => ({ name, types, needsOriginal, timeout }));
+  say({ kind: 'ready', events: [...handlers.keys()], hooks: registrations, files: [...files] });
 } catch (error) {
   say({ kind: 'unusable', message: describe(error), files: [...files] });
 }
@@ -63,6 +80,22 @@ async function obey({ id, event, args }: Order & { kind: 'call' }, handlers: Han
     const result = handler?.(...args);
     Atomics.store(running, 0, 0);
     answer(id, await result);
+  } catch (error) {
+    Atomics.store(running, 0, 0);
+    if (error instanceof PolicyReject) answer(id, error.value);
+    else say({ kind: 'threw', id, message: isSecretEvent(event) ? describeBriefly(error) : describe(error) });
+  }
+}
+
+/** What a hook returns is of no interest. */
+async function runHook({ id, name, message, record }: Order & { kind: 'hook' }, hooks: Hooks): Promise<void> {
+  const place = [...hooks.keys()].indexOf(name);
+  try {
+    Atomics.store(running, 0, eventNames.length + place + 1);
+    const work = runCall(id, () => hooks.get(name)?.handler(messageOf(message, id), record));
+    Atomics.store(running, 0, 0);
+    await work;
+    say({ kind: 'returned', id, value: undefined });
   } catch (error) {
     Atomics.store(running, 0, 0);
     say({ kind: 'threw', id, message: describe(error) });
@@ -90,6 +123,10 @@ function describe(error: unknown): string {
   const place = placeOf(error.stack ?? '');
   return `${place ?? (error instanceof SyntaxError ? lastLoaded : file)}: ${words.slice(0, 1000)}`;
 }
+
+/** The place alone: the words may hold the password that the handler was given. */
+const describeBriefly = (error: unknown): string =>
+  `${(error instanceof Error ? placeOf(error.stack ?? '') : undefined) ?? file}: the handler threw (its words are left out, they may hold a password)`;
 
 /** The first place in a stack that lies in a file of the policy. */
 function placeOf(stack: string): string | undefined {

@@ -1,11 +1,15 @@
 import { stat } from 'node:fs/promises';
 import type { Config } from '../core/config.ts';
-import type { ArgsOf, EventName } from '../core/policy/events.ts';
+import type { DispositionRecord } from '../core/disposition.ts';
+import type { HookMessage, InjectMessage } from '../core/hook.ts';
+import { isEventName, type ArgsOf, type EventName } from '../core/policy/events.ts';
+import type { HookRegistration } from '../core/policy/hook-registration.ts';
+import { hookQueue } from '../core/subscriptions.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import { PolicyUnusable, startPolicyHost, type Failure, type PolicyHost } from './policy-host.ts';
+import { PolicyUnusable, startPolicyHost, type Failure, type HandlerName, type PolicyHost } from './policy-host.ts';
 
-/** The policy of one process. No call rejects, and none outlasts `policy.timeout`. */
+/** The policy of one process. No call of an event rejects, and none outlasts `policy.timeout`. */
 export interface PolicyLink {
   /**
    * What calls the handler of an event; undefined when there is none, which costs nothing to find out. Resolves with
@@ -13,8 +17,23 @@ export interface PolicyLink {
    * Resolves with undefined, which every event takes for "as it would be without me", when the handler failed.
    */
   handlerOf<E extends EventName>(event: E): ((...args: ArgsOf<E>) => Promise<unknown>) | undefined;
+  /** The same for whoever must tell a failure from nothing: resolves with undefined when the handler failed. */
+  callOf<E extends EventName>(event: E): ((...args: ArgsOf<E>) => Promise<{ value: unknown } | undefined>) | undefined;
+  /** Is there a handler in the policy that was loaded last, though it may not be called just now? */
+  handles(event: EventName): boolean;
+  /** Counts the loads: what was remembered of a handler is not of another version's. */
+  readonly version: number;
   /** A handler returned what cannot be used. */
   complain(event: EventName, problem: string): void;
+  /** Of the policy that was loaded last: another array after each load. They stay while its thread is replaced. */
+  readonly hooks: readonly HookRegistration[];
+  /** Calls `listener` whenever `hooks` is another array. */
+  onHooks(listener: () => void): void;
+  /**
+   * Has a hook hear a record; passes over one of a type that it does not hear (any more). Rejects when the hook failed, which is counted
+   * already: it is for the record to come again.
+   */
+  runHook(name: string, message: HookMessage, record: DispositionRecord, injectMessage: InjectMessage): Promise<void>;
   /** Loads the file again; the policy in force stays when it cannot be used. */
   reload(): Promise<void>;
   close(): Promise<void>;
@@ -40,12 +59,20 @@ export async function openPolicy(config: Config['policy'], log: Logger, metrics:
 /** Without a policy file. */
 export const noPolicy: PolicyLink = {
   handlerOf: () => undefined,
+  callOf: () => undefined,
+  handles: () => false,
+  version: 0,
   complain: () => undefined,
+  hooks: [],
+  onHooks: () => undefined,
+  runHook: (name) => Promise.reject(new Error(`there is no hook ${name}`)),
   reload: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };
 
 class LoadedPolicy implements PolicyLink {
+  hooks: readonly HookRegistration[] = [];
+  readonly #hookListeners: (() => void)[] = [];
   readonly #config: Config['policy'];
   readonly #log: Logger;
   readonly #metrics: Metrics;
@@ -53,6 +80,8 @@ class LoadedPolicy implements PolicyLink {
   /** Until when a handler that hung is not called. */
   readonly #paused = new Map<EventName, number>();
   #host: PolicyHost | undefined;
+  #events: ReadonlySet<EventName> = new Set();
+  #version = 0;
   #files: readonly string[];
   #versions = '';
   #watcher: NodeJS.Timeout | undefined;
@@ -76,18 +105,47 @@ class LoadedPolicy implements PolicyLink {
   }
 
   handlerOf<E extends EventName>(event: E): ((...args: ArgsOf<E>) => Promise<unknown>) | undefined {
+    const call = this.callOf(event);
+    return call && (async (...args) => (await call(...args))?.value);
+  }
+
+  callOf<E extends EventName>(event: E): ((...args: ArgsOf<E>) => Promise<{ value: unknown } | undefined>) | undefined {
     const host = this.#host;
     if (!host?.events.has(event) || this.#isPaused(event)) return undefined;
     return async (...args) => {
       const answer = await host.call(event, args, this.#config.timeout);
-      if (answer.kind === 'returned') return answer.value;
+      if (answer.kind === 'returned') return { value: answer.value };
       this.#count(event, answer.kind, answer.message);
       return undefined;
     };
   }
 
+  handles(event: EventName): boolean {
+    return this.#events.has(event);
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
   complain(event: EventName, problem: string): void {
     this.#count(event, 'nonsense', problem);
+  }
+
+  onHooks(listener: () => void): void {
+    this.#hookListeners.push(listener);
+  }
+
+  async runHook(name: string, message: HookMessage, record: DispositionRecord, injectMessage: InjectMessage): Promise<void> {
+    const host = this.#host;
+    if (!host) throw new Error('the policy is not loaded just now');
+    const hook = host.hooks.find((one) => one.name === name);
+    if (!hook) throw new Error(`there is no hook ${name} any more`);
+    if (!hook.types.includes(record.type)) return;
+    const answer = await host.callHook(hook, message, record, injectMessage);
+    if (answer.kind === 'returned') return;
+    this.#count(hookQueue(name), answer.kind, answer.message);
+    throw new Error(answer.message);
   }
 
   reload(): Promise<void> {
@@ -122,11 +180,15 @@ class LoadedPolicy implements PolicyLink {
       const host = await this.#open();
       const before = this.#host;
       this.#host = host;
+      this.hooks = host.hooks;
+      this.#events = host.events;
+      this.#version += 1;
       this.#loadedAt = Date.now();
       this.#metrics.policyLoads.inc({ result: 'loaded' });
-      this.#log.info({ event: 'policy_loaded', file, events: [...host.events] });
+      this.#log.info({ event: 'policy_loaded', file, events: [...host.events], hooks: host.hooks.map(({ name }) => name) });
       await this.#look(host.files);
       void before?.close();
+      for (const listener of this.#hookListeners) listener();
     } catch (error) {
       this.#metrics.policyLoads.inc({ result: 'failed' });
       if (error instanceof PolicyUnusable) await this.#look([...new Set([...this.#files, ...error.files])]);
@@ -136,7 +198,7 @@ class LoadedPolicy implements PolicyLink {
 
   async #open(): Promise<PolicyHost> {
     const host: PolicyHost = await startPolicyHost(this.#config.file, {
-      died: (failure, event) => this.#lost(host, failure, event),
+      died: (failure, handler) => this.#lost(host, failure, handler),
       strayed: (message) => this.#count('none', 'error', message),
     });
     return host;
@@ -168,12 +230,13 @@ class LoadedPolicy implements PolicyLink {
     return false;
   }
 
-  #lost(host: PolicyHost, failure: Failure, event: EventName | undefined): void {
-    this.#count(event ?? 'none', failure.kind, failure.message);
-    if (event && failure.kind === 'hang') this.#paused.set(event, Date.now() + hangPause);
+  #lost(host: PolicyHost, failure: Failure, handler: HandlerName | undefined): void {
+    this.#count(handler ?? 'none', failure.kind, failure.message);
+    // A hook needs no pause: its record comes again later and later.
+    if (isEventName(handler) && failure.kind === 'hang') this.#paused.set(handler, Date.now() + hangPause);
     if (this.#host !== host || this.#isClosed) return;
     this.#host = undefined;
-    this.#log.error({ event: 'policy_lost', file: this.#config.file, kind: failure.kind, handler: event, error: failure.message });
+    this.#log.error({ event: 'policy_lost', file: this.#config.file, kind: failure.kind, handler, error: failure.message });
     this.#startAgain();
   }
 
@@ -187,7 +250,7 @@ class LoadedPolicy implements PolicyLink {
     }, this.#restartDelay).unref();
   }
 
-  #count(event: EventName | 'none', kind: Failure['kind'] | 'nonsense', message: string): void {
+  #count(event: HandlerName | 'none', kind: Failure['kind'] | 'nonsense', message: string): void {
     this.#metrics.policyFailures.inc({ event, kind });
     if (this.#said.isNew(`${event} ${kind} ${message}`)) this.#log.warn({ event: 'policy_failed', handler: event, kind, error: message });
   }

@@ -2,6 +2,7 @@ import { RedisConnection, RedisQueueBackend, QueueKeys } from 'bullmq';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Config } from '../core/config.ts';
 import type { Logger } from './log.ts';
+import { withTimeout } from './with-timeout.ts';
 
 /** The one connection of a process for commands, and what hangs on it. */
 export interface RedisLink {
@@ -234,18 +235,4 @@ export async function readMemory(redis: RedisLink): Promise<RedisMemory> {
 /** The URL without its password, for messages. */
 export function hideSecrets(url: string): string {
   return url.replace(/:\/\/.*@/, '://[hidden]@');
-}
-
-/** Rejects after `ms`; the work goes on, its late rejection is nobody's business. */
-export async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  work.catch(() => undefined);
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -5,7 +5,7 @@ import { addToSurvey, emptySurvey, queueOfTarget, redeliverable, replayJobId, ty
 import type { DispositionRecord } from '../core/disposition.ts';
 import { bounceSubscription, hookBacklog, isHeard, type Subscription } from '../core/subscriptions.ts';
 import { audit } from './audit.ts';
-import { subscriberOptions, optionsOf, type SubscriberJob } from './dispositions.ts';
+import { optionsOf, type SubscriberJob } from './dispositions.ts';
 import type { Queues } from './queues.ts';
 import { readRecords, type ReadOptions, type RecordSource } from './record-reader.ts';
 import { advanceReplay, finishReplay, isReplayCancelled, readReplay, takeRunnerLease, type RunnerLease } from './replay-state.ts';
@@ -178,8 +178,7 @@ async function add({ world, id, plan }: Run, entries: readonly LogEntry[], to: s
   tx.redis.zadd(redis.key('replays'), 'XX', 'GT', 0, id);
   const jobKeys = [...jobs.keys()].map((jobId) => backend.toKey(jobId));
   advanceReplay(tx.redis, redis, id, { to, jobKeys, skipped, repeated: entries.length - jobs.size });
-  const subscription = world.subscriptions.find((known) => known.queue === queue);
-  const opts = { ...(subscription ? optionsOf(subscription) : subscriberOptions), priority };
+  const opts = { ...optionsOf(backlogOf(world, plan)), priority };
   for (const [jobId, record] of jobs) {
     const data: SubscriberJob = { record, replay: { id, ...(plan.force && { force: true }) } };
     tx.add(queue, { id: jobId, name: record.type, data, opts });
@@ -189,11 +188,15 @@ async function add({ world, id, plan }: Run, entries: readonly LogEntry[], to: s
 
 /** How many jobs the target may have. What waits for a hook beyond its bounds would be dropped. */
 function roomOf({ world, plan, options }: Run): number {
-  const { queue, kind } = { queue: queueOfTarget(plan.target), kind: plan.target.kind };
   const depth = options.depth ?? defaultDepth;
-  if (kind !== 'webhook' && kind !== 'hook') return depth;
-  const { backlog = hookBacklog } = world.subscriptions.find((known) => known.queue === queue) ?? {};
-  return Math.max(1, Math.min(depth, Math.floor(backlog.records / 2)));
+  const { backlog } = backlogOf(world, plan);
+  return backlog ? Math.max(1, Math.min(depth, Math.floor(backlog.records / 2))) : depth;
+}
+
+/** Hooks of the policy are not known everywhere; what may wait for them is the same for all. */
+function backlogOf({ subscriptions }: ReplayWorld, { target }: ReplayPlan): Pick<Subscription, 'backlog'> {
+  const known = subscriptions.find(({ queue }) => queue === queueOfTarget(target));
+  return known ?? (target.kind === 'hook' ? { backlog: hookBacklog } : {});
 }
 
 async function waitForRoom(run: Run, count: number, progress: ReplayProgress): Promise<void> {

@@ -6,13 +6,14 @@ import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { Envelope } from '../core/envelope.ts';
 import { SmtpRefusal } from '../core/refusal.ts';
 import { localReply, type Reply } from '../core/reply.ts';
-import { parseMail, parseRcpt, type Parsed } from '../core/smtp-params.ts';
-import { done, mailOk, noArguments, rcptOk, startContent } from '../core/server-replies.ts';
-import { unimplementedVerbs, verbs } from '../core/smtp-verbs.ts';
+import { parseMail, parseRcpt } from '../core/smtp-params.ts';
+import { done, mailOk, noArguments, rcptOk, startContent, stateless } from '../core/server-replies.ts';
+import { verbs } from '../core/smtp-verbs.ts';
 import { SmtpParser } from './smtp-parser.ts';
-import { ReplyingConnection, type About } from './smtp-replies.ts';
+import { LoginConnection } from './smtp-login.ts';
+import type { About } from './smtp-replies.ts';
 import { responseRewriter } from './smtp-rewriter.ts';
-import type { ContentReceiver, SmtpSession, SmtpSettings, SmtpUser } from './smtp-session.ts';
+import type { ContentReceiver, Credentials, Refusal, SmtpSession, SmtpSettings, SmtpUser } from './smtp-session.ts';
 
 /** What a PROXY header adds: the client is unknown to the proxy itself (a health check), and so never trusted. */
 export interface ConnectionOptions extends SMTPConnectionOptions {
@@ -21,7 +22,6 @@ export interface ConnectionOptions extends SMTPConnectionOptions {
 
 /** Lines longer than this are no command; RFC 3461 §5.4 and RFC 6531 §3.4 together ask for 1046 octets, AUTH= for 500 more. */
 const maxLine = 4096;
-const maxFailedLogins = 3;
 const httpRequest = /^(?:OPTIONS|GET|HEAD|POST|PUT|DELETE|TRACE|CONNECT|PATCH) \S+ HTTP\/\d/i;
 /** What the answer to a message answers, for a policy: however the client wrote it. */
 const dataLine = Buffer.from('DATA');
@@ -29,7 +29,7 @@ const dataLine = Buffer.from('DATA');
 /**
  * One SMTP connection. smtp-server has the socket, TLS and SASL; the commands, their order and their grammar are ours.
  */
-export class SmtpConnection extends ReplyingConnection implements SmtpSession {
+export class SmtpConnection extends LoginConnection implements SmtpSession {
   readonly isTrusted: boolean;
   helo = '';
   envelope: Envelope | undefined;
@@ -43,7 +43,6 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   #isLeaving = false;
   #isCounted = false;
   #messages = 0;
-  #failedLogins = 0;
 
   constructor(server: SMTPServer, socket: Socket, options: ConnectionOptions, settings: SmtpSettings) {
     super(server, socket, options);
@@ -77,10 +76,19 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
       }
       this.#isCounted = true;
       this.#after(ingress.sessionDeadline, () => this.#expire());
-      // Only those who could be robots wait; the delay is what catches them talking before the greeting.
-      if (this.isTrusted || ingress.greetingDelay === 0) this.connectionReady();
-      else this.#after(ingress.greetingDelay, () => this.connectionReady());
+      const decision = handlers.accept(this);
+      if (decision instanceof Promise) void decision.then((reply) => this.#greet(reply));
+      else this.#greet(decision);
     });
+  }
+
+  #greet(refusal: Reply | undefined): void {
+    const { greetingDelay } = this.#settings.ingress;
+    if (this.isEnding) return;
+    if (refusal) this.#refuseConnection(refusal);
+    // Only those who could be robots wait; the delay is what catches them talking before the greeting.
+    else if (this.isTrusted || greetingDelay === 0) this.connectionReady();
+    else this.#after(greetingDelay, () => this.connectionReady());
   }
 
   /** Ends the connection when its transaction is done: at once without one. Resolves when we have said our last word. */
@@ -222,10 +230,20 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     try {
       this.#obey(line, next);
     } catch (error) {
-      this.reply(error instanceof SmtpRefusal ? error.reply : localReply(451, '4.3.0', 'Internal error, try again later'));
-      if (!(error instanceof SmtpRefusal)) this.#settings.log.error({ event: 'command_failed', command: this.command, err: error });
+      this.reply(this.#failure(error));
       next();
     }
+  }
+
+  #failure(error: unknown): Reply {
+    if (error instanceof SmtpRefusal) return error.reply;
+    this.#settings.log.error({ event: 'command_failed', command: this.command, err: error });
+    return localReply(451, '4.3.0', 'Internal error, try again later');
+  }
+
+  async #replyLater(answer: Promise<Reply>, next: () => void): Promise<void> {
+    this.reply(await answer.catch((error: unknown) => this.#failure(error)));
+    next();
   }
 
   #obey(line: Buffer, next: () => void): void {
@@ -264,14 +282,17 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
         return this.#data(args, next);
       case 'QUIT':
         return this.#quit(args, next);
-      default:
-        this.reply(this.#answer(verb, args, line));
+      default: {
+        const answer = this.#answer(verb, args, line);
+        if (answer instanceof Promise) return void this.#replyLater(answer, next);
+        this.reply(answer);
         next();
+      }
     }
   }
 
-  /** Commands that are done as soon as they are read. */
-  #answer(verb: string, args: string, line: Buffer): Reply {
+  /** Commands that are done as soon as they are read, and decided. */
+  #answer(verb: string, args: string, line: Buffer): Reply | Promise<Reply> {
     switch (verb) {
       case 'MAIL':
         return this.#mail(line.toString());
@@ -284,26 +305,19 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
         if (args) return noArguments(verb);
         this._resetSession();
         return done;
-      case 'NOOP':
-        return done;
-      case 'HELP':
-        return { code: 214, enhanced: '2.0.0', lines: ['See RFC 5321'] };
-      // RFC 5321 §7.3: 252 says neither yes nor no.
-      case 'VRFY':
-        return args
-          ? { code: 252, enhanced: '2.1.5', lines: ['Cannot tell, but will take a message and try to deliver it'] }
-          : localReply(501, '5.5.4', 'Syntax: VRFY address');
       default:
-        return unimplementedVerbs.has(verb)
-          ? localReply(502, '5.5.1', `${verb} is not implemented`)
-          : localReply(500, '5.5.2', 'Command not recognized');
+        return stateless(verb, args);
     }
   }
 
-  #hello(verb: 'EHLO' | 'HELO', name: string): Reply {
+  #hello(verb: 'EHLO' | 'HELO', name: string): Reply | Promise<Reply> {
     // RFC 5321 §4.1.4 forbids to refuse a name for what it is; this is no name at all.
     if (!/^[!-~]{1,255}$/.test(name)) return localReply(501, '5.5.4', `Syntax: ${verb} hostname`);
-    const { hostname, ingress, offersTls, offersAuth } = this.#settings;
+    return unlessRefused(this.#settings.handlers.hello(this, name), () => this.#welcome(verb, name));
+  }
+
+  #welcome(verb: 'EHLO' | 'HELO', name: string): Reply {
+    const { hostname, ingress, offersTls, handlers } = this.#settings;
     this.openingCommand = verb;
     this.hostNameAppearsAs = this.helo = name;
     this._resetSession();
@@ -311,11 +325,11 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     if (verb === 'HELO') return { code: 250, lines: [greeting] };
     const extensions = ['PIPELINING', `SIZE ${ingress.maxSize}`, '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES', 'DSN'];
     if (offersTls && !this.secure) extensions.push('STARTTLS');
-    if (offersAuth && (this.secure || ingress.allowPlainAuth) && !this.user) extensions.push('AUTH PLAIN LOGIN');
+    if ((this.secure || ingress.allowPlainAuth) && !this.user && handlers.offersAuth()) extensions.push('AUTH PLAIN LOGIN');
     return { code: 250, lines: [greeting, ...extensions] };
   }
 
-  #mail(line: string): Reply {
+  #mail(line: string): Reply | Promise<Reply> {
     if (!this.helo) return localReply(503, '5.5.1', 'Send EHLO first');
     if (this.envelope) return localReply(503, '5.5.1', 'There is a transaction already');
     if (this.#messages >= this.#settings.ingress.maxMessagesPerConnection) {
@@ -323,14 +337,15 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     }
     const parsed = parseMail(line);
     this.about = { sender: parsed.ok ? parsed.value.sender : parsed.address, recipients: [] };
-    const refusal = this.#judge(parsed, (command) => this.#settings.handlers.mail(this, command));
-    if (refusal || !parsed.ok) return refusal ?? mailOk;
+    if (!parsed.ok) return parsed.reply;
     const { sender, smtpUtf8, ret, envid } = parsed.value;
-    this.envelope = { sender, recipients: [], smtpUtf8, eightBit: false, ...(ret && { ret }), ...(envid !== undefined && { envid }) };
-    return mailOk;
+    return unlessRefused(this.#settings.handlers.mail(this, parsed.value), () => {
+      this.envelope = { sender, recipients: [], smtpUtf8, eightBit: false, ...(ret && { ret }), ...(envid !== undefined && { envid }) };
+      return mailOk;
+    });
   }
 
-  #rcpt(line: string): Reply {
+  #rcpt(line: string): Reply | Promise<Reply> {
     const { envelope } = this;
     if (!envelope) return localReply(503, '5.5.1', 'Send MAIL first');
     const { ingress, handlers, postmasterDomain } = this.#settings;
@@ -338,28 +353,17 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     const named = parsed.ok ? parsed.value.mailbox.address : parsed.address;
     this.about = { sender: envelope.sender, recipients: named ? [named] : [] };
     // One mailbox, however its domain is written (RFC 5321 §2.4), is delivered to once, as first asked for.
-    const mailboxKey = parsed.ok
-      ? `${parsed.value.mailbox.localPart}@${(parsed.value.mailbox.domain || postmasterDomain).toLowerCase()}`
-      : '';
-    if (parsed.ok && this.#addresses.has(mailboxKey)) return rcptOk;
-    if (parsed.ok && envelope.recipients.length >= ingress.maxRecipients) return localReply(452, '4.5.3', 'Too many recipients');
-    const refusal = this.#judge(parsed, (command) => handlers.rcpt(this, command));
-    if (refusal || !parsed.ok) return refusal ?? rcptOk;
-    const { mailbox, notify, orcpt } = parsed.value;
-    this.#addresses.add(mailboxKey);
-    const address = mailbox.domain === '' ? `${mailbox.address}@${postmasterDomain}` : mailbox.address;
-    envelope.recipients.push({ address, ...(notify && { notify }), ...(orcpt !== undefined && { orcpt }) });
-    return rcptOk;
-  }
-
-  #judge<T>(parsed: Parsed<T>, decide: (command: T) => Reply | undefined): Reply | undefined {
     if (!parsed.ok) return parsed.reply;
-    try {
-      return decide(parsed.value);
-    } catch (error) {
-      if (error instanceof SmtpRefusal) return error.reply;
-      throw error;
-    }
+    const { mailbox, notify, orcpt } = parsed.value;
+    const mailboxKey = `${mailbox.localPart}@${(mailbox.domain || postmasterDomain).toLowerCase()}`;
+    if (this.#addresses.has(mailboxKey)) return rcptOk;
+    if (envelope.recipients.length >= ingress.maxRecipients) return localReply(452, '4.5.3', 'Too many recipients');
+    return unlessRefused(handlers.rcpt(this, parsed.value), () => {
+      this.#addresses.add(mailboxKey);
+      const address = mailbox.domain === '' ? `${mailbox.address}@${postmasterDomain}` : mailbox.address;
+      envelope.recipients.push({ address, ...(notify && { notify }), ...(orcpt !== undefined && { orcpt }) });
+      return rcptOk;
+    });
   }
 
   #quit(args: string, next: () => void): void {
@@ -452,9 +456,9 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
   }
 
   #authRefusal(): Reply | undefined {
-    const { offersAuth, offersTls, ingress } = this.#settings;
+    const { handlers, offersTls, ingress } = this.#settings;
     const isAllowed = this.secure || ingress.allowPlainAuth;
-    if (!offersAuth || (!isAllowed && !offersTls)) return localReply(502, '5.5.1', 'AUTH is not offered');
+    if (!handlers.offersAuth() || (!isAllowed && !offersTls)) return localReply(502, '5.5.1', 'AUTH is not offered');
     if (!this.helo) return localReply(503, '5.5.1', 'Send EHLO first');
     // RFC 4954 §4: 538 is for mechanisms that need encryption.
     if (!isAllowed) return localReply(538, '5.7.11', 'Encryption required, send STARTTLS first');
@@ -462,13 +466,11 @@ export class SmtpConnection extends ReplyingConnection implements SmtpSession {
     return this.envelope ? localReply(503, '5.5.1', 'Not in a transaction') : undefined;
   }
 
-  /** A password, from whatever mechanism; what smtp-server shall answer. */
-  async login(name: string, password: string): Promise<{ user?: SmtpUser; responseCode?: number; message?: string }> {
-    const user = await this.#settings.handlers.login(name, password);
-    if (user) return { user };
-    const isLast = ++this.#failedLogins >= maxFailedLogins;
-    return isLast
-      ? { responseCode: 421, message: 'Too many failed logins, closing connection' }
-      : { message: 'Authentication credentials invalid' };
+  protected override authenticate(credentials: Credentials): Promise<SmtpUser | Reply | undefined> {
+    return this.#settings.handlers.login(this, credentials);
   }
 }
+
+/** What is accepted is done at once where nobody has to be asked. */
+const unlessRefused = (refusal: Refusal, accept: () => Reply): Reply | Promise<Reply> =>
+  refusal instanceof Promise ? refusal.then((reply) => reply ?? accept()) : (refusal ?? accept());

@@ -4,19 +4,12 @@ import type { PolicyLink } from './policy.ts';
 import type { SentReply } from './smtp-replies.ts';
 import type { SmtpSession } from './smtp-session.ts';
 
-/** What a policy may know of a connection. */
-export interface RewritableSession extends SmtpSession {
-  readonly remotePort: number;
-  readonly localAddress: string;
-  readonly localPort: number;
-}
-
 const event = 'smtp_server_rewrite_response';
 
 /** What rewrites replies as the policy wants them; undefined when it has no handler for them. What it returns never rejects. */
 export function responseRewriter(
   policy: PolicyLink,
-  session: RewritableSession,
+  session: SmtpSession,
   hostname: string,
 ): ((reply: Reply, line: string | undefined) => Promise<SentReply>) | undefined {
   const handler = policy.handlerOf(event);
@@ -33,7 +26,8 @@ export function responseRewriter(
   );
 }
 
-function connMeta(session: RewritableSession, hostname: string): ConnMeta {
+/** The connection as handlers see it. */
+export function connMeta(session: SmtpSession, hostname: string): ConnMeta {
   const { tls, user } = session;
   return {
     sessionId: session.id,

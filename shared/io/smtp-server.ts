@@ -39,7 +39,6 @@ export async function openSmtpServer(options: SmtpServerOptions): Promise<SmtpSe
     ingress,
     postmasterDomain: ingress.domains[0] ?? hostname,
     offersTls: options.tls !== undefined,
-    offersAuth: ingress.users.length > 0,
     isTrusted: (address) => isInNetworks(address, trusted),
     handlers,
     policy,
@@ -143,10 +142,8 @@ class Listener extends SMTPServer {
     callback: (error: Error | null, response?: SMTPServerAuthenticationResponse) => void,
   ): void {
     const connection = this.#bySession.get(session);
-    const name = auth.username ?? '';
-    // RFC 4616: nobody may act for another.
-    const isOther = Boolean(auth.authzid) && auth.authzid !== name;
-    const answer = connection?.login(isOther ? '' : name, auth.password ?? '') ?? Promise.resolve({});
+    const credentials = { authz: auth.authzid ?? '', authc: auth.username ?? '', password: auth.password ?? '' };
+    const answer = connection?.login(credentials) ?? Promise.resolve({});
     answer.then(
       (response) => callback(null, response),
       (error: unknown) => {

@@ -17,6 +17,10 @@ export interface SmtpSession {
   readonly id: string;
   /** The client's address, told by the proxy where there is one. */
   readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** The listener that it came to. */
+  readonly localAddress: string;
+  readonly localPort: number;
   readonly isTrusted: boolean;
   readonly isEsmtp: boolean;
   /** The argument of HELO or EHLO, as given; empty before it. */
@@ -26,6 +30,17 @@ export interface SmtpSession {
   /** The transaction in hand. */
   readonly envelope: Envelope | undefined;
 }
+
+/** A password, from whatever mechanism. */
+export interface Credentials {
+  /** Who the client wants to act for; empty: for itself. */
+  authz: string;
+  authc: string;
+  password: string;
+}
+
+/** Undefined accepts; it is there at once unless somebody else has a say. */
+export type Refusal = Reply | undefined | Promise<Reply | undefined>;
 
 /** Where the content of one message goes. Neither promise rejects. */
 export interface ContentReceiver {
@@ -41,9 +56,16 @@ export interface ContentReceiver {
 export interface SmtpHandlers {
   /** Before the greeting. */
   connect(session: SmtpSession): Reply | undefined;
-  login(name: string, password: string): Promise<SmtpUser | undefined>;
-  mail(session: SmtpSession, command: MailCommand): Reply | undefined;
-  rcpt(session: SmtpSession, command: RcptCommand): Reply | undefined;
+  /** Before the greeting, of a connection that there is room for; its promise does not reject. */
+  accept(session: SmtpSession): Refusal;
+  /** EHLO or HELO. */
+  hello(session: SmtpSession, name: string): Refusal;
+  /** May anybody log in? */
+  offersAuth(): boolean;
+  /** Undefined: the password is wrong. A reply: whatever is said instead. */
+  login(session: SmtpSession, credentials: Credentials): Promise<SmtpUser | Reply | undefined>;
+  mail(session: SmtpSession, command: MailCommand): Refusal;
+  rcpt(session: SmtpSession, command: RcptCommand): Refusal;
   data(session: SmtpSession, envelope: Envelope): ContentReceiver;
   /** A reply of 400 or more was sent; what it was about, as far as it is known. */
   refused(session: SmtpSession, reply: Reply, about: About): void;
@@ -59,7 +81,6 @@ export interface SmtpSettings {
   /** Domain of `<postmaster>` (RFC 5321 §4.5.1). */
   postmasterDomain: string;
   offersTls: boolean;
-  offersAuth: boolean;
   isTrusted(address: string): boolean;
   handlers: SmtpHandlers;
   policy: PolicyLink;

@@ -1,4 +1,5 @@
-import { withTimeout, type RedisLink } from './redis.ts';
+import type { RedisLink } from './redis.ts';
+import { withTimeout } from './with-timeout.ts';
 import type { SpoolTier, TierWriter } from './spool-tier.ts';
 
 const chunkBytes = 256 * 1024;

@@ -25,7 +25,7 @@ const files: Record<string, string> = {
   { "match": "too many", "code": 550 },
 ]`,
   'broken.json': '{"a(": 550,\n "b": 200}',
-  'settings.json': '{"delivery": {"ruleLineBreaks": "space"}}',
+  'settings.json': '{"delivery": {"responseLineBreaks": "space"}}',
 };
 
 before(async () => {

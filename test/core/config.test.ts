@@ -115,6 +115,20 @@ test('every setting has a description, a default and a variable of its own', () 
   assert.equal(new Set(settings.map(({ env }) => env)).size, settings.length);
 });
 
+test('the defaults keep the times and limits of RFC 5321 (rules 17, 18, 19)', () => {
+  const { retry, ingress, bounce, outbound } = configSchema.parse({});
+  const minute = 60_000;
+  const { greeting, command, data, block, final } = outbound.timeouts;
+  assert.deepEqual(
+    [greeting, command, data, block, final],
+    [5, 5, 2, 3, 10].map((n) => n * minute),
+    '§4.5.3.2',
+  );
+  assert.ok(retry.interval >= 30 * minute && retry.maxInterval >= retry.interval, '§4.5.4.1');
+  assert.ok(retry.maxAge >= 4 * 24 * 60 * minute, '§4.5.4.1');
+  assert.ok(ingress.maxHops >= 100 && bounce.maxHops >= 100, '§6.3');
+});
+
 test('the defaults that are shown are the defaults that hold', () => {
   const shown: Record<string, unknown> = {};
   for (const { key, default: text } of settings) {

@@ -41,6 +41,6 @@ const parsed: [text: string, want: number | undefined][] = [
 ];
 for (const [text, want] of parsed) test(`parse: ${JSON.stringify(text)}`, () => assert.equal(parseDate(text), want));
 
-test('parse: a megabyte of anything is refused at once (129)', () => {
+test('parse: a megabyte of anything is refused at once (rule 129)', () => {
   for (const text of ['(', '1 ', ' ', '\\'].map((unit) => unit.repeat(1_000_000))) assert.equal(parseDate(text), undefined);
 });

@@ -10,6 +10,7 @@ import { bounceSubscription, isHeard } from '../../shared/core/subscriptions.ts'
 import {
   bounce,
   characters,
+  expiration,
   failedAt,
   octets,
   original,
@@ -57,29 +58,29 @@ const delivery = (changes: Partial<DispositionRecord> = {}) =>
 // ---- Which records are reported as what
 
 const due: [name: string, record: DispositionRecord, want: string | undefined][] = [
-  ['93: a delay, no NOTIFY', deferral(), 'delayed'],
-  ['94: a delay, NOTIFY with DELAY', deferral({ dsn: asking('FAILURE', 'DELAY') }), 'delayed'],
-  ['94: a delay, NOTIFY without DELAY', deferral({ dsn: asking('SUCCESS', 'FAILURE') }), undefined],
-  ['92: a delay, NOTIFY=NEVER', deferral({ dsn: asking('NEVER') }), undefined],
-  ['94: a delay of what has no sender', deferral({ sender: '' }), undefined],
-  ['117: a failed attempt that is not late', deferral({ delay_warning: false }), undefined],
-  ['89: passed on to a server without DSN, SUCCESS', delivery(), 'relayed'],
-  ['90: passed on to a server with DSN, SUCCESS', delivery({ dsn: { ...asking('SUCCESS'), relayed: true } }), undefined],
-  ['95: LMTP, SUCCESS', delivery({ delivery_protocol: 'LMTP' }), 'delivered'],
-  ['95: LMTP to a server with DSN', delivery({ delivery_protocol: 'LMTP', dsn: { ...asking('SUCCESS'), relayed: true } }), undefined],
-  ['93, 119: passed on, no NOTIFY', delivery({ dsn: asking() }), undefined],
+  ['a delay, no NOTIFY (rules 53, 93)', deferral(), 'delayed'],
+  ['a delay, NOTIFY with DELAY (rule 94)', deferral({ dsn: asking('FAILURE', 'DELAY') }), 'delayed'],
+  ['a delay, NOTIFY without DELAY (rule 94)', deferral({ dsn: asking('SUCCESS', 'FAILURE') }), undefined],
+  ['a delay, NOTIFY=NEVER (rule 92)', deferral({ dsn: asking('NEVER') }), undefined],
+  ['a delay of what has no sender (rule 94)', deferral({ sender: '' }), undefined],
+  ['a failed attempt that is not late (rule 117)', deferral({ delay_warning: false }), undefined],
+  ['passed on to a server without DSN, SUCCESS (rules 53, 89)', delivery(), 'relayed'],
+  ['passed on to a server with DSN, SUCCESS (rule 90)', delivery({ dsn: { ...asking('SUCCESS'), relayed: true } }), undefined],
+  ['LMTP, SUCCESS (rules 53, 95)', delivery({ delivery_protocol: 'LMTP' }), 'delivered'],
+  ['LMTP to a server with DSN (rule 95)', delivery({ delivery_protocol: 'LMTP', dsn: { ...asking('SUCCESS'), relayed: true } }), undefined],
+  ['passed on, no NOTIFY (rules 93, 119)', delivery({ dsn: asking() }), undefined],
   ['passed on, no requests known', bounce({ type: 'Delivery', meta: { trusted: true } }), undefined],
-  ['93: LMTP, NOTIFY without SUCCESS', delivery({ delivery_protocol: 'LMTP', dsn: asking('FAILURE', 'DELAY') }), undefined],
-  ['92: passed on, NOTIFY=NEVER', delivery({ dsn: asking('NEVER') }), undefined],
-  ['2: passed on, null sender', delivery({ sender: '' }), undefined],
+  ['LMTP, NOTIFY without SUCCESS (rule 93)', delivery({ delivery_protocol: 'LMTP', dsn: asking('FAILURE', 'DELAY') }), undefined],
+  ['passed on, NOTIFY=NEVER (rule 92)', delivery({ dsn: asking('NEVER') }), undefined],
+  ['passed on, null sender (rule 2)', delivery({ sender: '' }), undefined],
   ['passed on, asked for by a stranger', delivery({ meta: {} }), undefined],
   ['passed on, asked for by somebody who only says so', delivery({ meta: { trusted: 'true' } }), undefined],
   ['passed on, asked for by a user', delivery({ meta: { authn_id: 'ann' } }), 'relayed'],
   ['a web hook is not mail', delivery({ delivery_protocol: 'HTTP' }), undefined],
-  ['a failure', bounce(), 'failed'],
+  ['a failure (rule 53)', bounce(), 'failed'],
 ];
 for (const [name, record, want] of due) {
-  test(`${name}: ${want ?? 'no report, and no job of the bounce worker'}`, () => {
+  test(`${want ?? 'no report, and no job of the bounce worker'}: ${name}`, () => {
     const report = generateRfc3464Message({ ...params, ...all }, original, record, world);
     assert.equal(report && field(statusOf(report), 'Action'), want === undefined ? undefined : `${want}`);
     assert.equal(isHeard(bounceSubscription, record), want !== undefined);
@@ -91,9 +92,12 @@ test('a failure is heard also where no report may be made, so that it is counted
   assert.equal(mayBeReported(bounce({ dsn: asking('NEVER') })), true);
 });
 
-test('records of other types are never heard', () => {
-  for (const type of ['Reception', 'Rejection', 'Delayed'] as const satisfies RecordType[]) {
-    assert.equal(isHeard(bounceSubscription, delivery({ type, delay_warning: true })), false, type);
+test('records of other types are never heard, and no report is made of them (rules 14, 139)', () => {
+  for (const type of ['Reception', 'Rejection', 'Delayed', 'OOB', 'Feedback'] as const satisfies RecordType[]) {
+    for (const record of [delivery({ type, delay_warning: true }), bounce({ type })]) {
+      assert.equal(isHeard(bounceSubscription, record), false, type);
+      assert.equal(generateRfc3464Message({ ...params, ...all }, original, record, world), undefined, type);
+    }
   }
 });
 
@@ -113,7 +117,7 @@ for (const [name, changes, want] of switches) {
   });
 }
 
-test('12: only the recipients that are due stand in a report, each with its own request', () => {
+test('only the recipients that are due stand in a report, each with its own request (rule 12)', () => {
   const recipient = ['a@t', 'b@t', 'c@t', 'd@t'];
   const recipients = [
     { address: 'a@t', notify: ['SUCCESS'], orcpt: 'rfc822;o@x' },
@@ -203,19 +207,44 @@ test('a report of delivery to a mailbox says so', () => {
 });
 
 const statuses: [name: string, record: DispositionRecord, want: string][] = [
-  ['57: delayed with the code of the server', deferral(), '4.2.2'],
-  ['57: delayed, the server gave none', deferral({ response: response(451, undefined, 'x') }), '4.0.0'],
-  ['57: delayed after a permanent greeting', deferral({ response: response(554, [5, 7, 1], 'go away') }), '4.0.0'],
-  ['57: delayed for a reason of our own', deferral({ response: { ...response(451, [4, 4, 1], 'refused'), local: true } }), '4.4.1'],
-  ['57: relayed with the code of the server', delivery({ response: response(250, [2, 6, 0], 'x') }), '2.6.0'],
-  ['57: relayed, the server gave none', delivery({ response: response(250, undefined, 'x') }), '2.0.0'],
-  ['56: relayed, of another class', delivery({ response: response(250, [4, 6, 0], 'x') }), '2.0.0'],
+  ['delayed with the code of the server (rule 57)', deferral(), '4.2.2'],
+  ['delayed, the server gave none (rule 57)', deferral({ response: response(451, undefined, 'x') }), '4.0.0'],
+  ['delayed after a permanent greeting (rule 57)', deferral({ response: response(554, [5, 7, 1], 'go away') }), '4.0.0'],
+  ['delayed for a reason of our own (rule 57)', deferral({ response: { ...response(451, [4, 4, 1], 'refused'), local: true } }), '4.4.1'],
+  ['relayed with the code of the server (rule 57)', delivery({ response: response(250, [2, 6, 0], 'x') }), '2.6.0'],
+  ['relayed, the server gave none (rule 57)', delivery({ response: response(250, undefined, 'x') }), '2.0.0'],
+  ['relayed, of another class (rule 56)', delivery({ response: response(250, [4, 6, 0], 'x') }), '2.0.0'],
 ];
 for (const [name, record, want] of statuses) {
-  test(`${name}: ${want}`, () => assert.equal(field(statusOf(reportOf(record, all)), 'Status'), want));
+  test(`Status is ${want}: ${name}`, () => assert.equal(field(statusOf(reportOf(record, all)), 'Status'), want));
 }
 
-test('62: only a warning has Will-Retry-Until, and only a time that is one', () => {
+test('every field of every kind of report is one of RFC 3464, or begins with X-Rebound- (rule 63)', () => {
+  const standard = [
+    ['Original-Envelope-Id', 'Reporting-MTA', 'Received-From-MTA', 'Arrival-Date'],
+    ['Original-Recipient', 'Final-Recipient', 'Action', 'Status', 'Remote-MTA', 'Diagnostic-Code', 'Last-Attempt-Date', 'Will-Retry-Until'],
+  ];
+  const meta = { trusted: true, received_from: '192.0.2.7', ehlo_domain: 'client.example.com' };
+  const dsn = { envid: 'E', recipients: [{ address, notify: ['SUCCESS', 'FAILURE', 'DELAY'], orcpt: 'rfc822;o@x' }] };
+  for (const record of [
+    bounce({ response: { ...response(500, undefined, 'later'), rewritten_from: 450 } }),
+    expiration(),
+    deferral(),
+    delivery(),
+  ]) {
+    const groups = statusOf(reportOf({ ...record, id: '01f', meta, dsn }, all)).split('\r\n\r\n');
+    for (const [i, group] of groups.entries()) {
+      const known = standard[Math.min(i, 1)] ?? [];
+      assert.deepEqual(
+        readFields(group).filter(({ name }) => !known.includes(name) && !/^X-Rebound-[A-Za-z-]+$/.test(name)),
+        [],
+      );
+    }
+    assert.match(groups[0] ?? '', /^X-Rebound-Message-ID: 01f/m);
+  }
+});
+
+test('only a warning has Will-Retry-Until, and only a time that is one (rule 62)', () => {
   const until = (record: DispositionRecord) => field(statusOf(reportOf(record, all)), 'Will-Retry-Until');
   assert.equal(until(bounce({ expires })), undefined);
   assert.equal(until(delivery({ expires })), undefined);
@@ -223,7 +252,7 @@ test('62: only a warning has Will-Retry-Until, and only a time that is one', () 
   assert.match(textOf(reportOf(deferral({ expires: Number.NaN }), all)), /^It will be tried again\.\r$/m);
 });
 
-test('68: nothing has failed, so the header is returned also with RET=FULL, and nothing where nothing is wanted', () => {
+test('nothing has failed, so the header is returned also with RET=FULL, and nothing where nothing is wanted (rule 68)', () => {
   for (const record of [deferral(), delivery()]) {
     const full = { ...record, dsn: { recipients: [], ...record.dsn, ret: 'FULL' as const } };
     const report = reportOf(full, all);
@@ -264,7 +293,7 @@ const warnings: [name: string, settings: typeof policy, warned: { times: number;
   ['0 means never', { ...policy, delayWarning: 0 }, undefined, 40 * hour, false],
 ];
 for (const [name, settings, warned, age, want] of warnings) {
-  test(`117: ${name}: ${want ? 'a warning' : 'none'}`, () => {
+  test(`${want ? 'a' : 'no'} warning of delay: ${name} (rule 117)`, () => {
     const job = { created: failedAt, ...(warned && { warned: { ...warned, at: failedAt + warned.at } }) };
     assert.equal(isWarningDue(settings, job, failedAt + age), want);
   });

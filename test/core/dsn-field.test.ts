@@ -13,13 +13,13 @@ const texts: [name: string, given: string, want: string][] = [
   ['blanks inside stay, those around go', '  a   b  ', 'a   b'],
   ['nothing', '\t \t', ''],
 ];
-for (const [name, given, want] of texts) test(`121: ${name}`, () => assert.equal(fieldText(given), want));
+for (const [name, given, want] of texts) test(`text for a field: ${name} (rule 121)`, () => assert.equal(fieldText(given), want));
 
-test('121, 122: length is capped with a mark', () => {
+test('length is capped with a mark (rules 121, 122)', () => {
   assert.equal(fieldText('a b '.repeat(1000), 20), 'a b a b a b a b a b ...');
 });
 
-test('31: any text folds below 998 octets, also without blanks, all blanks, or in four octets a character', () => {
+test('any text folds below 998 octets, also without blanks, all blanks, or in four octets a character (rule 31)', () => {
   const hostile = ['x'.repeat(5000), ' '.repeat(5000), `a${' '.repeat(900)}${'b'.repeat(900)}`, '😀'.repeat(5000)];
   for (const text of hostile) {
     for (const field of [formatField('Name', fieldText(text, 8192)), formatField('Name', fieldTextUtf8(text, 8192))]) {
@@ -33,17 +33,17 @@ test('UTF-8 text keeps its letters and loses its controls', () => {
 });
 
 const fields: [name: string, value: string | string[] | undefined, want: string][] = [
-  ['short', 'value', 'Name: value\r\n'],
-  ['none', undefined, ''],
-  ['44: empty', '', ''],
-  ['44: empty lines', ['a', '', 'b'], 'Name: a\r\n b\r\n'],
-  ['60: several lines', ['550-a', '550 b'], 'Name: 550-a\r\n 550 b\r\n'],
-  ['folded before the blanks', `${'x'.repeat(60)}   ${'y'.repeat(60)}`, `Name: ${'x'.repeat(60)}\r\n   ${'y'.repeat(60)}\r\n`],
-  ['a long first word stays on the first line', 'x'.repeat(200), `Name: ${'x'.repeat(200)}\r\n`],
+  ['short (rule 31)', 'value', 'Name: value\r\n'],
+  ['none (rule 31)', undefined, ''],
+  ['without text (rule 44)', '', ''],
+  ['with empty lines (rule 44)', ['a', '', 'b'], 'Name: a\r\n b\r\n'],
+  ['of several lines (rule 60)', ['550-a', '550 b'], 'Name: 550-a\r\n 550 b\r\n'],
+  ['folded before the blanks (rule 31)', `${'x'.repeat(60)}   ${'y'.repeat(60)}`, `Name: ${'x'.repeat(60)}\r\n   ${'y'.repeat(60)}\r\n`],
+  ['a long first word stays on the first line (rule 31)', 'x'.repeat(200), `Name: ${'x'.repeat(200)}\r\n`],
 ];
-for (const [name, value, want] of fields) test(`31: a field, ${name}`, () => assert.equal(formatField('Name', value), want));
+for (const [name, value, want] of fields) test(`a field, ${name}`, () => assert.equal(formatField('Name', value), want));
 
-test('131: fields are read with any line ends, folds, and rests of lines that nobody folded', () => {
+test('fields are read with any line ends, folds, and rests of lines that nobody folded (rule 131)', () => {
   const text = 'A: 1\r\n 2\nb :3\n\t4\rC:\n\nD: 5\nsix seven\n\n \n: no name\nE:6';
   assert.deepEqual(
     readFields(text).map((f) => [f.name, f.value, f.startsGroup]),
@@ -57,7 +57,7 @@ test('131: fields are read with any line ends, folds, and rests of lines that no
   );
 });
 
-test('131: comments go, nested too, but not out of quoted strings', () => {
+test('comments go, nested too, but not out of quoted strings (rule 131)', () => {
   assert.equal(withoutComments('a (b (c) \\) d) "e (f) \\" (g" \\( h'), 'a   "e (f) \\" (g" \\( h');
 });
 
@@ -70,7 +70,7 @@ const types: [text: string, type: string, boundary: string | undefined][] = [
   ['nonsense', '', undefined],
 ];
 for (const [text, type, boundary] of types) {
-  test(`33: Content-Type ${text}`, () => {
+  test(`Content-Type ${text} (rule 33)`, () => {
     const read = parseContentType(text);
     assert.deepEqual([read.type, read.parameters.get('boundary')], [type, boundary]);
   });

@@ -49,7 +49,7 @@ test('the compatible form holds hostile text, 8-bit originals and look-alike bou
   assert.equal(characters(parsed?.returned?.content ?? octets('')), characters(message));
 });
 
-test('the default report, whole', () => {
+test('the default report, whole (rules 33, 34, 35)', () => {
   assert.equal(
     characters(reportOf(bounce({ id: '01f' })).content),
     [
@@ -110,35 +110,35 @@ test('the default report, whole', () => {
 // ---- When there is a report, and to whom (A)
 
 const due: [name: string, record: DispositionRecord, changes: Partial<ReportParams>, want: boolean][] = [
-  ['1: a refused message', bounce(), {}, true],
-  ['1: an expired message', expiration(), {}, true],
-  ['1: a null MX, refused without a connection', bounce({ delivery_protocol: null, peer_address: null }), {}, true],
-  ['1: an administrator gave it up', bounce({ type: 'AdminBounce', delivery_protocol: null }), {}, true],
-  ['1: LMTP', bounce({ delivery_protocol: 'LMTP' }), {}, true],
+  ['a refused message (rule 1)', bounce(), {}, true],
+  ['an expired message (rule 1)', expiration(), {}, true],
+  ['a null MX, refused without a connection (rule 1)', bounce({ delivery_protocol: null, peer_address: null }), {}, true],
+  ['an administrator gave it up (rule 1)', bounce({ type: 'AdminBounce', delivery_protocol: null }), {}, true],
+  ['LMTP (rule 1)', bounce({ delivery_protocol: 'LMTP' }), {}, true],
   ['a web hook is not mail', bounce({ delivery_protocol: 'HTTP' }), {}, false],
   ['bounces are not enabled', bounce(), { enable_bounce: false }, false],
-  ['bounces of an administrator are bounces', bounce({ type: 'AdminBounce' }), { enable_bounce: false }, false],
+  ['bounces of an administrator are bounces (rule 1)', bounce({ type: 'AdminBounce' }), { enable_bounce: false }, false],
   ['expirations are not enabled', expiration(), { enable_expiration: false }, false],
-  ['2: the null sender', bounce({ sender: '' }), {}, false],
+  ['the null sender (rule 2)', bounce({ sender: '' }), {}, false],
   ['a delivery', bounce({ type: 'Delivery' }), {}, false],
   ['a temporary failure', bounce({ type: 'TransientFailure' }), {}, false],
-  ['a refusal at SMTP time', bounce({ type: 'Rejection' }), {}, false],
-  ['91: NOTIFY=NEVER', bounce({ dsn: { recipients: [{ address: 'recip@target.example.com', notify: ['NEVER'] }] } }), {}, false],
+  ['a refusal at SMTP time (rule 14)', bounce({ type: 'Rejection' }), {}, false],
+  ['NOTIFY=NEVER (rule 91)', bounce({ dsn: { recipients: [{ address: 'recip@target.example.com', notify: ['NEVER'] }] } }), {}, false],
   [
-    '91: NOTIFY without FAILURE',
+    'NOTIFY without FAILURE (rule 91)',
     bounce({ dsn: { recipients: [{ address: 'recip@target.example.com', notify: ['SUCCESS', 'DELAY'] }] } }),
     {},
     false,
   ],
   [
-    '91: NOTIFY with FAILURE',
+    'NOTIFY with FAILURE (rule 91)',
     bounce({ dsn: { recipients: [{ address: 'recip@target.example.com', notify: ['SUCCESS', 'FAILURE'] }] } }),
     {},
     true,
   ],
 ];
 for (const [name, record, changes, want] of due) {
-  test(`${name}: ${want ? 'a report' : 'no report'}`, () => {
+  test(`${want ? 'a report' : 'no report'}: ${name}`, () => {
     assert.equal(generateRfc3464Message({ ...params, ...changes }, original, record, world) !== undefined, want);
   });
 }
@@ -148,18 +148,18 @@ test('a type that is not named is not enabled', () => {
   assert.equal(generateRfc3464Message({ include_original_message, reporting_mta }, original, bounce(), world), undefined);
 });
 
-test('4, 6: it goes to the envelope return path only, from the null sender', () => {
+test('it goes to the envelope return path only, from the null sender (rules 4, 6)', () => {
   const message = octets('From: a@x\r\nReply-To: b@x\r\nErrors-To: c@x\r\nReturn-Path: <d@x>\r\nSubject: s\r\n\r\n');
   const report = reportOf(bounce({ sender: 'e@x' }), {}, message);
   assert.deepEqual([report.sender, report.recipient, only(takeApart(report).header, 'To')], ['', 'e@x', 'e@x']);
 });
 
-test('5: a source route is stripped', () => {
+test('a source route is stripped (rule 5)', () => {
   const report = reportOf(bounce({ sender: '@a,@b:u@d' }));
   assert.deepEqual([report.recipient, only(takeApart(report).header, 'To')], ['u@d', 'u@d']);
 });
 
-test('12: a recipient that wants no report is not named anywhere', () => {
+test('a recipient that wants no report is not named anywhere (rule 12)', () => {
   const record = bounce({
     recipient: ['a@t', 'b@t', 'c@t'],
     dsn: { recipients: [{ address: 'a@t' }, { address: 'b@t', notify: ['NEVER'] }, { address: 'c@t', notify: ['FAILURE'] }] },
@@ -169,7 +169,7 @@ test('12: a recipient that wants no report is not named anywhere', () => {
   assert.doesNotMatch(characters(report.content), /b@t/);
 });
 
-test('22: a request for a receipt is not taken over', () => {
+test('a request for a receipt is not taken over (rule 22)', () => {
   const message = octets('From: a@x\r\nDisposition-Notification-To: a@x\r\nReturn-Receipt-To: a@x\r\n\r\n');
   assert.doesNotMatch(takeApart(reportOf(bounce(), {}, message)).header, /receipt|notification/i);
 });
@@ -198,7 +198,7 @@ test('an unknown, missing or wrong parameter is named', () => {
 
 // ---- The header (B)
 
-test('each field of the header once, and no others (rule 24) (rule 32)', () => {
+test('each field of the header once, and no others (rules 24, 32)', () => {
   const names = readFields(takeApart(reportOf(bounce())).header).map((f) => f.name);
   const want = [
     'Date',
@@ -230,7 +230,7 @@ test('return paths stand in To as they are (rule 27)', () => {
   }
 });
 
-test('108: a UTF-8 return path makes a report that needs SMTPUTF8', () => {
+test('a UTF-8 return path makes a report that needs SMTPUTF8 (rule 108)', () => {
   const report = reportOf(bounce({ sender: 'jürgen@bücher.example' }));
   assert.deepEqual([report.recipient, report.smtpUtf8, report.eightBit], ['jürgen@bücher.example', true, true]);
   assert.match(new TextDecoder().decode(report.content), /^To: jürgen@bücher\.example\r$/m);
@@ -273,7 +273,7 @@ test('stable content is the same at every time, also of a record without one', (
 
 // ---- The machine-readable part (D)
 
-test('42, 40: message/delivery-status is 7bit without parameters, also for long, 8-bit and `=` text', () => {
+test('message/delivery-status is 7bit without parameters, also for long, 8-bit and `=` text (rules 40, 42)', () => {
   const response = { code: 550, enhanced_code: null, content: `${'long text = '.repeat(30)}ü`, command: null };
   const { header, parts } = takeApart(reportOf(bounce({ response })));
   assert.equal(parts[1]?.header, 'Content-Type: message/delivery-status\r\n');
@@ -281,7 +281,7 @@ test('42, 40: message/delivery-status is 7bit without parameters, also for long,
   for (const line of parts[1]?.body.split('\r\n') ?? []) assert.ok(line.length <= 78, line);
 });
 
-test('43, 10: one group for the message, one for each of a hundred recipients', () => {
+test('one group for the message, one for each of a hundred recipients (rules 10, 43)', () => {
   const recipient = Array.from({ length: 100 }, (_, i) => `r${i}@t`);
   const report = reportOf(bounce({ recipient }));
   const groups = statusOf(report).split('\r\n\r\n');
@@ -292,7 +292,7 @@ test('43, 10: one group for the message, one for each of a hundred recipients', 
   );
 });
 
-test('45: the fields stand in the order of the grammar', () => {
+test('the fields stand in the order of the grammar (rule 45)', () => {
   const dsn = { envid: 'E', recipients: [{ address: 'recip@target.example.com', orcpt: 'rfc822;o@x' }] };
   const groups = statusOf(reportOf(bounce({ dsn })))
     .split('\r\n\r\n')
@@ -319,22 +319,22 @@ const envelopeIds: [envid: string | undefined, want: string | undefined][] = [
   ['+2b', '+2b'],
 ];
 for (const [envid, want] of envelopeIds) {
-  test(`47, 124: ENVID ${envid} is ${want}`, () => {
+  test(`ENVID ${envid} is ${want} (rules 47, 124)`, () => {
     const status = statusOf(reportOf(bounce({ dsn: { recipients: [], ...(envid && { envid }) } })));
     assert.equal(only(status, 'Original-Envelope-Id'), want);
   });
 }
 
-test('48, 66: fields that other systems write are not there', () => {
+test('fields that other systems write are not there (rules 48, 66)', () => {
   assert.doesNotMatch(statusOf(reportOf(bounce())), /DSN-Gateway|Deliver-By|Will-Retry/);
 });
 
-test('50: a reception after the report (clocks differ) is not claimed', () => {
+test('a reception after the report (clocks differ) is not claimed (rule 50)', () => {
   assert.equal(only(statusOf(reportOf(bounce({ created: world.now / 1000 + 60 }))), 'Arrival-Date'), 'Tue, 1 Jul 2003 10:52:38 +0000');
   assert.equal(only(statusOf(reportOf(bounce({ created: Number.NaN }))), 'Arrival-Date'), undefined);
 });
 
-test('51: the recipient stands as it was accepted', () => {
+test('the recipient stands as it was accepted (rule 51)', () => {
   for (const recipient of ['"a b"@x', 'User@X', 'u%h@x', `${'l'.repeat(200)}@x`, 'u@[192.0.2.1]', 'a;b@x', '"a(b"@x']) {
     assert.equal(only(statusOf(reportOf(bounce({ recipient }))), 'Final-Recipient'), `rfc822; ${recipient}`);
   }
@@ -352,7 +352,7 @@ const originalRecipients: [name: string, orcpt: string | undefined, want: string
   ['utf-8 raw (101)', 'utf-8;δ@x', 'utf-8; \\x{3B4}@x'],
 ];
 for (const [name, orcpt, want] of originalRecipients) {
-  test(`52: ORCPT, ${name}`, () => {
+  test(`ORCPT, ${name} (rule 52)`, () => {
     const dsn = { recipients: [{ address: 'recip@target.example.com', ...(orcpt && { orcpt }) }] };
     const status = statusOf(reportOf(bounce({ dsn })));
     assert.equal(only(status, 'Original-Recipient'), want);
@@ -360,7 +360,7 @@ for (const [name, orcpt, want] of originalRecipients) {
   });
 }
 
-test('102, 103: a non-ASCII recipient is of type utf-8 in ASCII escapes, and readable in the text', () => {
+test('a non-ASCII recipient is of type utf-8 in ASCII escapes, and readable in the text (rules 102, 103)', () => {
   const report = reportOf(bounce({ recipient: 'δ+ a\\=😀@bücher.example' }));
   assert.equal(only(statusOf(report), 'Final-Recipient'), 'utf-8; \\x{3B4}\\x{2B}\\x{20}a\\x{5C}\\x{3D}\\x{1F600}@b\\x{FC}cher.example');
   assert.match(parseRfc3464(report.content)?.text ?? '', /addressed to δ\+ a\\=😀@bücher\.example\./);
@@ -373,41 +373,53 @@ const enhanced = (text: string) => {
   return { class: klass, subject, detail };
 };
 const statuses: [name: string, record: DispositionRecord, want: string][] = [
-  ['54: no words in Status', bounce(), '5.7.1'],
-  ['55: none given', bounce({ response: { code: 550, enhanced_code: null, content: 'x', command: null } }), '5.0.0'],
-  ['56: of another class', bounce({ response: { code: 550, enhanced_code: enhanced('4.2.1'), content: 'x', command: null } }), '5.0.0'],
-  ['56: a good one', bounce({ response: { code: 550, enhanced_code: enhanced('2.1.5'), content: 'x', command: null } }), '5.0.0'],
-  ['56: too many digits', bounce({ response: { code: 550, enhanced_code: enhanced('5.1234.1'), content: 'x', command: null } }), '5.0.0'],
-  ['56: no number', bounce({ response: { code: 550, enhanced_code: enhanced('5.x.1'), content: 'x', command: null } }), '5.0.0'],
-  ['57: a bounce after a 2yz', bounce({ response: { code: 252, enhanced_code: enhanced('2.1.5'), content: 'x', command: null } }), '5.0.0'],
+  ['no words in Status (rule 54)', bounce(), '5.7.1'],
+  ['none given (rule 55)', bounce({ response: { code: 550, enhanced_code: null, content: 'x', command: null } }), '5.0.0'],
   [
-    '57: a bounce with a temporary code',
+    'of another class (rule 56)',
+    bounce({ response: { code: 550, enhanced_code: enhanced('4.2.1'), content: 'x', command: null } }),
+    '5.0.0',
+  ],
+  ['a good one (rule 56)', bounce({ response: { code: 550, enhanced_code: enhanced('2.1.5'), content: 'x', command: null } }), '5.0.0'],
+  [
+    'too many digits (rule 56)',
+    bounce({ response: { code: 550, enhanced_code: enhanced('5.1234.1'), content: 'x', command: null } }),
+    '5.0.0',
+  ],
+  ['no number (rule 56)', bounce({ response: { code: 550, enhanced_code: enhanced('5.x.1'), content: 'x', command: null } }), '5.0.0'],
+  [
+    'a bounce after a 2yz (rule 57)',
+    bounce({ response: { code: 252, enhanced_code: enhanced('2.1.5'), content: 'x', command: null } }),
+    '5.0.0',
+  ],
+  [
+    'a bounce with a temporary code (rule 57)',
     bounce({ response: { code: 450, enhanced_code: enhanced('4.2.1'), content: 'x', command: null } }),
     '4.2.1',
   ],
   [
-    '58: expired, the last problem is told',
+    'expired, the last problem is told (rule 58)',
     expiration({ response: { code: 452, enhanced_code: enhanced('4.2.2'), content: 'full', command: 'RCPT' } }),
     '4.2.2',
   ],
   [
-    '58: expired, the last problem was ours',
+    'expired, the last problem was ours (rule 58)',
     expiration({ response: { code: 451, enhanced_code: enhanced('4.4.1'), content: 'refused', command: null, local: true } }),
     '4.4.1',
   ],
   [
-    '58: expired, the server gave no code',
+    'expired, the server gave no code (rule 58)',
     expiration({ response: { code: 450, enhanced_code: null, content: 'later', command: 'RCPT' } }),
     '4.0.0',
   ],
   [
-    '58: expired, nothing is known',
+    'expired, nothing is known (rule 58)',
     expiration({ response: { code: 400, enhanced_code: null, content: 'x', command: null, local: true } }),
     '4.4.7',
   ],
-  ['58: expired, in the words of the reference', expiration(), '4.4.7'],
+  ['expired, in the words of the reference (rule 58)', expiration(), '4.4.7'],
   [
-    '115: null MX',
+    'null MX (rule 115)',
     bounce({ peer_address: null, response: { code: 556, enhanced_code: enhanced('5.1.10'), content: 'x', command: null, local: true } }),
     '5.1.10',
   ],
@@ -428,7 +440,7 @@ const peers: [name: string, peer: DispositionRecord['peer_address'], want: strin
   ['a socket file', { name: '/run/lmtp', addr: '/run/lmtp' }, undefined],
 ];
 for (const [name, peer_address, want] of peers) {
-  test(`59: Remote-MTA, ${name}`, () => assert.equal(only(statusOf(reportOf(bounce({ peer_address }))), 'Remote-MTA'), want));
+  test(`Remote-MTA, ${name} (rule 59)`, () => assert.equal(only(statusOf(reportOf(bounce({ peer_address }))), 'Remote-MTA'), want));
 }
 
 const local = { code: 451, enhanced_code: enhanced('4.4.1'), content: 'Connection refused', command: 'connect', local: true };
@@ -444,13 +456,13 @@ const unanswered: [name: string, record: DispositionRecord, diagnostic: string |
   ['no words', bounce({ response: { ...local, content: '' } }), undefined],
 ];
 for (const [name, record, diagnostic] of unanswered) {
-  test(`59, 61: no Remote-MTA and no smtp diagnostic for ${name}`, () => {
+  test(`no Remote-MTA and no smtp diagnostic for ${name} (rules 59, 61)`, () => {
     const status = statusOf(reportOf(record));
     assert.deepEqual([only(status, 'Remote-MTA'), only(status, 'Diagnostic-Code')], [undefined, diagnostic]);
   });
 }
 
-test('58: after the time is up the diagnostic is the last reply of the server', () => {
+test('after the time is up the diagnostic is the last reply of the server (rule 58)', () => {
   const response = { code: 452, enhanced_code: enhanced('4.2.2'), content: 'full', command: 'RCPT' };
   const report = reportOf(expiration({ response, peer_address: { name: 'mx.x', addr: '192.0.2.1' } }));
   assert.equal(only(statusOf(report), 'Diagnostic-Code'), 'smtp; 452 4.2.2 full');
@@ -458,14 +470,14 @@ test('58: after the time is up the diagnostic is the last reply of the server', 
   assert.match(textOf(report), /could not be delivered in the time/);
 });
 
-test('60: each line of a reply is a line of the field, codes and hyphens kept', () => {
+test('each line of a reply is a line of the field, codes and hyphens kept (rule 60)', () => {
   const lines = ['The email account does not exist.', '', 'Please  try again.'];
   const response = { code: 550, enhanced_code: enhanced('5.1.1'), content: lines.join(' '), command: 'RCPT', lines };
   const want = 'Diagnostic-Code: smtp; 550-5.1.1 The email account does not exist.\r\n 550-5.1.1\r\n 550 5.1.1 Please  try again.\r\n';
   assert.ok(statusOf(reportOf(bounce({ response }))).includes(want));
 });
 
-test('62: what was no attempt has no Last-Attempt-Date', () => {
+test('what was no attempt has no Last-Attempt-Date (rule 62)', () => {
   const date = (record: DispositionRecord) => only(statusOf(reportOf(record)), 'Last-Attempt-Date');
   assert.equal(date(bounce()), 'Tue, 1 Jul 2003 10:52:37 +0000');
   assert.equal(date(bounce({ num_attempts: 0 })), undefined);
@@ -474,7 +486,7 @@ test('62: what was no attempt has no Last-Attempt-Date', () => {
 
 // ---- The human-readable part (C)
 
-test('36: the text names every recipient, the reason and what happens next', () => {
+test('the text names every recipient, the reason and what happens next (rule 36)', () => {
   const recipient = Array.from({ length: 20 }, (_, i) => `recipient-${i}@target.example.com`);
   const text = textOf(reportOf(bounce({ recipient })));
   for (const name of recipient) assert.ok(text.includes(name), name);
@@ -483,7 +495,7 @@ test('36: the text names every recipient, the reason and what happens next', () 
   for (const line of text.split('\r\n')) assert.ok(line.length <= 78, line);
 });
 
-test('61: a refusal of our own is told without a server and without a made-up code', () => {
+test('a refusal of our own is told without a server and without a made-up code (rule 61)', () => {
   const response = { code: 556, enhanced_code: enhanced('5.1.10'), content: 'The domain takes no mail', command: null, local: true };
   const text = textOf(reportOf(bounce({ response, peer_address: null })));
   assert.match(text, /^Status: 5\.1\.10 The domain takes no mail\r$/m);
@@ -492,7 +504,7 @@ test('61: a refusal of our own is told without a server and without a made-up co
 
 // ---- Framing (C)
 
-test('38: a boundary that occurs in the content is made longer until it does not, not even as a prefix', () => {
+test('a boundary that occurs in the content is made longer until it does not, not even as a prefix (rule 38)', () => {
   const letters = Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789');
   const lookalikes = ['', '--', ...letters, ...letters.map((letter) => `A${letter}`)].map((end) => `--a-candidate${end}\r\n`).join('');
   const message = octets(`Subject: x\r\n\r\n${lookalikes}`);
@@ -503,13 +515,13 @@ test('38: a boundary that occurs in the content is made longer until it does not
   assert.equal(characters(parseRfc3464(report.content)?.returned?.content ?? octets('')), characters(message));
 });
 
-test('38: content that foresees the next letters is left behind within 70 characters', () => {
+test('content that foresees the next letters is left behind within 70 characters (rule 38)', () => {
   const message = octets(`Subject: x\r\n\r\n${'ABCab01'.replaceAll(/./g, (letter) => `--a-candidate${letter.repeat(80)}\r\n`)}`);
   const boundary = /boundary="([^"]+)"/.exec(characters(reportOf(bounce(), {}, message).content))?.[1];
   assert.equal(boundary, 'a-candidateD');
 });
 
-test('38: a boundary that is none is not used', () => {
+test('a boundary that is none is not used (rule 38)', () => {
   for (const boundary of ['', 'a b', 'a"b', 'x'.repeat(71), 'a\r\nb']) {
     const report = generateRfc3464Message(params, original, bounce(), { ...world, boundary });
     assert.match(characters(report?.content ?? octets('')), /boundary="report-boundary"/);
@@ -526,27 +538,27 @@ const returns: [
   ret: 'FULL' | 'HDRS' | undefined,
   want: string | undefined,
 ][] = [
-  ['FullContent', original, {}, undefined, 'message/rfc822'],
+  ['FullContent (rule 67)', original, {}, undefined, 'message/rfc822'],
   ['HeadersOnly', original, { include_original_message: 'HeadersOnly' }, undefined, 'text/rfc822-headers'],
   ['No', original, { include_original_message: 'No' }, undefined, undefined],
-  ['RET=HDRS', original, {}, 'HDRS', 'text/rfc822-headers'],
-  ['RET=FULL', original, { include_original_message: 'HeadersOnly' }, 'FULL', 'message/rfc822'],
-  ['72: no From, Subject or Date', octets('To: a@x\r\n\r\nb'), {}, undefined, 'text/rfc822-headers'],
-  ['no header at all', octets('\r\nbody'), {}, undefined, undefined],
-  ['no header, but words', octets('hello there\r\n\r\nbody'), {}, undefined, undefined],
+  ['RET=HDRS (rule 67)', original, {}, 'HDRS', 'text/rfc822-headers'],
+  ['RET=FULL (rule 67)', original, { include_original_message: 'HeadersOnly' }, 'FULL', 'message/rfc822'],
+  ['no From, Subject or Date (rule 72)', octets('To: a@x\r\n\r\nb'), {}, undefined, 'text/rfc822-headers'],
+  ['no header at all (rule 72)', octets('\r\nbody'), {}, undefined, undefined],
+  ['no header, but words (rule 72)', octets('hello there\r\n\r\nbody'), {}, undefined, undefined],
   ['nothing', octets(''), {}, undefined, undefined],
-  ['73: as large as allowed', original, { original_limit: original.length }, undefined, 'message/rfc822'],
-  ['73: too large', original, { original_limit: original.length - 1 }, undefined, 'text/rfc822-headers'],
-  ['73: too large, though RET=FULL', original, { original_limit: 10 }, 'FULL', 'text/rfc822-headers'],
-  ['74: 8-bit body', mixed, {}, undefined, 'message/rfc822\r\nContent-Transfer-Encoding: 8bit'],
-  ['74: 8-bit body, its header only', mixed, {}, 'HDRS', 'text/rfc822-headers'],
-  ['75: 8-bit header', octets('Subject: \u00e9\r\n\r\n'), {}, 'HDRS', 'text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit'],
-  ['76: long line', octets(`Subject: s\r\n\r\n${'x'.repeat(999)}\r\n`), {}, undefined, 'text/rfc822-headers'],
-  ['76: longest line', octets(`Subject: s\r\n\r\n${'x'.repeat(998)}\r\n`), {}, undefined, 'message/rfc822'],
-  ['76: NUL', octets('Subject: s\r\n\r\n\u0000'), {}, undefined, 'text/rfc822-headers'],
-  ['76: bare LF', octets('Subject: s\r\n\r\na\nb'), {}, undefined, 'text/rfc822-headers'],
+  ['as large as allowed (rule 73)', original, { original_limit: original.length }, undefined, 'message/rfc822'],
+  ['too large (rule 73)', original, { original_limit: original.length - 1 }, undefined, 'text/rfc822-headers'],
+  ['too large, though RET=FULL (rule 73)', original, { original_limit: 10 }, 'FULL', 'text/rfc822-headers'],
+  ['8-bit body (rules 39, 71, 74)', mixed, {}, undefined, 'message/rfc822\r\nContent-Transfer-Encoding: 8bit'],
+  ['8-bit body, its header only (rule 74)', mixed, {}, 'HDRS', 'text/rfc822-headers'],
+  ['8-bit header (rule 75)', octets('Subject: \u00e9\r\n\r\n'), {}, 'HDRS', 'text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit'],
+  ['long line (rule 76)', octets(`Subject: s\r\n\r\n${'x'.repeat(999)}\r\n`), {}, undefined, 'text/rfc822-headers'],
+  ['longest line (rule 76)', octets(`Subject: s\r\n\r\n${'x'.repeat(998)}\r\n`), {}, undefined, 'message/rfc822'],
+  ['NUL (rule 76)', octets('Subject: s\r\n\r\n\u0000'), {}, undefined, 'text/rfc822-headers'],
+  ['bare LF (rule 76)', octets('Subject: s\r\n\r\na\nb'), {}, undefined, 'text/rfc822-headers'],
   [
-    '76: long line in the header',
+    'long line in the header (rule 76)',
     octets(`Subject: ${'x'.repeat(3000)}\r\n\r\n`),
     {},
     undefined,
@@ -554,14 +566,14 @@ const returns: [
   ],
 ];
 for (const [name, message, changes, ret, want] of returns) {
-  test(`67-76: returned content, ${name}`, () => {
+  test(`returned content, ${name}`, () => {
     const report = reportOf(bounce({ dsn: { recipients: [], ...(ret && { ret }) } }), changes, message);
     const { header, parts } = takeApart(report);
     assert.equal(parts[2]?.header, want && `Content-Type: ${want}\r\n`);
     assert.equal(parts.length, want ? 3 : 2);
     const isEightBit = want?.endsWith('8bit') ?? false;
     assert.equal(report.eightBit, isEightBit);
-    assert.equal(only(header, 'Content-Transfer-Encoding'), isEightBit ? '8bit' : undefined, '39: the multipart is labelled too');
+    assert.equal(only(header, 'Content-Transfer-Encoding'), isEightBit ? '8bit' : undefined, 'the multipart is labelled too');
   });
 }
 
@@ -570,7 +582,7 @@ test('the original may be missing', () => {
   assert.equal(report && takeApart(report).parts.length, 2);
 });
 
-test('69: the header alone ends where it ends', () => {
+test('the header alone ends where it ends (rule 69)', () => {
   const report = reportOf(bounce(), { include_original_message: 'HeadersOnly' });
   assert.equal(
     takeApart(report).parts[2]?.body,
@@ -578,7 +590,7 @@ test('69: the header alone ends where it ends', () => {
   );
 });
 
-test('70, 77, 128: the whole message comes back octet for octet', () => {
+test('the whole message comes back octet for octet (rules 70, 77, 128)', () => {
   const ends = ['', '\r\n', '\r\n\r\n', ' \t\r\n', '\r\n.\r\nFrom x\r\n', '--\r\n', '\r\nContent-Type: multipart/mixed; boundary=x\r\n'];
   for (const end of ends) {
     const message = octets(`From: a@x\r\nContent-Type: ${'multipart/mixed; '.repeat(50)}\r\n\r\nbody \u00ff${end}`);
@@ -607,14 +619,14 @@ const notes: [name: string, record: DispositionRecord, message: Uint8Array, chan
   ],
 ];
 for (const [name, record, message, changes, want] of notes) {
-  test(`73, 76: the text says that something is not returned: ${name}`, () => {
+  test(`the text says that something is not returned: ${name} (rules 73, 76)`, () => {
     const report = reportOf(record, changes, message);
     assert.match(textOf(report), want);
     assert.ok(report.content.length < 10_000);
   });
 }
 
-test('73, 127: 10 MB with a limit of 50 KB are a small report', () => {
+test('10 MB with a limit of 50 KB are a small report (rules 73, 127)', () => {
   const message = octets(`From: a@x\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(145_000)}`);
   assert.ok(reportOf(bounce(), { original_limit: 51_200 }, message).content.length < 3000);
 });
@@ -622,12 +634,12 @@ test('73, 127: 10 MB with a limit of 50 KB are a small report', () => {
 // ---- Hostile replies (K)
 
 const hostile: [name: string, lines: string[], want: string][] = [
-  ['120: a line end inside a line', ['x\nX-Injected: y', 'z\r\n\r\nz'], '550-5.7.1 x?X-Injected: y 550 5.7.1 z?z'],
-  ['64: controls, DEL and 8-bit', ['\u001b[31m\u0007\u007f\u0080é\u0000'], '550 5.7.1 ?[31m?????'],
-  ['64: one character beyond 16 bits is one', ['a😀b\ud800'], '550 5.7.1 a?b?'],
-  ['64: tabs are blanks', ['a\tb'], '550 5.7.1 a b'],
-  ['44: only blanks', ['   '], '550 5.7.1'],
-  ['123: what templates would expand', ['$& %s {{x}} $1 $`'], '550 5.7.1 $& %s {{x}} $1 $`'],
+  ['a line end inside a line (rule 120)', ['x\nX-Injected: y', 'z\r\n\r\nz'], '550-5.7.1 x?X-Injected: y 550 5.7.1 z?z'],
+  ['controls, DEL and 8-bit (rule 64)', ['\u001b[31m\u0007\u007f\u0080é\u0000'], '550 5.7.1 ?[31m?????'],
+  ['one character beyond 16 bits is one (rule 64)', ['a😀b\ud800'], '550 5.7.1 a?b?'],
+  ['tabs are blanks (rule 64)', ['a\tb'], '550 5.7.1 a b'],
+  ['only blanks (rule 44)', ['   '], '550 5.7.1'],
+  ['what templates would expand (rule 123)', ['$& %s {{x}} $1 $`'], '550 5.7.1 $& %s {{x}} $1 $`'],
 ];
 for (const [name, lines, want] of hostile) {
   test(name, () => {
@@ -639,7 +651,7 @@ for (const [name, lines, want] of hostile) {
   });
 }
 
-test('122: a reply of 200 lines of 2,000 characters is cut', () => {
+test('a reply of 200 lines of 2,000 characters is cut (rule 122)', () => {
   const lines = Array.from({ length: 200 }, () => 'x'.repeat(2000));
   const report = reportOf(bounce({ response: { code: 550, enhanced_code: null, content: lines.join(' '), command: null, lines } }));
   assert.ok(report.content.length < 30_000);

@@ -40,7 +40,7 @@ for (const [name, record, status] of broken) {
   });
 }
 
-test('several records of one message are told in one short report (rule 21) (rule 10)', () => {
+test('several records of one message are told in one short report (rules 10, 21)', () => {
   const records = [
     bounce({ recipient: 'a@t' }),
     bounce({ type: 'TransientFailure', delay_warning: true, recipient: 'b@t' }),

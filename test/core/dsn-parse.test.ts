@@ -48,7 +48,7 @@ test('a report of our own is read as it was meant', () => {
   });
 });
 
-test("135: the reference's reports, quoted-printable and with words in Status, are read whole", () => {
+test("the reference's reports, quoted-printable and with words in Status, are read whole (rule 135)", () => {
   const read = (name: string) => parsed(readFileSync(new URL(`../fixtures/${name}.eml`, import.meta.url), 'latin1'));
   const [bounced, expired] = [read('kumomta-bounce'), read('kumomta-expiration')];
   assert.deepEqual([bounced.recipients[0]?.status, expired.recipients[0]?.status], ['5.7.1', '5.4.7']);
@@ -62,28 +62,34 @@ test("135: the reference's reports, quoted-printable and with words in Status, a
 
 const spellings: [name: string, status: string][] = [
   [
-    '131: case, comments and folds',
+    'case, comments and folds (rule 131)',
     'REPORTING-mta: DNS;mta.x\r\n\r\nfinal-recipient: RFC822 (c) ;\r\n a@x\r\naction: Failed (final)\r\nSTATUS: 5.1.1 (no such user)\r\n',
   ],
-  ['135: angle brackets', 'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822; <a@x>\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
-  ['135: no semicolon', 'Reporting-MTA: mta.x\r\n\r\nFinal-Recipient: a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
-  ['135: a type without semicolon', 'Reporting-MTA: dns mta.x\r\n\r\nFinal-Recipient: rfc822 a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
-  ['135: trailing dot', 'Reporting-MTA: dns; mta.x.\r\n\r\nFinal-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
+  ['angle brackets (rule 135)', 'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822; <a@x>\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
+  ['no semicolon (rule 135)', 'Reporting-MTA: mta.x\r\n\r\nFinal-Recipient: a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
   [
-    '135: words in Status',
+    'a type without semicolon (rule 135)',
+    'Reporting-MTA: dns mta.x\r\n\r\nFinal-Recipient: rfc822 a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n',
+  ],
+  ['trailing dot (rule 135)', 'Reporting-MTA: dns; mta.x.\r\n\r\nFinal-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n'],
+  [
+    'words in Status (rule 135)',
     'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 550 5.1.1 unknown.\r\n',
   ],
-  ['135: leading zeros', 'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 5.01.1\r\n'],
-  ['135: LF only', minimal.replaceAll('\r\n', '\n')],
-  ['135: doubled blank lines', minimal.replaceAll('\r\n\r\n', '\r\n\r\n \r\n\r\n')],
-  ['135: a blank line first', `\r\n${minimal}`],
-  ['135: no blank line', minimal.replace('\r\n\r\n', '\r\n')],
-  ['135: no group for the message', 'Final-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\nReporting-MTA: dns; mta.x\r\n'],
+  ['leading zeros (rule 135)', 'Reporting-MTA: dns; mta.x\r\n\r\nFinal-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 5.01.1\r\n'],
+  ['LF only (rule 135)', minimal.replaceAll('\r\n', '\n')],
+  ['doubled blank lines (rule 135)', minimal.replaceAll('\r\n\r\n', '\r\n\r\n \r\n\r\n')],
+  ['a blank line first (rule 135)', `\r\n${minimal}`],
+  ['no blank line (rule 135)', minimal.replace('\r\n\r\n', '\r\n')],
   [
-    '135: Action before the recipient (SES)',
+    'no group for the message (rule 135)',
+    'Final-Recipient: rfc822;a@x\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\nReporting-MTA: dns; mta.x\r\n',
+  ],
+  [
+    'Action before the recipient (SES) (rule 135)',
     'Reporting-MTA: dns; mta.x\r\n\r\nAction: failed\r\nFinal-Recipient: rfc822; a@x\r\nStatus: 5.1.1\r\n\r\n\r\n',
   ],
-  ['45: a field twice: the first counts', minimal.replace('Status: 5.1.1', 'Status: 5.1.1\r\nStatus: 4.0.0')],
+  ['a field twice: the first counts (rule 45)', minimal.replace('Status: 5.1.1', 'Status: 5.1.1\r\nStatus: 4.0.0')],
 ];
 for (const [name, status] of spellings) {
   test(name, () => {
@@ -93,7 +99,7 @@ for (const [name, status] of spellings) {
   });
 }
 
-test('43, 135: recipients are divided by blank lines, or where one begins again', () => {
+test('recipients are divided by blank lines, or where one begins again (rules 43, 135)', () => {
   const group = (address: string) => `Final-Recipient: rfc822; ${address}\r\nAction: failed\r\nStatus: 5.0.0\r\n`;
   for (const between of ['\r\n', '']) {
     const { recipients } = parsed(wrapped(`Reporting-MTA: dns; m\r\n\r\n${['a@x', 'b@x', 'c@x'].map(group).join(between)}`));
@@ -108,7 +114,7 @@ test('43, 135: recipients are divided by blank lines, or where one begins again'
   }
 });
 
-test('43: a group may begin with any of its fields', () => {
+test('a group may begin with any of its fields (rule 43)', () => {
   const { recipients } = parsed(
     wrapped(
       'Reporting-MTA: dns; m\r\n\r\nStatus: 5.1.1\r\nFinal-Recipient: rfc822; a@x\r\n\r\nStatus: 4.2.2\r\nFinal-Recipient: rfc822; b@x\r\n',
@@ -123,7 +129,7 @@ test('43: a group may begin with any of its fields', () => {
   );
 });
 
-test('132: actions that are no failures are told apart, unknown ones are left out', () => {
+test('actions that are no failures are told apart, unknown ones are left out (rule 132)', () => {
   const words = ['delayed', 'delivered', 'relayed', 'expanded', 'failure'];
   const status = words.map((word) => `Final-Recipient: rfc822; a@x\r\nAction: ${word}\r\n`).join('\r\n');
   assert.deepEqual(
@@ -132,7 +138,7 @@ test('132: actions that are no failures are told apart, unknown ones are left ou
   );
 });
 
-test('131: unknown fields are kept where they stand', () => {
+test('unknown fields are kept where they stand (rule 131)', () => {
   const { extensions, recipients } = parsed(
     wrapped('Reporting-MTA: dns; m\r\nX-A: 1\r\n\r\nFinal-Recipient: rfc822; a@x\r\nX-B: 2\r\n__proto__: 3\r\n'),
   );
@@ -148,7 +154,7 @@ test('131: unknown fields are kept where they stand', () => {
   );
 });
 
-test('135: hosts are read without comment, port and trailing dot; diagnostics with or without a type', () => {
+test('hosts are read without comment, port and trailing dot; diagnostics with or without a type (rule 135)', () => {
   const read = (line: string) => parsed(wrapped(`Final-Recipient: rfc822; a@x\r\n${line}\r\n`)).recipients[0];
   assert.equal(read('Remote-MTA: dns; mx.x. (192.0.2.1, the server)')?.remoteMta?.value, 'mx.x');
   assert.equal(read('Remote-MTA: dns; mx.x:25')?.remoteMta?.value, 'mx.x');
@@ -158,7 +164,7 @@ test('135: hosts are read without comment, port and trailing dot; diagnostics wi
   assert.deepEqual(read('Diagnostic-Code: it failed')?.diagnostic, { type: 'unknown', value: 'it failed' });
 });
 
-test('135: obsolete dates, unreadable dates', () => {
+test('obsolete dates, unreadable dates (rule 135)', () => {
   const { arrivalDate, recipients } = parsed(
     wrapped(
       'Arrival-Date: Thu, 02 Jul 26 18:55:38 UTC\r\n\r\nFinal-Recipient: rfc822;a@x\r\nLast-Attempt-Date: soon\r\nWill-Retry-Until: 3 Jul 2026 00:00 EST\r\n',
@@ -172,7 +178,7 @@ test('135: obsolete dates, unreadable dates', () => {
   });
 });
 
-test('135: quoted-printable and base64', () => {
+test('quoted-printable and base64 (rule 135)', () => {
   const quoted = 'message/delivery-status\r\nContent-Transfer-Encoding: Quoted-Printable';
   assert.equal(parsed(wrapped(minimal.replace('failed', '=66ail=\r\ned'), quoted)).recipients[0]?.action, 'failed');
   const base64 = Buffer.from(minimal)
@@ -181,14 +187,14 @@ test('135: quoted-printable and base64', () => {
   assert.equal(parsed(wrapped(base64, 'message/delivery-status\r\nContent-Transfer-Encoding: base64')).recipients[0]?.status, '5.1.1');
 });
 
-test('101, 102, 130: global reports, addresses raw or in escapes', () => {
+test('global reports, addresses raw or in escapes (rules 101, 102, 130)', () => {
   const status = minimal.replace('rfc822; a@x', 'utf-8; \\x{3B4}@x\r\nOriginal-Recipient: utf-8; δ@x');
   const text = characters(new TextEncoder().encode(wrapped(status, 'message/global-delivery-status')));
   const [recipient] = parsed(text).recipients;
   assert.deepEqual([recipient?.finalRecipient?.value, recipient?.originalRecipient?.value], ['δ@x', 'δ@x']);
 });
 
-test('130: report-type may be missing or odd, and the parts in another order', () => {
+test('report-type may be missing or odd, and the parts in another order (rule 130)', () => {
   assert.equal(parsed(wrapped(minimal).replace(' report-type=delivery-status;', '')).recipients.length, 1);
   assert.equal(parsed(wrapped(minimal).replace('delivery-status;', 'oops;')).recipients.length, 1);
   assert.equal(
@@ -198,7 +204,7 @@ test('130: report-type may be missing or odd, and the parts in another order', (
   );
 });
 
-test('130, 133: the returned message or header, and its Message-ID', () => {
+test('the returned message or header, and its Message-ID (rules 130, 133)', () => {
   const kinds: [type: string, kind: string][] = [
     ['message/rfc822', 'message'],
     ['message/global', 'message'],
@@ -228,20 +234,20 @@ const others: [name: string, text: string][] = [
   ['a boundary that only begins like it', wrapped(minimal).replaceAll('\n--b', '\n--bb')],
   ['nothing', ''],
 ];
-for (const [name, text] of others) test(`136: ${name} is no report`, () => assert.equal(parseRfc3464(octets(text)), undefined));
+for (const [name, text] of others) test(`${name} is no report (rule 136)`, () => assert.equal(parseRfc3464(octets(text)), undefined));
 
-test('135: a missing close delimiter is forgiven', () => {
+test('a missing close delimiter is forgiven (rule 135)', () => {
   assert.equal(parsed(wrapped(minimal).replace('--b--\r\n', '')).recipients[0]?.status, '5.1.1');
 });
 
-test('38: what looks like the delimiter inside the returned message is not one', () => {
+test('what looks like the delimiter inside the returned message is not one (rule 38)', () => {
   const { returned } = parsed(
     wrapped(minimal, undefined, '--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\n--bc\r\n --b\r\nx--b\r\n'),
   );
   assert.equal(characters(returned?.content ?? octets('')), 'Subject: s\r\n\r\n--bc\r\n --b\r\nx--b');
 });
 
-test('138: sizes beyond all measure are read in bounded time and number', () => {
+test('sizes beyond all measure are read in bounded time and number (rule 138)', () => {
   const many = `Reporting-MTA: dns; m\r\n\r\n${'Final-Recipient: rfc822; a@x\r\nAction: failed\r\n\r\n'.repeat(20_000)}`;
   assert.equal(parsed(wrapped(many)).recipients.length, 10_000);
   const nested = Array.from({ length: 500 }, (_, i) => `Content-Type: multipart/mixed; boundary=n${i}\r\n\r\n--n${i}\r\n`).join('');
@@ -264,7 +270,7 @@ test('138: sizes beyond all measure are read in bounded time and number', () => 
   assert.ok(performance.now() - started < 5000);
 });
 
-test('129: lines of a megabyte in every field are read in time', () => {
+test('lines of a megabyte in every field are read in time (rule 129)', () => {
   const started = performance.now();
   for (const unit of ['x', ' ', '(', '"', '\\', ';', '5.1', '<', '\\x{', '=']) {
     const long = unit.repeat(1_000_000 / unit.length);

@@ -14,7 +14,7 @@ const recoded = (content: Uint8Array): Uint8Array => {
 };
 const apart = (content: Uint8Array) => takeApart({ sender: '', recipient: '', content, eightBit: false, smtpUtf8: false });
 
-test('of an 8-bit message its header is returned, the text says so, and all else stays (rule 74)', () => {
+test('of an 8-bit message its header is returned, the text says so, and all else stays (rules 71, 74)', () => {
   const report = reportOf(bounce(), {}, latin1);
   const [before, after] = [takeApart(report), apart(recoded(report.content))];
   assert.equal(after.header, before.header.replace('Content-Transfer-Encoding: 8bit\r\n', ''));
@@ -61,7 +61,7 @@ test('a report in 7 bits stays as it is, octet for octet', () => {
   assert.equal(characters(recoded(content)), characters(content));
 });
 
-test('whatever message it returns, the result is ASCII, in lines of mail, and says the same', () => {
+test('whatever message it returns, the result is ASCII, in lines of mail, and says the same (rules 71, 74, 107)', () => {
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 50 }),
     fc

@@ -418,7 +418,7 @@ test('nothing in a value is expanded (rule 123)', () => {
   }
 });
 
-test('values cannot steer what shows them, nor break lines', () => {
+test('values cannot steer what shows them, nor break lines (rule 64)', () => {
   const nasty = 'a\u202eb\u2066c\u001b[31md\0e\r\nf\u2028g\u0001h';
   const record = bounce({ response: response(550, '5.7.1', nasty), recipient: `${nasty}@x`, id: nasty });
   const report = reportOf(record, { template: { '*': own(source) } }, message(`Subject: ${nasty}`, 'Subject: another'));

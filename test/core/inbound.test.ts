@@ -58,7 +58,7 @@ const matches: [what: string, found: Partial<FoundMessages>, addresses: string[]
   ['nothing found', {}, [bob], 'none'],
 ];
 for (const [what, some, addresses, want] of matches) {
-  test(`matching by ${what}: ${want} (rules 133 and 134)`, () => assert.equal(idOf(matchMessage(found(some), addresses)), want));
+  test(`matching by ${what}: ${want} (rules 133, 134)`, () => assert.equal(idOf(matchMessage(found(some), addresses)), want));
 }
 
 const job: InboundJob = {

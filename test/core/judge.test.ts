@@ -25,10 +25,10 @@ const cases: [name: string, outcome: Outcome, now: number, want: string][] = [
   ['a 2xx after the maximum age is a delivery all the same', accepted, 90_000, 'Delivery'],
   ['a 5xx is a bounce', refused('550 5.1.1 no'), 0, 'Bounce'],
   ['a 5xx after the maximum age is a bounce', refused('550 5.1.1 no'), 90_000, 'Bounce'],
-  ['a 4xx is retried', refused('451 4.3.0 later'), 0, 'TransientFailure'],
-  ['a 4xx that says permanent is retried: the first digit decides', refused('450 permanently rejected'), 0, 'TransientFailure'],
-  ['a 599 is a bounce by its first digit', refused('599 what'), 0, 'Bounce'],
-  ['a 4xx past the maximum age expires', refused('452 4.2.2 full'), 60_000, 'Expiration'],
+  ['a 4xx is retried (rule 18)', refused('451 4.3.0 later'), 0, 'TransientFailure'],
+  ['a 4xx that says permanent is retried: the first digit decides (rule 20)', refused('450 permanently rejected'), 0, 'TransientFailure'],
+  ['a 599 is a bounce by its first digit (rule 20)', refused('599 what'), 0, 'Bounce'],
+  ['a 4xx past the maximum age expires (rule 18)', refused('452 4.2.2 full'), 60_000, 'Expiration'],
   ['no answer is retried', failed, 0, 'TransientFailure'],
   ['no answer past the maximum age expires', failed, 60_000, 'Expiration'],
   ['a refused greeting is retried whatever its code', { kind: 'failed', reply: remote('554 no service') }, 0, 'TransientFailure'],
@@ -42,7 +42,7 @@ for (const [name, outcome, now, want] of cases) {
   );
 }
 
-test('recipients with the same fate and reply share a judgement, others do not', () => {
+test('recipients with the same fate and reply share a judgement, others do not (rule 99)', () => {
   const verdict = judge(
     attemptOf(accepted, refused('550 5.1.1 no'), refused('550 5.1.1 no'), refused('451 later'), failed),
     schedule,
@@ -66,7 +66,7 @@ test('nothing remains when all recipients are settled', () => {
   assert.equal(judge(attemptOf(failed), schedule, 60_000, 0).remaining, undefined);
 });
 
-test('an expiration tells the last remote reply, not our own words of the last attempt', () => {
+test('an expiration tells the last remote reply, not our own words of the last attempt (rule 58)', () => {
   const last = remote('452 4.2.2 mailbox full');
   const verdict = judge({ ...attemptOf(failed), last }, schedule, 60_000, 0);
   assert.equal(replyOnOneLine(verdict.judgements[0]?.reply ?? localReply(0, '', '')), '452 4.2.2 mailbox full');

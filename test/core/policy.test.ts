@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { HookMail } from '../../shared/core/hook.ts';
 import { maskCommandLine } from '../../shared/core/policy/command-line.ts';
 import { registerHandlers } from '../../shared/core/policy/define.ts';
 import { rewriteReply } from '../../shared/core/policy/smtp-server-rewrite-response.ts';
@@ -113,6 +114,8 @@ for (const [line, mayBeCredentials, want] of lines) {
   });
 }
 
+const mail: HookMail = { generateRfc3464Message: () => undefined, injectMessage: () => Promise.resolve('') };
+
 interface Registrar {
   on(event: unknown, handler: unknown): void;
 }
@@ -138,7 +141,7 @@ const definitions: [name: string, definition: unknown, want: string][] = [
 
 for (const [name, definition, want] of definitions) {
   test(`a policy with ${name} is not loaded: ${want}`, async () => {
-    await assert.rejects(registerHandlers(definition), { name: 'PolicyMistake', message: want });
+    await assert.rejects(registerHandlers(definition, mail), { name: 'PolicyMistake', message: want });
   });
 }
 
@@ -146,6 +149,6 @@ test('a handler cannot be registered when the policy is in force already', async
   let kept: Registrar | undefined;
   await registerHandlers((policy: Registrar) => {
     kept = policy;
-  });
+  }, mail);
   assert.throws(() => kept?.on(event, () => undefined), { name: 'PolicyMistake', message: /registered too late/ });
 });

@@ -53,14 +53,14 @@ describe('parseReply', () => {
       { code: 550, enhanced: '5.1.1', lines: ['a', '5.7.1 b'], wire: ['550-5.1.1 a', '550 5.7.1 b'] },
     ],
     ['codes that differ: the last counts', ['250-a', '550 b'], { code: 550, lines: ['a', 'b'], wire: ['250-a', '550 b'] }],
-    ['an enhanced code of another class is text', ['550 2.1.5 odd'], { code: 550, lines: ['2.1.5 odd'] }],
-    ['leading zeros are no enhanced code', ['550 5.01.1 odd'], { code: 550, lines: ['5.01.1 odd'] }],
-    ['four digits are no enhanced code', ['550 5.1.1234 odd'], { code: 550, lines: ['5.1.1234 odd'] }],
+    ['an enhanced code of another class is text (rule 56)', ['550 2.1.5 odd'], { code: 550, lines: ['2.1.5 odd'] }],
+    ['leading zeros are no enhanced code (rule 56)', ['550 5.01.1 odd'], { code: 550, lines: ['5.01.1 odd'] }],
+    ['four digits are no enhanced code (rule 56)', ['550 5.1.1234 odd'], { code: 550, lines: ['5.1.1234 odd'] }],
     ['class 3 is no enhanced code', ['350 3.1.1 odd'], { code: 350, lines: ['3.1.1 odd'] }],
-    ['a version number is no enhanced code', ['554 5.7.1.2 odd'], { code: 554, lines: ['5.7.1.2 odd'] }],
-    ['a bare LF is text', ['550 a\nX-Injected: b'], { code: 550, lines: ['a\nX-Injected: b'] }],
-    ['199 is out of range', ['199 no'], undefined],
-    ['600 is out of range', ['600 no'], undefined],
+    ['a version number is no enhanced code (rule 56)', ['554 5.7.1.2 odd'], { code: 554, lines: ['5.7.1.2 odd'] }],
+    ['a bare LF is text (rule 120)', ['550 a\nX-Injected: b'], { code: 550, lines: ['a\nX-Injected: b'] }],
+    ['199 is out of range (rule 20)', ['199 no'], undefined],
+    ['600 is out of range (rule 20)', ['600 no'], undefined],
     ['no lines', [], undefined],
     ['no reply', ['HTTP/1.1 400 Bad Request'], undefined],
     ['a line that is no reply among others', ['250-ok', 'hello'], undefined],
@@ -69,9 +69,11 @@ describe('parseReply', () => {
 
   test('the command is kept', () => assert.deepEqual(parseReply(['250 ok'], 'RCPT'), { code: 250, lines: ['ok'], command: 'RCPT' }));
 
-  test('long lines and many lines are cut', () => {
+  test('long lines and many lines are cut, in all their forms (rule 122)', () => {
     const reply = parseReply(Array.from({ length: 200 }, (_, i) => `550${i < 199 ? '-' : ' '}${'x'.repeat(5000)}`));
     assert.deepEqual([reply?.lines.length, reply?.lines[0]?.length, reply?.lines[0]?.slice(-4)], [50, 2003, 'x...']);
+    const wire = reply && replyWireLines(reply);
+    assert.deepEqual([wire?.length, wire?.[0]?.slice(0, 5), wire?.[0]?.slice(-4)], [50, '550-x', 'x...']);
   });
 });
 

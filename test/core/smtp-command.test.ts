@@ -36,13 +36,13 @@ describe('parseExtensions', () => {
 describe('mailCommand', () => {
   const full = envelope({ ret: 'HDRS', envid: 'QQ+2B1', eightBit: true, smtpUtf8: true });
   const cases: [name: string, of: Envelope, offered: Extensions, want: string][] = [
-    ['all parameters', full, everything, 'MAIL FROM:<a@x.test> SIZE=9 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ+2B1'],
-    ['no DSN offered', full, { ...everything, dsn: false }, 'MAIL FROM:<a@x.test> SIZE=9 BODY=8BITMIME SMTPUTF8'],
+    ['all parameters (rule 87)', full, everything, 'MAIL FROM:<a@x.test> SIZE=9 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ+2B1'],
+    ['no DSN offered (rule 88)', full, { ...everything, dsn: false }, 'MAIL FROM:<a@x.test> SIZE=9 BODY=8BITMIME SMTPUTF8'],
     ['no SIZE offered', envelope(), { ...everything, size: undefined }, 'MAIL FROM:<a@x.test>'],
     ['the null sender', envelope({ sender: '' }), noExtensions, 'MAIL FROM:<>'],
     ['SMTPUTF8 for an address', envelope({ sender: 'ä@x.test' }), { ...noExtensions, smtpUtf8: true }, 'MAIL FROM:<ä@x.test> SMTPUTF8'],
     ['an ENVID with a space', envelope({ envid: 'a b' }), { ...noExtensions, dsn: true }, 'MAIL FROM:<a@x.test>'],
-    ['an ENVID with a line break', envelope({ envid: 'a\r\nRSET' }), { ...noExtensions, dsn: true }, 'MAIL FROM:<a@x.test>'],
+    ['an ENVID with a line break (rule 124)', envelope({ envid: 'a\r\nRSET' }), { ...noExtensions, dsn: true }, 'MAIL FROM:<a@x.test>'],
   ];
   for (const [name, of, offered, want] of cases) test(name, () => assert.equal(mailCommand(of, 9, offered), want));
 });
@@ -51,12 +51,12 @@ describe('rcptCommand', () => {
   const utf8 = { address: 'b@y.test', orcpt: 'utf-8;jörg@y.test' };
   const cases: [name: string, of: Recipient, offered: Extensions, want: string, isUtf8?: boolean][] = [
     [
-      'NOTIFY and ORCPT as they came',
+      'NOTIFY and ORCPT as they came (rules 82, 87)',
       { address: 'B@y.test', notify: ['SUCCESS', 'FAILURE'], orcpt: 'rfc822;B+2B@z.test' },
       everything,
       'RCPT TO:<B@y.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;B+2B@z.test',
     ],
-    ['no DSN offered', { address: 'b@y.test', notify: ['NEVER'], orcpt: 'rfc822;b@z.test' }, noExtensions, 'RCPT TO:<b@y.test>'],
+    ['no DSN offered (rule 88)', { address: 'b@y.test', notify: ['NEVER'], orcpt: 'rfc822;b@z.test' }, noExtensions, 'RCPT TO:<b@y.test>'],
     ['an empty NOTIFY is none', { address: 'b@y.test', notify: [] }, everything, 'RCPT TO:<b@y.test>'],
     ['a word that NOTIFY does not have', { address: 'b@y.test', notify: ['X\r\nRSET' as 'NEVER'] }, everything, 'RCPT TO:<b@y.test>'],
     ['a UTF-8 ORCPT with SMTPUTF8 (rule 101)', utf8, everything, 'RCPT TO:<b@y.test> ORCPT=utf-8;jörg@y.test', true],
@@ -67,7 +67,7 @@ describe('rcptCommand', () => {
       everything,
       'RCPT TO:<b@y.test>',
     ],
-    ['an ORCPT with a line break', { address: 'b@y.test', orcpt: 'rfc822;b\r\nRSET' }, everything, 'RCPT TO:<b@y.test>'],
+    ['an ORCPT with a line break (rule 124)', { address: 'b@y.test', orcpt: 'rfc822;b\r\nRSET' }, everything, 'RCPT TO:<b@y.test>'],
   ];
   for (const [name, of, offered, want, isUtf8 = false] of cases) test(name, () => assert.equal(rcptCommand(of, offered, isUtf8), want));
 });
@@ -75,13 +75,13 @@ describe('rcptCommand', () => {
 describe('refusals', () => {
   const cases: [name: string, of: Envelope, size: number, offered: Extensions, want: string | undefined][] = [
     ['nothing special', envelope(), 9, noExtensions, undefined],
-    ['too large', envelope(), 1001, { ...noExtensions, size: 1000 }, '552 5.3.4'],
+    ['too large (rule 115)', envelope(), 1001, { ...noExtensions, size: 1000 }, '552 5.3.4'],
     ['just large enough', envelope(), 1000, { ...noExtensions, size: 1000 }, undefined],
     ['any size', envelope(), 1e9, { ...noExtensions, size: 0 }, undefined],
     ['8-bit content', envelope({ eightBit: true }), 9, noExtensions, '554 5.6.3'],
-    ['a UTF-8 sender', envelope({ sender: 'ä@x.test' }), 9, noExtensions, '553 5.6.7'],
-    ['a UTF-8 recipient', envelope({ recipients: [{ address: 'ä@y.test' }] }), 9, noExtensions, '553 5.6.7'],
-    ['a UTF-8 header', envelope({ smtpUtf8: true }), 9, noExtensions, '554 5.6.9'],
+    ['a UTF-8 sender (rule 108)', envelope({ sender: 'ä@x.test' }), 9, noExtensions, '553 5.6.7'],
+    ['a UTF-8 recipient (rule 109)', envelope({ recipients: [{ address: 'ä@y.test' }] }), 9, noExtensions, '553 5.6.7'],
+    ['a UTF-8 header (rule 109)', envelope({ smtpUtf8: true }), 9, noExtensions, '554 5.6.9'],
     ['a UTF-8 header, labelled 8-bit too (rule 109)', envelope({ smtpUtf8: true, eightBit: true }), 9, noExtensions, '554 5.6.9'],
     ['an impossible sender', envelope({ sender: 'a@x.test>\r\nRSET' }), 9, everything, '553 5.1.7'],
   ];

@@ -21,6 +21,6 @@ const xtext: [text: string, decoded: string | undefined][] = [
   ['é', undefined],
 ];
 for (const [text, decoded] of xtext) {
-  test(`xtext ${JSON.stringify(text)} is ${decoded === undefined ? 'refused' : JSON.stringify(decoded)}`, () =>
+  test(`xtext ${JSON.stringify(text)} is ${decoded === undefined ? 'refused' : JSON.stringify(decoded)} (rules 81, 124)`, () =>
     assert.equal(decodeXtext(text), decoded));
 }

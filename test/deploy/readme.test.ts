@@ -15,6 +15,10 @@ test('the tables of settings and metrics in the README are those of the program'
   await run(process.execPath, ['infra/settings-table.ts', '--check'], { cwd: root });
 });
 
+test('every rule of reports has its tests in the table of docs/report-rules.md, or a reason to have none', async () => {
+  await run(process.execPath, ['infra/rule-table.ts', '--check'], { cwd: root });
+});
+
 test('every file and command that the documents name exists', async () => {
   const missing: string[] = [];
   const guides = (await readdir(`${root}docs`)).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`);

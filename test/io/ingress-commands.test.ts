@@ -8,6 +8,7 @@ const ingress = await startTestIngress({ after }, { maxRecipients: 3, maxSize: '
 const mail: Step = ['MAIL FROM:<a@b.test>', '250 2.1.0'];
 const rcpt: Step = ['RCPT TO:<c@d.test>', '250 2.1.5'];
 const longest = `MAIL FROM:<${'a'.repeat(64)}@${'b'.repeat(60)}.test> SIZE=99999 BODY=8BITMIME RET=FULL ENVID=${'x'.repeat(100)} SMTPUTF8 AUTH=${'y'.repeat(500)}`;
+const longestRcpt = `RCPT TO:<${'a'.repeat(64)}@${'b'.repeat(60)}.test> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;${'z'.repeat(493)}`;
 
 /** Dialogues of a trusted client after EHLO. */
 const dialogues: [name: string, steps: Step[]][] = [
@@ -109,7 +110,7 @@ const dialogues: [name: string, steps: Step[]][] = [
     [['MAIL FROM:<a b@c.test>', '501 5.1.7'], mail, ['RCPT TO:<a@b@c.test>', '501 5.1.3'], ['RCPT TO:c@d.test', '501 5.1.3'], rcpt],
   ],
   [
-    'bad DSN parameters',
+    'bad DSN parameters (rules 80, 81)',
     [
       ['MAIL FROM:<a@b.test> RET=BOTH', '501 5.5.4'],
       ['MAIL FROM:<a@b.test> ENVID=+0D', '501 5.5.4'],
@@ -120,7 +121,7 @@ const dialogues: [name: string, steps: Step[]][] = [
     ],
   ],
   [
-    'DSN parameters do not change the answer',
+    'DSN parameters do not change the answer (rule 79)',
     [
       ['MAIL FROM:<a@b.test> RET=HDRS ENVID=abc', '250 2.1.0 Ok'],
       ['RCPT TO:<c@d.test> NOTIFY=SUCCESS ORCPT=rfc822;x@y.test', '250 2.1.5 Ok'],
@@ -139,7 +140,13 @@ const dialogues: [name: string, steps: Step[]][] = [
       ['.', '250 '],
     ],
   ],
-  ['a command line of the greatest length', [[longest, '250 2.1.0']]],
+  [
+    'command lines of the greatest length (rule 83)',
+    [
+      [longest, '250 2.1.0'],
+      [longestRcpt, '250 2.1.5'],
+    ],
+  ],
   ['a line that is too long', [[`MAIL FROM:<a@b.test> ${'x'.repeat(5000)}`, '500 5.5.2'], mail]],
   ['a line far too long', [['x'.repeat(100_000), '500 5.5.2'], mail]],
   ['NUL in a command', [['MAIL FROM:<a\0@b.test>', '501 5.5.2'], ['\0', '501 5.5.2'], mail]],
@@ -159,7 +166,7 @@ const dialogues: [name: string, steps: Step[]][] = [
   ['many bad recipients of a trusted client', [mail, ...Array.from({ length: 30 }, (): Step => ['RCPT TO:<nonsense>', '501 5.1.3']), rcpt]],
 ];
 for (const [name, steps] of dialogues) {
-  test(`a dialogue with ${name} gets the right answers`, async () => {
+  test(`a dialogue is answered right: ${name}`, async () => {
     const client = await ingress.greeted();
     await client.expect(steps);
   });
@@ -177,7 +184,7 @@ test('commands before EHLO are out of order', async () => {
   ]);
 });
 
-test('EHLO tells what is offered, without TLS or logins to offer', async () => {
+test('EHLO tells what is offered, without TLS or logins to offer (rule 78)', async () => {
   const client = await ingress.connect();
   await client.reply();
   client.send('EHLO client.test\r\n');

@@ -10,19 +10,19 @@ const end = '\r\n.\r\n';
 const answers: [name: string, content: string, reply: string][] = [
   ['an ordinary message', `A: b\r\n\r\nhello${end}`, '250 2.0.0 Ok: queued as '],
   ['an empty message', '.\r\n', '250 '],
-  ['an LF by itself', `A: b\r\n\r\nhel\nlo${end}`, '554 5.6.0'],
-  ['a CR by itself', `A: b\r\n\r\nhel\rlo${end}`, '554 5.6.0'],
-  ['a NUL', `A: b\r\n\r\nhel\0lo${end}`, '554 5.6.0'],
+  ['an LF by itself (rule 126)', `A: b\r\n\r\nhel\nlo${end}`, '554 5.6.0'],
+  ['a CR by itself (rule 126)', `A: b\r\n\r\nhel\rlo${end}`, '554 5.6.0'],
+  ['a NUL (rule 126)', `A: b\r\n\r\nhel\0lo${end}`, '554 5.6.0'],
   ['a line of 998', `A: b\r\n\r\n${'x'.repeat(998)}${end}`, '250 '],
   ['a line of 999', `A: b\r\n\r\n${'x'.repeat(999)}${end}`, '554 5.6.0'],
   ['a line of 100,000', `A: b\r\n\r\n${'x'.repeat(100_000)}${end}`, '554 5.6.0'],
   ['two hops', `Received: a\r\nReceived: b\r\n\r\n${end}`, '250 '],
-  ['three hops', `Received: a\r\nReceived: b\r\nreceived: c\r\n\r\n${end}`, '554 5.4.6'],
+  ['three hops (rule 17)', `Received: a\r\nReceived: b\r\nreceived: c\r\n\r\n${end}`, '554 5.4.6'],
   ['the greatest size', `A: b\r\n\r\n${`${'x'.repeat(98)}\r\n`.repeat(3071)}${'y'.repeat(90)}${end}`, '250 '],
   ['one octet more', `A: b\r\n\r\n${`${'x'.repeat(98)}\r\n`.repeat(3071)}${'y'.repeat(91)}${end}`, '552 5.3.4'],
 ];
 for (const [name, content, reply] of answers) {
-  test(`content with ${name} is answered ${reply}`, async () => {
+  test(`the answer is ${reply} to content with ${name}`, async () => {
     const before = (await ingress.queued()).length;
     const got = await ingress.submit(content);
     assert.ok(got.startsWith(reply), got);
@@ -42,7 +42,7 @@ test('a refused message is recorded with all its recipients', async () => {
 /** What other servers take for the end of content; ours must see none of it, whether it fixes or refuses. */
 const notTheEnd = ['\n.\n', '\n.\r\n', '\r\n.\n', '\r.\r', '\r\n.\r', '\r.\r\n', '\r\n\0.\r\n', '\r\n.\r\r\n', '\n.\r', '\r\n.\0\r\n'];
 for (const sequence of notTheEnd) {
-  test(`${JSON.stringify(sequence)} does not end content`, async () => {
+  test(`${JSON.stringify(sequence)} does not end content (rules 14, 126)`, async () => {
     const smuggled = `A: b\r\n\r\nfirst${sequence}MAIL FROM:<evil@home.test>\r\nRCPT TO:<victim@dest.test>\r\nDATA\r\nsecond${end}`;
     for (const relay of [ingress, fixing]) {
       const before = (await relay.queued()).length;
@@ -69,7 +69,7 @@ for (const sequence of notTheEnd) {
   });
 }
 
-test('bare newlines are made CRLF when that is asked for', async () => {
+test('bare newlines are made CRLF when that is asked for (rule 126)', async () => {
   const reply = await fixing.submit(`A: b\n\nline\rline\r\n.\nline${end}`);
   const id = reply.split(' ').at(-1);
   const message = (await fixing.queued()).find(({ job }) => job.message === id);

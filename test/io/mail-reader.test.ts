@@ -50,7 +50,7 @@ test('of 10,000 groups the first 1,000 are told, and all are counted (rule 138)'
   assert.deepEqual([reading.failed.length, reading.actions], [1000, { failed: 10_000 }]);
 });
 
-test('a message that takes longer than the limit ends its reader, and a new one reads the next', async (t) => {
+test('a message that takes longer than the limit ends its reader, and a new one reads the next (rule 138)', async (t) => {
   const reader = openReader(t, { timeoutMs: 300, memoryMb: 4000 });
   const slow = bytes(`Content-Type: text/plain\n\n${'\n'.repeat(12_000_000)}`);
   assert.deepEqual(await reader.read(slow), { kind: 'unreadable', why: 'time' });
@@ -69,7 +69,7 @@ test('several messages are read at the same time', async (t) => {
   );
 });
 
-test('a message that needs more memory than the limit ends its reader and nothing else', async (t) => {
+test('a message that needs more memory than the limit ends its reader and nothing else (rule 138)', async (t) => {
   const reader = openReader(t, { timeoutMs: 50_000, memoryMb: 64 });
   assert.deepEqual(await reader.read(bytes(`Content-Type: text/plain\n\n${'\n'.repeat(10_000_000)}`)), {
     kind: 'unreadable',

@@ -253,7 +253,7 @@ for (const [what, mail, kind] of kinds) {
   test(`${what} is told apart: ${kind} (rule 136)`, async () => assert.equal((await read(mail)).kind, kind));
 }
 
-test('a forwarded report is found, and known as forwarded (rules 41 and 136)', async () => {
+test('a forwarded report is found, and known as forwarded (rules 41, 136)', async () => {
   assert.equal((await readBounce(dsn)).forwarded, undefined);
   for (const depth of [1, 3])
     assert.partialDeepStrictEqual(await read(attached(dsn, depth)), { kind: 'bounce', forwarded: true }, `depth ${depth}`);

@@ -48,13 +48,22 @@ const connecting: Case[] = [
   { name: 'a greeting of 554 is the end', sink: { rules: { connect: '554 5.7.1 go away' } }, want: ['no connection: 554 5.7.1 connect'] },
   { name: 'a greeting of 421 is the end', sink: { rules: { connect: '421 4.3.2 too busy' } }, want: ['no connection: 421 4.3.2 connect'] },
   { name: 'a dropped connection instead of a greeting', sink: { rules: { connect: 'drop' } }, want: ['no connection: 421 4.4.2 local'] },
-  { name: 'no greeting in time', sink: { rules: { connect: 'hang' } }, timeouts: impatient, want: ['no connection: 421 4.4.2 local'] },
+  {
+    name: 'no greeting in time (rule 19)',
+    sink: { rules: { connect: 'hang' } },
+    timeouts: impatient,
+    want: ['no connection: 421 4.4.2 local'],
+  },
   {
     name: 'a greeting of another protocol',
     sink: { rules: { connect: 'HTTP/1.1 400 Bad Request' } },
     want: ['no connection: 451 4.5.0 local'],
   },
-  { name: 'a greeting with a code out of range', sink: { rules: { connect: '650 hello' } }, want: ['no connection: 451 4.5.0 local'] },
+  {
+    name: 'a greeting with a code out of range (rule 20)',
+    sink: { rules: { connect: '650 hello' } },
+    want: ['no connection: 451 4.5.0 local'],
+  },
   { name: 'a greeting of 354', sink: { rules: { connect: '354 go ahead' } }, want: ['no connection: 451 4.5.0 local'] },
   { name: 'a greeting of 300 lines', sink: { rules: { connect: lines(300, 220) } }, want: ['no connection: 451 4.5.0 local'] },
   {
@@ -71,7 +80,12 @@ const connecting: Case[] = [
   { name: 'a temporary refusal of EHLO', sink: { rules: { ehlo: '451 4.3.0 later' } }, want: ['no connection: 451 4.3.0 EHLO'] },
   { name: '421 to EHLO', sink: { rules: { ehlo: '421 4.3.2 shutting down' } }, want: ['no connection: 421 4.3.2 EHLO'] },
   { name: 'a dropped connection at EHLO', sink: { rules: { ehlo: 'drop' } }, want: ['no connection: 421 4.4.2 local'] },
-  { name: 'no answer to EHLO in time', sink: { rules: { ehlo: 'hang' } }, timeouts: impatient, want: ['no connection: 421 4.4.2 local'] },
+  {
+    name: 'no answer to EHLO in time (rule 19)',
+    sink: { rules: { ehlo: 'hang' } },
+    timeouts: impatient,
+    want: ['no connection: 421 4.4.2 local'],
+  },
   { name: 'nonsense in answer to EHLO', sink: { rules: { ehlo: 'hello yourself' } }, want: ['no connection: 451 4.5.0 local'] },
   {
     name: 'a refused LHLO is not followed by HELO',
@@ -113,10 +127,21 @@ const faults: Case[] = steps.flatMap((step) => {
       want: [`refused 421 4.3.2 ${command}`],
       then: 'closed',
     },
-    { name: `a dropped connection at ${command}`, sink: { rules: fault('drop') }, want: [lost], then: 'closed' },
-    { name: `no answer to ${command} in time`, sink: { rules: fault('hang') }, timeouts: impatient, want: [lost], then: 'closed' },
+    { name: `a dropped connection at ${command} (rule 115)`, sink: { rules: fault('drop') }, want: [lost], then: 'closed' },
+    {
+      name: `no answer to ${command} in time (rule 19)`,
+      sink: { rules: fault('hang') },
+      timeouts: impatient,
+      want: [lost],
+      then: 'closed',
+    },
     { name: `nonsense in answer to ${command}`, sink: { rules: fault('what do you mean?') }, want: [nonsense], then: 'closed' },
-    { name: `a code out of range in answer to ${command}`, sink: { rules: fault('700 who knows') }, want: [nonsense], then: 'closed' },
+    {
+      name: `a code out of range in answer to ${command} (rule 20)`,
+      sink: { rules: fault('700 who knows') },
+      want: [nonsense],
+      then: 'closed',
+    },
   ] satisfies Case[];
 });
 
@@ -170,7 +195,7 @@ const reused: Case[] = [
 const four = ['1@x.test', '2@x.test', '3@x.test', '4@x.test'];
 const recipients: Case[] = [
   {
-    name: 'every recipient has its own answer',
+    name: 'every recipient has its own answer (rule 99)',
     to: four,
     sink: { rules: { rcpt: { '2@x.test': '550 5.1.1 no such user', '3@x.test': '450 4.2.1 busy' } } },
     want: [ok, 'refused 550 5.1.1 RCPT', 'refused 450 4.2.1 RCPT', ok],
@@ -188,10 +213,24 @@ const recipients: Case[] = [
     then: 'same connection',
   },
   {
-    name: 'a refusal of the whole message is charged to those still in it',
+    name: 'a refusal of the whole message is charged to those still in it (rule 100)',
     to: four.slice(0, 3),
     sink: { rules: { rcpt: { '2@x.test': '550 5.1.1 no' }, message: inTransaction(1, '554 5.6.0 spam') } },
     want: ['refused 554 5.6.0 .', 'refused 550 5.1.1 RCPT', 'refused 554 5.6.0 .'],
+    then: 'same connection',
+  },
+  {
+    name: 'a refusal of MAIL is charged to every recipient (rule 100)',
+    to: four.slice(0, 2),
+    sink: { rules: { mail: inTransaction(1, '550 5.7.1 no') } },
+    want: ['refused 550 5.7.1 MAIL', 'refused 550 5.7.1 MAIL'],
+    then: 'same connection',
+  },
+  {
+    name: 'a refusal of DATA is charged to those still in it (rule 100)',
+    to: four.slice(0, 3),
+    sink: { rules: { rcpt: { '2@x.test': '550 5.1.1 no' }, data: inTransaction(1, '451 4.3.0 later') } },
+    want: ['refused 451 4.3.0 DATA', 'refused 550 5.1.1 RCPT', 'refused 451 4.3.0 DATA'],
     then: 'same connection',
   },
   {
@@ -274,7 +313,7 @@ const content: Case[] = [
     then: 'closed',
   },
   {
-    name: 'a server that stops reading in the middle of the content',
+    name: 'a server that stops reading in the middle of the content (rule 19)',
     octets: 40_000_000,
     sink: { rules: { body: 'hang' } },
     timeouts: impatient,
@@ -308,20 +347,20 @@ const content: Case[] = [
 
 const replies: Case[] = [
   {
-    name: 'a reply line of 20,000 octets is cut, not lost',
+    name: 'a reply line of 20,000 octets is cut, not lost (rule 122)',
     sink: { rules: { mail: inTransaction(1, `550 5.7.1 ${'x'.repeat(20_000)}`) } },
     want: ['refused 550 5.7.1 MAIL'],
     then: 'same connection',
   },
   {
-    name: 'a bare LF does not end a reply',
+    name: 'a bare LF does not end a reply (rule 120)',
     sink: { rules: { mail: inTransaction(1, '550 5.7.1 no\n250 2.1.0 or yes') } },
     want: ['refused 550 5.7.1 MAIL'],
     then: 'same connection',
   },
   { name: 'a reply of 300 lines', sink: { rules: { mail: lines(300, 250) } }, want: [nonsense], then: 'closed' },
   {
-    name: 'an enhanced code of another class is none',
+    name: 'an enhanced code of another class is none (rule 56)',
     sink: { rules: { mail: inTransaction(1, '550 2.1.5 no') } },
     want: ['refused 550 MAIL'],
     then: 'same connection',
@@ -336,28 +375,28 @@ const replies: Case[] = [
 
 const extensions: Case[] = [
   {
-    name: '8-bit content for a server without 8BITMIME',
+    name: '8-bit content for a server without 8BITMIME (rule 74)',
     envelope: { eightBit: true },
     sink: { extensions: ['PIPELINING'] },
     want: ['refused 554 5.6.3 local'],
     then: 'same connection',
   },
   {
-    name: 'a UTF-8 recipient for a server without SMTPUTF8',
+    name: 'a UTF-8 recipient for a server without SMTPUTF8 (rule 109)',
     to: ['jörg@x.test'],
     sink: { extensions: ['PIPELINING'] },
     want: ['refused 553 5.6.7 local'],
     then: 'same connection',
   },
   {
-    name: 'a UTF-8 header for a server without SMTPUTF8',
+    name: 'a UTF-8 header for a server without SMTPUTF8 (rule 109)',
     envelope: { smtpUtf8: true },
     sink: { extensions: ['PIPELINING'] },
     want: ['refused 554 5.6.9 local'],
     then: 'same connection',
   },
   { name: 'a UTF-8 header for a server with SMTPUTF8', envelope: { smtpUtf8: true }, sink: {}, want: [ok] },
-  { name: 'a message larger than SIZE', octets: 2000, sink: { extensions: ['SIZE 1000'] }, want: ['refused 552 5.3.4 local'] },
+  { name: 'a message larger than SIZE (rule 115)', octets: 2000, sink: { extensions: ['SIZE 1000'] }, want: ['refused 552 5.3.4 local'] },
   { name: 'a message as large as SIZE', octets: 1000, sink: { extensions: ['SIZE 1000'] }, want: [ok] },
   {
     name: 'a sender that would be a command of its own',
@@ -440,7 +479,7 @@ const lmtp: Case[] = [
 
 const withoutPipelining = (c: Case): Case => ({
   ...c,
-  name: `${c.name}, without PIPELINING`,
+  name: c.name.replace(/(?= \(rule|$)/, ', without PIPELINING'),
   sink: { ...c.sink, extensions: ['8BITMIME', 'SMTPUTF8', 'DSN', 'SIZE'] },
 });
 

@@ -69,7 +69,7 @@ export function testOutbound(title: string, client: Outbound, deviations: Record
   });
 
   describe(`${title}: what a server sees`, { concurrency: 8 }, () => {
-    test('DSN parameters go unchanged to a server that offers DSN', async (t) => {
+    test('DSN parameters go unchanged to a server that offers DSN (rule 87)', async (t) => {
       const { connection, sink } = await open(t, client);
       const outcomes = await connection.send(
         message({ ret: 'HDRS', envid: 'QQ+2B314159' }, [
@@ -84,7 +84,7 @@ export function testOutbound(title: string, client: Outbound, deviations: Record
       assert.deepEqual(sink.messages[0]?.rcptLines, ['RCPT TO:<Bob@x.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2B@y.test']);
     });
 
-    test('no DSN parameter goes to a server that does not offer DSN', async (t) => {
+    test('no DSN parameter goes to a server that does not offer DSN (rule 88)', async (t) => {
       const { connection, sink } = await open(t, client, { extensions: ['PIPELINING'] });
       const outcomes = await connection.send(
         message({ ret: 'FULL', envid: 'x' }, [{ address: 'bob@x.test', notify: ['NEVER'], orcpt: 'rfc822;b@y.test' }]),
@@ -96,7 +96,7 @@ export function testOutbound(title: string, client: Outbound, deviations: Record
       assert.deepEqual([sink.messages[0]?.mailLine, sink.messages[0]?.rcptLines], ['MAIL FROM:<ann@home.test>', ['RCPT TO:<bob@x.test>']]);
     });
 
-    test('a parameter that could end its line is left out', async (t) => {
+    test('a parameter that could end its line is left out (rule 124)', async (t) => {
       const { connection, sink } = await open(t, client);
       await connection.send(message({ envid: 'a\r\nRSET' }, [{ address: 'bob@x.test', orcpt: 'rfc822;b\r\nRCPT TO:<victim@x.test>' }]));
       assert.deepEqual(
@@ -105,7 +105,7 @@ export function testOutbound(title: string, client: Outbound, deviations: Record
       );
     });
 
-    test('recipients with different parameters each get their own', async (t) => {
+    test('recipients with different parameters each get their own (rule 87)', async (t) => {
       const { connection, sink } = await open(t, client);
       const recipients: Recipient[] = [
         { address: 'a@x.test', notify: ['NEVER'] },
@@ -147,7 +147,7 @@ export function testOutbound(title: string, client: Outbound, deviations: Record
       assert.deepEqual(sink.messages[0]?.rcptLines, ['RCPT TO:<bob@x.test> ORCPT=utf-8;j\\x{F6}rg@x.test']);
     });
 
-    test('content arrives as it was, whatever dots it has, in whatever pieces it comes', async (t) => {
+    test('content arrives as it was, whatever dots it has, in whatever pieces it comes (rules 77, 126)', async (t) => {
       const { connection, sink } = await open(t, client);
       for (const octets of ['.', '.\r\n', '..\r\n.\r\n', 'a\r\n.', 'no end', 'a\r\n..\r\n...\r\n', '\r\n\r\n.\r\n\r\n']) {
         for (const content of [Buffer.from(octets), pieces(Buffer.from(octets), 1), pieces(Buffer.from(octets), 2)]) {
@@ -218,7 +218,7 @@ export function testOutbound(title: string, client: Outbound, deviations: Record
   });
 
   describe(`${title}: ends of a connection`, () => {
-    test('nobody listens', async () => {
+    test('nobody listens (rule 115)', async () => {
       const result = await client.connect({ ...anyTarget, port: await freePort() }, options());
       assert.deepEqual([outcomeOfConnect(result), result.ok || result.peer], ['no connection: 421 4.4.1 local', null]);
     });

@@ -50,7 +50,7 @@ const deviations: Record<string, Deviation> = {
     then: 'unknown',
   },
   'more than one reply to the final dot': { why: 'it notices words that nobody asked for with the next command', then: 'unknown' },
-  'a bare LF does not end a reply': { why: 'LF ends its lines', then: 'unknown' },
+  'a bare LF does not end a reply (rule 120)': { why: 'LF ends its lines', then: 'unknown' },
   'a UTF-8 header for a server with SMTPUTF8': { why: 'it asks for SMTPUTF8 for addresses only', want: [['refused 554 5.6.9 local']] },
   'a recipient that would be a command or a parameter of its own': {
     why: 'it takes no address with angle brackets, quoted or not',

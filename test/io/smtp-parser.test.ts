@@ -37,7 +37,7 @@ function expected(wire: string): { content: string; rest: string } {
 
 const token = fc.constantFrom('\r', '\n', '.', '\r\n', '\r\n.', '\r\n..', '\r\n.\r', 'a', '\0', '\xff');
 
-test('content is what RFC 5321 says, wherever the network divides it', async () => {
+test('content is what RFC 5321 says, wherever the network divides it (rule 126)', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(token, { maxLength: 30 }), fc.array(fc.nat(80), { maxLength: 8 }), async (tokens, cuts) => {
       const wire = `${tokens.join('')}\r\n.\r\n`;

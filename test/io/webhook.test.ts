@@ -343,7 +343,7 @@ test('a webhook that is in no settings any more leaves nothing in Redis after a 
 test('the documentation shows the examples as they are', async () => {
   const root = new URL('../../', import.meta.url);
   const page = await readFile(new URL('docs/hooks.md', root), 'utf8');
-  for (const name of ['verify-webhook', 'ndr-generator']) {
+  for (const name of ['verify-webhook', 'ndr-generator', 'ndr-generator-with-text']) {
     const code = await readFile(new URL(`infra/examples/${name}.ts`, root), 'utf8');
     assert.ok(page.includes(code.trim()), name);
   }

@@ -9,7 +9,7 @@ import { parseRfc3464, type ParsedRecipient } from '../../shared/core/dsn/parse.
 import { decodeQuotedPrintable, encodeQuotedPrintable } from '../../shared/core/dsn/quoted-printable.ts';
 import type { ReportMessage, Typed } from '../../shared/core/dsn/report.ts';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
-import { bounce, characters, octets, params } from '../support/dsn-record.ts';
+import { bounce, characters, octets, params, statusOf } from '../support/dsn-record.ts';
 
 /** What an attacker would try, between anything at all. */
 const piece = fc.oneof(
@@ -227,7 +227,7 @@ const hostileRecord = fc
   .map((changes) => bounce(changes as Partial<DispositionRecord>));
 
 for (const compatibility of [undefined, 'kumomta'] as const) {
-  test(`21: whatever a record and a message hold, there is a report and it is well formed (${compatibility ?? 'default'})`, () => {
+  test(`whatever a record and a message hold, there is a report and it is well formed, in the form ${compatibility ?? 'default'} (rules 21, 34, 43, 54, 57)`, () => {
     fc.assert(
       fc.property(
         hostileRecord,
@@ -245,6 +245,8 @@ for (const compatibility of [undefined, 'kumomta'] as const) {
           const recipients = typeof record.recipient === 'string' ? 1 : record.recipient.length;
           if (!compatibility) assertWellFormed(report.content, report, recipients);
           const parsed = parseRfc3464(report.content);
+          const statuses = readFields(statusOf(report)).filter(({ name }) => name === 'Status');
+          if (!compatibility) for (const { value } of statuses) assert.match(value, /^[45](?:\.(?:0|[1-9]\d{0,2})){2}$/);
           assert.equal(parsed?.recipients.length, recipients);
           for (const recipient of parsed.recipients) {
             assert.equal(recipient.action, 'failed');
@@ -259,7 +261,7 @@ for (const compatibility of [undefined, 'kumomta'] as const) {
   });
 }
 
-test('31: folding and unfolding give the same text', () => {
+test('folding and unfolding give the same text (rule 31)', () => {
   fc.assert(
     fc.property(hostile, (text) => {
       const clean = fieldText(text, 8192);
@@ -292,7 +294,7 @@ test('dates are read back as they were written (rule 25)', () => {
   );
 });
 
-test('138: the reader survives anything', () => {
+test('the reader survives anything (rule 138)', () => {
   const head = 'Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n';
   fc.assert(
     fc.property(hostile, fc.uint8Array({ maxLength: 300 }), (text, noise) => {

@@ -9,7 +9,7 @@ import { startRebound } from '../support/relay.ts';
 const home = 'ann@home.test';
 const messages = 400;
 
-test('whatever is killed, every message that was accepted is delivered or reported, and each failure has one report', async (t) => {
+test('whatever is killed, every message that was accepted is delivered or reported, and each failure has one report (rules 1, 11)', async (t) => {
   const deferred = new Set<string>();
   const relay = await startRebound(t, {
     deliveries: 0,

@@ -69,7 +69,7 @@ async function untilNothingIsLeft({ relay }: World): Promise<void> {
   while ((await relay.leftovers()).length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-test('87, 90: requests go on unchanged to a server that offers DSN, and what becomes of the message is its business', async (t) => {
+test('requests go on unchanged to a server that offers DSN, and what becomes of the message is its business (rules 87, 90)', async (t) => {
   const world = await start(t);
   await say(world.relay, 'MAIL FROM:<ann@home.test> RET=HDRS ENVID=QQ+2B31', [
     'RCPT TO:<bob@dsn.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2Bx@old.test',
@@ -87,7 +87,7 @@ test('87, 90: requests go on unchanged to a server that offers DSN, and what bec
   await untilNothingIsLeft(world);
 });
 
-test('88, 89: a server without DSN gets no requests, and its 250 is told as relayed, once, to whom asked', async (t) => {
+test('a server without DSN gets no requests, and its 250 is told as relayed, once, to whom asked (rules 88, 89)', async (t) => {
   const world = await start(t);
   await say(world.relay, 'MAIL FROM:<ann@home.test> RET=FULL ENVID=QQ+2B31', [
     'RCPT TO:<bob@plain.test> NOTIFY=SUCCESS ORCPT=rfc822;Bob+2Bx@old.test',
@@ -112,7 +112,49 @@ test('88, 89: a server without DSN gets no requests, and its 250 is told as rela
   assert.equal(reports(world.relay).length, 1);
 });
 
-test('95: what a mailbox server takes over LMTP is told as delivered, to whom asked', async (t) => {
+test('a report asks for nothing but to be the last, and a null sender stays one on its way (rules 6, 7, 8)', async (t) => {
+  const world = await start(t, {}, { rcpt: ({ recipient }) => (recipient === 'eve@dsn.test' ? '550 5.1.1 no such user' : undefined) });
+  await say(world.relay, 'MAIL FROM:<ann@home.test> RET=FULL ENVID=E1', ['RCPT TO:<eve@dsn.test> NOTIFY=FAILURE ORCPT=rfc822;e@old.test']);
+  const report = await reportTo(world.relay);
+  assert.match(report.mailLine, /^MAIL FROM:<>(?: SIZE=\d+)?(?: BODY=8BITMIME)?$/);
+  assert.deepEqual(report.rcptLines, [`RCPT TO:<${home}> NOTIFY=NEVER`]);
+  // What others send with a null sender is theirs, requests and all.
+  await say(world.relay, 'MAIL FROM:<>', ['RCPT TO:<bob@dsn.test>', 'RCPT TO:<bob@plain.test>']);
+  for (const sink of [world.dsn, world.plain])
+    assert.match((await sink.next((m) => m.recipients[0]?.startsWith('bob') === true)).mailLine, /^MAIL FROM:<>(?: |$)/);
+});
+
+test('requests of each recipient outlive a division by domain, a deferral and the next worker (rule 85)', async (t) => {
+  let isOpen = false;
+  const rules: SinkRules = { rcpt: ({ recipient }) => (isOpen || recipient.startsWith('now') ? undefined : '451 4.7.1 later') };
+  const [one, two] = [await startSink({ rules }), await startSink({ rules })];
+  cleanUp(t, () => one.close());
+  cleanUp(t, () => two.close());
+  const outbound = { routes: { 'one.test': `127.0.0.1:${one.port}`, 'two.test': `127.0.0.1:${two.port}` } };
+  const relay = await startRebound(t, { deliveries: 0, config: { retry: soon.retry, outbound } });
+  const worker = await relay.startDelivery();
+  const [now, first, second, third] = [
+    'RCPT TO:<now@one.test> NOTIFY=NEVER',
+    'RCPT TO:<a@one.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;A+2Bx@old.test',
+    'RCPT TO:<b@one.test>',
+    'RCPT TO:<c@two.test> NOTIFY=FAILURE ORCPT=x-foo;a+20b',
+  ] as const;
+  await say(relay, 'MAIL FROM:<ann@home.test> RET=HDRS ENVID=QQ+2B31', [now, first, second, third]);
+  await relay.until((r) => r.type === 'TransientFailure' && r.queue === 'one.test');
+  await relay.until((r) => r.type === 'TransientFailure' && r.queue === 'two.test');
+  await worker.close();
+  isOpen = true;
+  await relay.startDelivery();
+  const late = (m: SinkMessage): boolean => !m.recipients.some((recipient) => recipient.startsWith('now'));
+  const [early, ofOne, ofTwo] = [await one.next((m) => !late(m)), await one.next(late), await two.next()];
+  assert.deepEqual(
+    [early.rcptLines.filter((line) => line.includes('now@')), ofOne.rcptLines, ofTwo.rcptLines],
+    [[now], [first, second], [third]],
+  );
+  for (const message of [early, ofOne, ofTwo]) assert.match(message.mailLine, / RET=HDRS ENVID=QQ\+2B31$/);
+});
+
+test('what a mailbox server takes over LMTP is told as delivered, to whom asked (rule 95)', async (t) => {
   const world = await start(t, {}, { message: ({ recipient }) => (recipient === 'full@mailbox.test' ? '552 5.2.2 full' : undefined) });
   await say(world.relay, 'MAIL FROM:<ann@home.test>', [
     'RCPT TO:<bob@mailbox.test> NOTIFY=SUCCESS',
@@ -129,7 +171,7 @@ test('95: what a mailbox server takes over LMTP is told as delivered, to whom as
   assert.equal(reports(world.relay).length, 1);
 });
 
-test('91, 92, 12: of refused recipients those are reported whose sender wants to hear of failure', async (t) => {
+test('of refused recipients those are reported whose sender wants to hear of failure (rules 12, 91, 92)', async (t) => {
   const world = await start(t, {}, { rcpt: ({ recipient }) => (recipient.startsWith('bob') ? undefined : '550 5.1.1 no such user') });
   await say(world.relay, 'MAIL FROM:<ann@home.test>', [
     'RCPT TO:<bob@plain.test>',
@@ -180,7 +222,7 @@ function gate(): { rules: SinkRules; open(): void } {
 const soon = { retry: { interval: '100ms', maxInterval: '100ms' }, bounce: { delayWarning: '250ms' } } as const;
 const isWarning = (r: DispositionRecord): boolean => r.delay_warning === true;
 
-test('117, 118: a message that is late is warned of once, and its delivery afterwards is not told', async (t) => {
+test('a message that is late is warned of once, and its delivery afterwards is not told (rules 117, 118)', async (t) => {
   const { rules, open } = gate();
   const world = await start(t, soon, rules);
   await say(world.relay, 'MAIL FROM:<ann@home.test> RET=FULL ENVID=E1', ['RCPT TO:<bob@plain.test>']);
@@ -208,7 +250,7 @@ test('117, 118: a message that is late is warned of once, and its delivery after
   assert.equal(reports(world.relay).length, 1);
 });
 
-test('117: never more warnings than configured, apart by the same time, and a failure after them is told', async (t) => {
+test('never more warnings than configured, apart by the same time, and a failure after them is told (rule 117)', async (t) => {
   const { rules } = gate();
   const world = await start(t, { retry: { ...soon.retry, maxAge: '2s' }, bounce: { delayWarning: '250ms', delayWarnings: 2 } }, rules);
   await say(world.relay, 'MAIL FROM:<ann@home.test>', ['RCPT TO:<bob@plain.test>']);
@@ -222,7 +264,7 @@ test('117: never more warnings than configured, apart by the same time, and a fa
   await untilNothingIsLeft(world);
 });
 
-test('94: of late recipients those are warned of whose sender did not say otherwise, and never a null sender', async (t) => {
+test('of late recipients those are warned of whose sender did not say otherwise, and never a null sender (rule 94)', async (t) => {
   const { rules } = gate();
   const world = await start(t, soon, rules);
   await say(world.relay, 'MAIL FROM:<ann@home.test>', [
@@ -245,7 +287,7 @@ test('94: of late recipients those are warned of whose sender did not say otherw
   ]);
 });
 
-test('117: with 0 nobody is warned', async (t) => {
+test('with 0 nobody is warned (rule 117)', async (t) => {
   const { rules } = gate();
   const world = await start(t, { ...soon, bounce: { delayWarning: 0 } }, rules);
   await say(world.relay, 'MAIL FROM:<ann@home.test>', ['RCPT TO:<bob@plain.test> NOTIFY=DELAY']);
@@ -253,7 +295,7 @@ test('117: with 0 nobody is warned', async (t) => {
   for (const failure of failures) assert.deepEqual([isWarning(failure), await isHeard(world.relay, failure)], [false, false]);
 });
 
-test('11: who was warned is remembered by the next worker', async (t) => {
+test('who was warned is remembered by the next worker (rule 11)', async (t) => {
   const { rules } = gate();
   const plain = await startSink({ rules });
   cleanUp(t, () => plain.close());

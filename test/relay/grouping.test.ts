@@ -43,7 +43,7 @@ async function fail(relay: Relay, to: string[], notify = 'FAILURE'): Promise<voi
   await relay.until((r) => r.type === 'Bounce' && recipientsOf(r).every((address) => to.includes(address)), failing.length);
 }
 
-test('10: recipients of many domains that fail together are told in one report, however many bounce workers race for it', async (t) => {
+test('recipients of many domains that fail together are told in one report, however many bounce workers race for it (rule 10)', async (t) => {
   const relay = await start(t, {}, false);
   const to = strangers(30);
   await fail(relay, to);
@@ -67,7 +67,7 @@ test('10: recipients of many domains that fail together are told in one report, 
   }
 });
 
-test('9: two messages that fail together have a report each', async (t) => {
+test('two messages that fail together have a report each (rule 9)', async (t) => {
   const relay = await start(t, {}, false);
   await fail(relay, strangers(2));
   await fail(relay, ['no7@d7.test', 'no8@d8.test']);
@@ -79,7 +79,7 @@ test('9: two messages that fail together have a report each', async (t) => {
   ]);
 });
 
-test('12: failed and relayed recipients share a report, who asked for nothing is not in it', async (t) => {
+test('failed and relayed recipients share a report, who asked for nothing is not in it (rule 12)', async (t) => {
   const relay = await start(t, {}, false);
   await fail(relay, ['no0@d0.test', 'yes@d1.test'], 'FAILURE,SUCCESS');
   await relay.until((r) => r.type === 'Delivery');
@@ -114,7 +114,7 @@ test('recipients of one domain that are refused in different words are told in o
   assert.deepEqual((await untilQuiet(relay)).map(groups), [['no0@same.test failed 5.1.1', 'no1@same.test failed 5.1.1']]);
 });
 
-test('11: what was told and is published again is not told with a later outcome', async (t) => {
+test('what was told and is published again is not told with a later outcome (rule 11)', async (t) => {
   const relay = await start(t, { hold: '50ms' });
   await relay.send({ from: home, to: ['no0@d0.test', 'no1@d1.test'] });
   await relay.until((r) => r.type === 'Bounce', 2);

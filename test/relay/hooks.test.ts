@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
-import ndrGenerator from '../../infra/examples/ndr-generator.ts';
-import type { HookHandler, HookOptions } from '../../shared/core/hook.ts';
+import type { HookHandler, InjectMessage } from '../../shared/core/hook.ts';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
-import { parseRfc3464 } from '../../shared/core/dsn/parse.ts';
 import { hookQueue, hookSubscription, type Subscription } from '../../shared/core/subscriptions.ts';
 import { dkimSigner } from '../../shared/io/dkim.ts';
 import { trimBacklogs } from '../../shared/io/hook-backlog.ts';
 import { startHook, type Hook } from '../../shared/io/hook.ts';
-import { openInjection, type Injection } from '../../shared/io/inject.ts';
+import { openInjection } from '../../shared/io/inject.ts';
 import { openPipeline, type Pipeline } from '../../shared/io/pipeline.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { startEndpoint, until } from '../support/endpoint.ts';
@@ -21,7 +19,7 @@ const refusing = { rules: { rcpt: { [nobody]: '550 5.1.1 no such user' } } };
 
 interface HookedRelay extends Relay {
   pipeline: Pipeline;
-  injection: Injection;
+  injection: { injectMessage: InjectMessage };
   start(changes?: Partial<Hook>): Promise<{ close(): Promise<void> }>;
   count(state: 'wait' | 'active' | 'delayed' | 'failed'): Promise<number>;
   /** The names that hold the spool entry of a message. */
@@ -66,71 +64,6 @@ async function startHooked(
     },
   };
 }
-
-/** What a policy file registers. */
-function hooksOf(definition: typeof ndrGenerator, injection: Injection): (HookOptions & { name: string; run: HookHandler })[] {
-  const registered: (HookOptions & { name: string; run: HookHandler })[] = [];
-  definition({ ...injection, hook: (name, options, run) => void registered.push({ name, ...options, run }) });
-  return registered;
-}
-
-test('the example ndr_generator takes the place of the bounce worker, and reports once however often it runs', async (t) => {
-  const relay = await startHooked(t, () => undefined, {}, hookSubscription({ name: 'ndr_generator', types: ['Bounce', 'Expiration'] }));
-  const [hook] = hooksOf(ndrGenerator, relay.injection);
-  assert.ok(hook);
-  assert.deepEqual([hook.name, hook.types], ['ndr_generator', ['Bounce', 'Expiration']]);
-  let runs = 0;
-  const running = await startHook(
-    {
-      ...hook,
-      backoff: { first: 20, max: 50 },
-      // As after a crash behind the injection: it runs again.
-      run: async (message, record) => {
-        await hook.run(message, record);
-        if (record.sender !== '' && ++runs === 1) throw new Error('died after the injection');
-      },
-    },
-    relay.observer,
-    relay.pipeline,
-  );
-  cleanUp(t, () => running.close());
-  await relay.send({ from: home, to: nobody, text: 'words of the original' });
-  const report = await relay.sink.next((mail) => mail.recipients.includes(home));
-  assert.equal(report.sender, '');
-  const text = report.bytes.toString();
-  assert.match(text, /^Reporting-MTA: dns; mta1\.example\.com\r\n/m);
-  assert.match(text, /words of the original/);
-  const [block] = parseRfc3464(report.bytes)?.recipients ?? [];
-  assert.deepEqual([block?.action, block?.status, block?.finalRecipient?.value], ['failed', '5.1.1', nobody]);
-  await relay.until((record) => record.type === 'Delivery' && record.sender === '');
-  await until(() => runs === 2, 'it ran again');
-  await until(async () => (await relay.leftovers()).length === 0, 'originals are let go of');
-  const receptions = await relay.records('Reception');
-  assert.deepEqual(
-    receptions.map((record) => record.reception_protocol),
-    ['ESMTP', 'Report'],
-  );
-  assert.equal(await relay.observer.redis.client.exists(`${relay.observer.redis.prefix}:bounces:wait`), 0);
-});
-
-test('a report of a hook that is refused itself makes no further report', async (t) => {
-  const ndr = hookSubscription({ name: 'ndr_generator', types: ['Bounce', 'Expiration'] });
-  const relay = await startHooked(t, () => undefined, { sink: { rules: { rcpt: '550 5.1.1 no such user' } } }, ndr);
-  const [hook] = hooksOf(ndrGenerator, relay.injection);
-  assert.ok(hook);
-  const ran: string[] = [];
-  const run: HookHandler = async (message, record) => {
-    await hook.run(message, record);
-    ran.push(record.event_id);
-  };
-  const running = await startHook({ ...hook, run }, relay.observer, relay.pipeline);
-  cleanUp(t, () => running.close());
-  await relay.send({ from: home, to: nobody });
-  const [first, second] = await relay.until((record) => record.type === 'Bounce', 2);
-  await until(() => [first, second].every((bounce) => ran.includes(bounce?.event_id ?? '')), 'the hook saw both');
-  assert.deepEqual([first?.sender, second?.sender], [home, '']);
-  assert.equal((await relay.records('Reception')).length, 2);
-});
 
 test('an original is kept until its hook is done, and let go of then', async (t) => {
   const seen: { id: string; recipients: readonly string[]; size: number; text: string; start: string }[] = [];
@@ -269,6 +202,9 @@ test('what a hook injects goes out as mail; nonsense is refused before anything 
     once: 'mine/1',
   });
   assert.equal(await injectMessage({ sender: home, recipients: ['bob@dest.test'], content, once: 'mine/1' }), id);
+  const twice = { sender: home, recipients: ['bob@dest.test'], content, once: 'mine/3' };
+  const [first, second] = await Promise.all([injectMessage(twice), injectMessage(twice)]);
+  assert.equal(first, second, 'at the same time, too');
   const mail = await relay.sink.next((message) => message.recipients.includes('bob@dest.test'));
   assert.ok(mail.bytes.toString().endsWith('Subject: hello\r\nFrom: ops@home.test\r\n\r\nGr\u00fc\u00dfe\r\n.\r\nmore\r\n'));
   const { privateKey: key } = generateKeyPairSync('ed25519');
@@ -290,6 +226,7 @@ test('what a hook injects goes out as mail; nonsense is refused before anything 
   assert.deepEqual(
     receptions.map(({ sender, reception_protocol }) => [sender, reception_protocol]),
     [
+      [home, 'Hook'],
       [home, 'Hook'],
       ['', 'Report'],
     ],

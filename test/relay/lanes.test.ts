@@ -224,7 +224,7 @@ test('connections are reused, and closed when there is nothing to send', async (
   await relay.sink.until(() => relay.sink.counts.connections.open === 0);
 });
 
-test('the count of attempts survives a restart of the worker', async (t) => {
+test('the count of attempts survives a restart of the worker (rule 18)', async (t) => {
   const relay = await startRebound(t, {
     deliveries: 0,
     config: { retry: { interval: '1s' } },

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { simpleParser } from 'mailparser';
 import { parseRfc3464 } from '../../shared/core/dsn/parse.ts';
+import type { RecordType } from '../../shared/core/disposition.ts';
+import { startSink, type SinkRules } from '../../shared/io/sink-server.ts';
+import { cleanUp } from '../support/cleanup.ts';
 import { startRebound } from '../support/relay.ts';
 
 const home = 'ann@home.test';
@@ -46,7 +49,7 @@ const refusals: [step: string, rules: object, wantStatus: string, wantText: RegE
   ],
 ];
 for (const [step, rules, wantStatus, wantText] of refusals) {
-  test(`a message refused ${step} comes back to its sender as one report`, async (t) => {
+  test(`a message refused ${step} comes back to its sender as one report (rules 1, 6, 60)`, async (t) => {
     const onlyDest = 'rcpt' in rules ? { rcpt: { 'bob@dest.test': String(rules.rcpt) } } : rules;
     const relay = await startRebound(t, { sink: { rules: onlyDest } });
     await relay.send({ from: home, to: 'bob@dest.test', text: 'the original words' });
@@ -88,7 +91,7 @@ test('a deferred message is tried again, once each time, until it is taken', asy
   assert.equal(tries, 3);
 });
 
-test('a message that never gets through expires at its maximum age, and the report tells the last remote reply', async (t) => {
+test('a message that never gets through expires at its maximum age, and the report tells the last remote reply (rules 1, 18, 58)', async (t) => {
   const relay = await startRebound(t, {
     sink: { rules: { rcpt: { 'bob@full.test': '452 4.2.2 mailbox full' } } },
     config: { queues: { 'full.test': { interval: '300ms', maxAge: '1s' } } },
@@ -106,7 +109,7 @@ test('a message that never gets through expires at its maximum age, and the repo
   assert.match(report.bytes.toString(), /^Diagnostic-Code: smtp; 452 4\.2\.2 mailbox full\r\n/m);
 });
 
-test('each recipient of a message has its own fate', async (t) => {
+test('each recipient of a message has its own fate (rule 99)', async (t) => {
   let greylisted = true;
   const relay = await startRebound(t, {
     sink: {
@@ -135,7 +138,49 @@ test('each recipient of a message has its own fate', async (t) => {
   assert.deepEqual(await relay.leftovers(), []);
 });
 
-test('a report that is refused itself makes no further report', async (t) => {
+test('another address that a server names is told, and nobody follows it (rule 98)', async (t) => {
+  const words = 'User not local; please try <elsewhere@other.test>';
+  const relay = await startRebound(t, {
+    sink: { rules: { rcpt: { 'moved@dest.test': `551 5.1.6 ${words}`, 'bob@dest.test': `251 2.1.5 ${words}` } } },
+  });
+  await relay.send({ from: home, to: ['moved@dest.test', 'bob@dest.test'] });
+  const report = await relay.sink.next((m) => m.recipients.includes(home));
+  const [block, none] = parseRfc3464(report.bytes)?.recipients ?? [];
+  assert.deepEqual([block?.finalRecipient?.value, block?.action, block?.status, none], ['moved@dest.test', 'failed', '5.1.6', undefined]);
+  assert.equal(block?.diagnostic?.value, `551 5.1.6 ${words}`);
+  await relay.until((r) => r.type === 'Delivery', 2);
+  assert.deepEqual(await relay.leftovers(), []);
+  assert.deepEqual(relay.sink.messages.flatMap((m) => m.recipients).toSorted(), [home, 'bob@dest.test']);
+});
+
+const stages: [stage: string, rules: SinkRules, want: RecordType][] = [
+  ['its greeting', { connect: '554 5.7.1 go away' }, 'TransientFailure'],
+  ['EHLO', { ehlo: '550 5.7.1 go away', helo: '550 5.7.1 go away' }, 'TransientFailure'],
+  ['MAIL', { mail: '550 5.7.1 go away' }, 'Bounce'],
+  ['DATA', { data: '550 5.7.1 go away' }, 'Bounce'],
+  ['the final dot', { message: '550 5.7.1 go away' }, 'Bounce'],
+];
+for (const [stage, rules, want] of stages) {
+  test(`what a server refuses at ${stage} is refused for every recipient (rule 100)`, async (t) => {
+    const strict = await startSink({ rules });
+    cleanUp(t, () => strict.close());
+    const relay = await startRebound(t, { config: { outbound: { routes: { 'strict.test': `127.0.0.1:${strict.port}` } } } });
+    await relay.send({ from: home, to: ['a@strict.test', 'b@strict.test'] });
+    const [record] = await relay.until((r) => r.type === 'Bounce' || r.type === 'TransientFailure');
+    assert.deepEqual(
+      [record?.type, record?.recipient, record?.response.code],
+      [want, ['a@strict.test', 'b@strict.test'], rules.connect ? 554 : 550],
+    );
+    if (want !== 'Bounce') return;
+    const report = await relay.sink.next((m) => m.recipients.includes(home));
+    assert.deepEqual(
+      parseRfc3464(report.bytes)?.recipients.map((r) => r.finalRecipient?.value),
+      ['a@strict.test', 'b@strict.test'],
+    );
+  });
+}
+
+test('a report that is refused itself makes no further report (rules 2, 3)', async (t) => {
   const relay = await startRebound(t, { sink: { rules: { rcpt: '550 5.1.1 no such user' } } });
   await relay.send({ from: home, to: 'bob@dest.test' });
   const bounces = await relay.until((r) => r.type === 'Bounce', 2);
@@ -173,7 +218,7 @@ test('an original is kept until its report is made, however long there is no bou
   assert.deepEqual(await relay.leftovers(), []);
 });
 
-test('a disposition that is published again makes no second report', async (t) => {
+test('a disposition that is published again makes no second report (rule 11)', async (t) => {
   const relay = await startRebound(t, { sink: { rules: { rcpt: { 'bob@dest.test': '550 5.1.1 no' } } } });
   await relay.send({ from: home, to: 'bob@dest.test' });
   await relay.sink.next((m) => m.sender === '');

@@ -125,7 +125,7 @@ const told = async (relay: Relay): Promise<string[]> =>
     .filter(({ type }) => type === 'OOB' || type === 'Feedback')
     .map(({ type, id, recipient, inbound }) => `${type} ${id} ${String(recipient)} ${inbound?.matched}`);
 
-test('a late bounce to a return path of ours becomes an OOB record of its message, and is told to nobody (rules 133 and 139)', async (t) => {
+test('a late bounce to a return path of ours becomes an OOB record of its message, and is told to nobody (rules 133, 139)', async (t) => {
   const relay = await startReading(t);
   const id = await relay.deliver({ from: 'n-bob@bounces.test', to: 'bob@dest.test' });
   const report = await relay.report('n-bob@bounces.test', dsn(failed('bob@DEST.test')));
@@ -183,7 +183,7 @@ test('a forged report matches nothing, and says what it tried (rule 134)', async
   assert.deepEqual([first?.inbound?.mismatch, second?.inbound?.mismatch], [{ id, matched: 'verp' }, undefined]);
 });
 
-test('what is no failure and no complaint is counted and leaves no record (rules 132 and 136)', async (t) => {
+test('what is no failure and no complaint is counted and leaves no record (rules 132, 136)', async (t) => {
   const relay = await startReading(t);
   await relay.deliver({ from: 'v1@bounces.test', to: 'bob@dest.test' });
   const groups = ['delayed', 'delivered', 'relayed', 'expanded'].map((action) => failed('bob@dest.test', action)).join('');
@@ -238,7 +238,7 @@ test('a failure here is not reported to a return path that is read here: its rec
   assert.deepEqual(await told(relay), []);
 });
 
-test('a message that took its reader down with it again and again is put aside unread', async (t) => {
+test('a message that took its reader down with it again and again is put aside unread (rule 138)', async (t) => {
   const relay = await startReading(t);
   const { redis } = relay.observer;
   const queue = new Queue(inboundQueue, { connection: redis.duplicate() as never, prefix: redis.prefix });

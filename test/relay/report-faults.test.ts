@@ -90,7 +90,7 @@ for (const [discloses, want] of [
   [true, 'client.test'],
   [false, undefined],
 ] as const) {
-  test(`the client that handed the message in is ${discloses ? '' : 'not '}named${discloses ? '' : ' where that is turned off'} (rule 49) (rule 65)`, async (t) => {
+  test(`the client that handed the message in is ${discloses ? '' : 'not '}named${discloses ? '' : ' where that is turned off'} (rules 49, 65)`, async (t) => {
     const { relay, context } = await startWaiting(t, discloses);
     const worker = await runBounce(context);
     cleanUp(t, () => worker.close());

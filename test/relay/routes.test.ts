@@ -86,7 +86,7 @@ const hopeless: [name: string, records: Parameters<FakeDns['set']>[1], status: s
   ['a domain that does not exist', 'NXDOMAIN', '5.1.2'],
 ];
 for (const [name, records, status] of hopeless) {
-  test(`${name} is reported at once, without a Remote-MTA`, async (t) => {
+  test(`${name} is reported at once, without a Remote-MTA (rules 16, 59, 61, 115)`, async (t) => {
     const dns = await startDns(t);
     dns.set('dest.test', records);
     const relay = await startRebound(t, { config: { outbound: { dnsServers: [dns.server] } } });

@@ -116,7 +116,7 @@ const breaks: [setting: 'escaped' | 'space', pattern: string][] = [
 for (const [setting, pattern] of breaks) {
   test(`with line breaks ${setting} a rule sees several lines as ${pattern}`, async (t) => {
     const rcpt = toMail('450-4.2.1 off\r\n450 4.2.1 ask ann');
-    const relay = await startWithRules(t, { [pattern]: 550 }, { rcpt }, { ruleLineBreaks: setting });
+    const relay = await startWithRules(t, { [pattern]: 550 }, { rcpt }, { responseLineBreaks: setting });
     await relay.send({ from: home, to: 'bob@dest.test' });
     const [bounce] = await relay.until((r) => r.type === 'Bounce');
     assert.deepEqual(bounce?.response.lines, ['off', 'ask ann (rebound: status was rewritten from 450 -> 550)']);

@@ -124,7 +124,7 @@ const silent: [what: string, mail: Partial<Mail>, reason: string][] = [
   ['the sender of a message that goes round', { raw: message(`Received: from a by b; x${'\r\nReceived: x'.repeat(3)}`) }, 'hops'],
 ];
 
-test('whom never to answer: there is no report, and it is counted, logged and kept with the reason', async (t) => {
+test('whom never to answer: there is no report, and it is counted, logged and kept with the reason (rule 2)', async (t) => {
   const relay = await startWatched(t, { bounce: { maxHops: 4 } });
   for (const [what, mail, reason] of silent) {
     const failed = await relay.fail(mail);
@@ -161,7 +161,7 @@ const strangers: ConfigInput = {
   },
 };
 
-test('15: of what a stranger hands in only an own sender hears, and who has logged in', async (t) => {
+test('of what a stranger hands in only an own sender hears, and who has logged in (rule 15)', async (t) => {
   const relay = await startWatched(t, strangers);
   assert.deepEqual((await relay.fail({ from: 'victim@forged.test' })).mark, { kind: 'suppressed', reason: 'untrusted' });
   assert.deepEqual((await relay.fail({ from: 'ann@sub.dest.test' })).mark, { kind: 'suppressed', reason: 'untrusted' });
@@ -171,12 +171,12 @@ test('15: of what a stranger hands in only an own sender hears, and who has logg
   assert.deepEqual(await relay.counted(5), { untrusted: 2, sent: 3 });
 });
 
-test('15: a stranger is answered where it is set', async (t) => {
+test('a stranger is answered where it is set (rule 15)', async (t) => {
   const relay = await startWatched(t, { ...strangers, bounce: { suppress: [] } });
   assert.equal((await relay.fail({ from: 'victim@forged.test' })).mark.kind, 'sent');
 });
 
-test('3: a report that fails is told as one', async (t) => {
+test('a report that fails is told as one (rule 3)', async (t) => {
   const relay = await startWatched(t);
   const { mark } = await relay.fail({ from: nobody });
   const report = mark.kind === 'sent' ? mark.message : assert.fail(`no report: ${mark.reason}`);
@@ -206,7 +206,7 @@ for (const [what, known] of [
   });
 }
 
-test('15: however many fail at once, a sender has no more reports than its limit, over all bounce processes', async (t) => {
+test('however many fail at once, a sender has no more reports than its limit, over all bounce processes (rule 15)', async (t) => {
   const relay = await startWatched(t, { bounce: { maxPerSender: 3 } }, 2);
   await Promise.all(Array.from({ length: 20 }, (_, n) => relay.fail({ from: n % 2 ? home : home.toUpperCase() })));
   assert.deepEqual(await relay.counted(20), { sent: 3, 'sender-limit': 17 });
@@ -214,7 +214,7 @@ test('15: however many fail at once, a sender has no more reports than its limit
   assert.equal((await relay.fail({ from: 'bob@home.test' })).mark.kind, 'sent', 'another sender of the domain');
 });
 
-test('15: all senders of a domain together have no more reports than its limit', async (t) => {
+test('all senders of a domain together have no more reports than its limit (rule 15)', async (t) => {
   const relay = await startWatched(t, { bounce: { maxPerDomain: 3 } }, 2);
   await Promise.all(Array.from({ length: 20 }, (_, n) => relay.fail({ from: `bounce+${n}@home.test` })));
   assert.deepEqual(await relay.counted(20), { sent: 3, 'domain-limit': 17 });

@@ -30,3 +30,9 @@ export async function policyFolder(t: Scope, text: string, others: Record<string
 /** A policy file with this handler of `smtp_server_rewrite_response`, and what stands before it. */
 export const rewriting = (handler: string, before = ''): string =>
   `import { definePolicy } from 'rebound';\n${before}\nexport default definePolicy((policy) => policy.on('smtp_server_rewrite_response', ${handler}));\n`;
+
+/** A policy file with these handlers by their events, and what stands before it. */
+export const handling = (handlers: Record<string, string>, before = ''): string => {
+  const lines = Object.entries(handlers).map(([event, handler]) => `  policy.on('${event}', ${handler});\n`);
+  return `import { definePolicy } from 'rebound';\n${before}\nexport default definePolicy((policy) => {\n${lines.join('')}});\n`;
+};

@@ -8,7 +8,7 @@ import { segmentWriter, type SegmentWriter } from '../../shared/io/archive-segme
 import type { ArchiveStore, Draft } from '../../shared/io/archive-store.ts';
 import { segmentName } from '../../shared/io/archive.ts';
 import type { Context } from '../../shared/io/context.ts';
-import { withTimeout } from '../../shared/io/redis.ts';
+import { withTimeout } from '../../shared/io/with-timeout.ts';
 import { openArchiveLag } from './archive-lag.ts';
 import { endOfArchive, removeOldSegments } from './archive-upkeep.ts';
 

@@ -60,7 +60,7 @@ const worksWithoutRedis = (url: string): boolean => /^\/(?:healthz|readyz|metric
 function openWorld(context: Context): World {
   const { redis, config } = context;
   const queues = openQueues(redis);
-  const lanes = openLanes(redis, queues, config.delivery);
+  const lanes = openLanes(redis, queues, config.delivery, () => config.policy.file !== '');
   const log = openRecordLog(redis);
   return { context, queues, lanes, log, recent: openRecent(log), depths: openDepths(redis, queues, lanes), startedAt: Date.now() };
 }

@@ -7,7 +7,9 @@ import type { Context } from '../../shared/io/context.ts';
 import { dkimSigner, loadDkimKeys, type DkimSigner } from '../../shared/io/dkim.ts';
 import { ownDomains } from '../../shared/io/own-domains.ts';
 import { reportAddresses } from '../../shared/io/report-addresses.ts';
+import { openInjection } from '../../shared/io/inject.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
+import { startPolicyHooks } from '../../shared/io/policy-hooks.ts';
 import { loadTemplates } from '../../shared/io/template-load.ts';
 import { startWebhook } from '../../shared/io/webhook.ts';
 import { startInbound } from './inbound.ts';
@@ -21,7 +23,7 @@ const claimedElsewhereDelay = 250;
 
 /**
  * The bounce role: the consumers of dispositions. One BullMQ worker makes reports and puts them back into the queue, one
- * delivers again what a replay asks for, each webhook has its own. Keys and templates are read once, here; rejects with ConfigError when one cannot be used.
+ * delivers again what a replay asks for, each webhook and each hook of the policy has its own. Keys and templates are read once, here; rejects with ConfigError when one cannot be used.
  */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
@@ -66,26 +68,30 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   worker.on('failed', (job, error) =>
     log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) }),
   );
-  const inbound = await startInbound({ ...pipeline, context });
-  const redelivery = await startRedelivery({ ...pipeline, context });
-  const webhooks = await startAll(Object.entries(config.webhooks), ([name, webhook]) => startWebhook(name, webhook, context)).catch(
-    async (error: unknown) => {
-      await Promise.all([worker.close(), inbound.close(), redelivery.close()]);
-      await pipeline.close();
-      throw error;
-    },
-  );
-  await worker.waitUntilReady();
-  return {
-    close: async () => {
-      await Promise.all([worker.close(), inbound.close(), redelivery.close(), ...webhooks.map((webhook) => webhook.close())]);
-      await pipeline.close();
-    },
+  const started: Closable[] = [worker];
+  const close = async (): Promise<void> => {
+    await Promise.all(started.map((one) => one.close()));
+    await pipeline.close();
   };
+  try {
+    started.push(await startInbound({ ...pipeline, context }));
+    started.push(await startRedelivery({ ...pipeline, context }));
+    started.push(...(await startAll(Object.entries(config.webhooks), ([name, webhook]) => startWebhook(name, webhook, context))));
+    started.push(await startPolicyHooks(context, pipeline, openInjection(context, pipeline, sign).injectMessage));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  await worker.waitUntilReady();
+  return { close };
+}
+
+interface Closable {
+  close(): Promise<void>;
 }
 
 /** Starts one of each, or none: when one fails the others are closed again. */
-async function startAll<T, R extends { close(): Promise<void> }>(items: readonly T[], start: (item: T) => Promise<R>): Promise<R[]> {
+async function startAll<T, R extends Closable>(items: readonly T[], start: (item: T) => Promise<R>): Promise<R[]> {
   const started = await Promise.allSettled(items.map(start));
   const failed = started.find((result) => result.status === 'rejected');
   const running = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));

@@ -103,20 +103,17 @@ async function reinject(
   try {
     if (Buffer.isBuffer(content)) await draft.write(content);
     else for await (const chunk of content) await draft.write(chunk);
-    const { tenant, campaign } = parseQueueName(record.queue);
+    const { tenant, campaign, routingDomain } = parseQueueName(record.queue);
     const { meta } = record;
     await intake.receive(
       {
         envelope: envelopeOf(record),
         content: draft,
-        info: {
-          protocol: 'Redelivery',
-          peer: null,
-          isTrusted: meta['trusted'] === true,
-          meta: { ...meta, redelivered_from: record.id, redelivered_event: record.event_id, ...(replay && { replay: replay.id }) },
-        },
+        info: { protocol: 'Redelivery', peer: null, isTrusted: meta['trusted'] === true },
+        meta: { ...meta, redelivered_from: record.id, redelivered_event: record.event_id, ...(replay && { replay: replay.id }) },
         ...(tenant && { tenant }),
         ...(campaign && { campaign }),
+        ...(routingDomain && { routingDomain }),
       },
       (tx) => {
         for (const key of markKeys) tx.redis.set(key, draft.id, 'EX', markLifetime);

@@ -12,8 +12,9 @@ import {
 import { generateRfc3464Message, type Report, type ReportParams } from '../../shared/core/dsn/generate.ts';
 import { minimalReport, readableRecord } from '../../shared/core/dsn/minimal.ts';
 import { actionOf } from '../../shared/core/dsn/action.ts';
+import { describeReport, rewordReport } from '../../shared/core/policy/report-created.ts';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
-import { reportSettingsOf } from '../../shared/core/tenant-reports.ts';
+import { reportSettingsOf, tenantOf } from '../../shared/core/tenant-reports.ts';
 import type { Context } from '../../shared/io/context.ts';
 import type { DkimSigner } from '../../shared/io/dkim.ts';
 import type { Claim } from '../../shared/io/gathered.ts';
@@ -163,7 +164,7 @@ async function makeReport(
   const limit = await takeFromLimits(report.recipient, redis, config.bounce);
   if (limit) return limit;
   try {
-    await reinject(report, records, world, telling);
+    await reinject(await reworded(report, records, world), records, world, telling);
   } catch (error) {
     // That this fails too is no news: a count that is one too high ends with its window.
     await giveBackToLimits(report.recipient, redis).catch(() => undefined);
@@ -191,6 +192,18 @@ function writeReport(records: readonly DispositionRecord[], original: Uint8Array
 function noteMinimal(records: readonly DispositionRecord[], error: unknown, { context: { log, metrics } }: ReportWorld): void {
   metrics.reportFaults.inc({ fault: 'minimal' });
   log.error({ event: 'report_minimal', dispositionId: records[0]?.event_id, messageId: records[0]?.id, err: error });
+}
+
+/** With the words that the policy wants. */
+async function reworded(report: Report, records: readonly DispositionRecord[], { context: { policy } }: ReportWorld): Promise<Report> {
+  const handler = policy.handlerOf('report_created');
+  const [first, ...others] = records;
+  if (!handler || !first) return report;
+  const wanted = rewordReport(report, await handler(describeReport(report, tenantOf(first)), [first, ...others]));
+  if (!wanted) return report;
+  if ('report' in wanted) return wanted.report;
+  policy.complain('report_created', wanted.problem);
+  return report;
 }
 
 /** The content with its signatures in front; without them when they cannot be made, which is better than no report. */

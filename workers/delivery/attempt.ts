@@ -1,4 +1,5 @@
 import { buffer } from 'node:stream/consumers';
+import type { PathSettings } from '../../shared/core/config.ts';
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { formatPeer, type DispositionRecord } from '../../shared/core/disposition.ts';
 import { toSevenBit } from '../../shared/core/dsn/seven-bit.ts';
@@ -32,6 +33,7 @@ const maxMoves = 3;
 /** The session that makes the attempt. */
 export interface Session {
   lane: string;
+  path: PathSettings;
   link: SiteLink;
   world: World;
   /** How long a failed connection answers for the whole lane. Milliseconds. */
@@ -41,7 +43,7 @@ export interface Session {
 /** Tries to deliver one lane job: route, connection, and as many transactions as it takes until every recipient was tried. */
 export async function attempt(job: DeliveryJob, session: Session): Promise<AttemptResult> {
   const { lane, world } = session;
-  const route = await world.router.route(job.domain);
+  const route = await world.router.route(job.routingDomain ?? job.domain);
   if (route.kind === 'failed') {
     return sameForAll(job, { kind: route.permanent ? 'refused' : 'failed', reply: route.reply });
   }
@@ -56,7 +58,7 @@ async function deliver(
   job: DeliveryJob,
   route: HostsRoute,
   firstContent: Transaction['content'],
-  { link, world, failureTtl }: Session,
+  { link, path, world, failureTtl }: Session,
 ): Promise<AttemptResult> {
   const { recipients } = job.envelope;
   // A static route has one host; mail exchangers speak SMTP.
@@ -66,7 +68,7 @@ async function deliver(
   let peer: Peer | undefined;
   let content: Transaction['content'] = firstContent;
   while (pending.length > 0) {
-    const opened = await link.connection(route, job.source, failureTtl);
+    const opened = await link.connection(route, job.source, path, failureTtl);
     if ('reply' in opened) {
       // What a server says to a connection is never the last word; our own verdict that no address may be used is.
       const kind = opened.reply.local && isPermanent(opened.reply) ? 'refused' : 'failed';

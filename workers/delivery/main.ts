@@ -10,8 +10,9 @@ import { openRuleFiles } from '../../shared/io/rule-file.ts';
 import { smtpClient } from '../../shared/io/smtp-client.ts';
 import { nodemailerClient } from '../../shared/io/smtp-client-nodemailer.ts';
 import type { Config } from '../../shared/core/config.ts';
+import { openEgressPaths } from './egress-paths.ts';
 import { openHeldJobs } from './held-jobs.ts';
-import { rulesRewriter } from './rewrite.ts';
+import { policyRewriter, rulesRewriter } from './rewrite.ts';
 import { runSession, type SessionEnd } from './session.ts';
 import { openSiteHealth } from './site-health.ts';
 import type { World } from './world.ts';
@@ -31,10 +32,15 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
     ...pipeline,
     context,
     outbound: clients[config.delivery.client],
+    paths: openEgressPaths(context, pipeline.lanes),
     held: openHeldJobs(pipeline.queues, lockDuration, log),
     health: openSiteHealth(),
     rules,
-    rewriters: paths.length > 0 ? [rulesRewriter(rules, config.delivery)] : [],
+    // The owner's code goes first: what it leaves alone, the files may decide.
+    rewriters: [
+      ...(config.policy.file === '' ? [] : [policyRewriter(context.policy, config.delivery)]),
+      ...(paths.length > 0 ? [rulesRewriter(rules, config.delivery)] : []),
+    ],
     closing: closing.signal,
     cut: cut.signal,
   };

@@ -1,11 +1,15 @@
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { parseLaneName } from '../../shared/core/lane.ts';
 import type { Outcome } from '../../shared/core/outcome.ts';
+import { readStatusRewrite } from '../../shared/core/policy/smtp-client-rewrite-delivery-status.ts';
 import { parseQueueName } from '../../shared/core/queue-name.ts';
 import { replyWireLines, type Reply } from '../../shared/core/reply.ts';
 import { applyRewrite, rewriteStatus, type StatusRewrite } from '../../shared/core/rules/rewrite-status.ts';
+import { responseLine } from '../../shared/core/rules/response-line.ts';
+import type { PolicyLink } from '../../shared/io/policy.ts';
 import type { RuleFiles } from '../../shared/io/rule-file.ts';
 import type { Config } from '../../shared/core/config.ts';
+import { fewAtOnce } from './few-at-once.ts';
 import type { World } from './world.ts';
 
 /** Whose rejection it is. `routing_domain` is the domain where none is set. */
@@ -26,9 +30,23 @@ export type StatusRewriter = (reply: Reply, place: RejectionPlace) => StatusRewr
 
 /** The rewriter that goes by the rule files. */
 export const rulesRewriter =
-  (files: RuleFiles, { ruleLineBreaks }: Config['delivery']): StatusRewriter =>
+  (files: RuleFiles, { responseLineBreaks }: Config['delivery']): StatusRewriter =>
   (reply, place) =>
-    files.current && rewriteStatus(files.current, reply, place, ruleLineBreaks);
+    files.current && rewriteStatus(files.current, reply, place, responseLineBreaks);
+
+const event = 'smtp_client_rewrite_delivery_status';
+
+/** The rewriter that asks the policy; a handler that fails or answers nonsense has no say. */
+export const policyRewriter =
+  (policy: PolicyLink, { responseLineBreaks }: Config['delivery']): StatusRewriter =>
+  async (reply, { domain, tenant, campaign, routing_domain }) => {
+    const handler = policy.handlerOf(event);
+    if (!handler) return undefined;
+    const wanted = readStatusRewrite(await handler(responseLine(reply, responseLineBreaks), domain, tenant, campaign, routing_domain));
+    if (!wanted || !('problem' in wanted)) return wanted;
+    policy.complain(event, wanted.problem);
+    return undefined;
+  };
 
 /** The answers that speak of the message: not to a connection, EHLO, STARTTLS or AUTH, and nothing that we say ourselves. */
 const rejecting = new Set<string | undefined>(['MAIL', 'RCPT', 'DATA', '.']);
@@ -39,22 +57,18 @@ export async function rewriteOutcomes(outcomes: Outcome[], job: DeliveryJob, lan
   const { routingDomain, tenant, campaign, domain } = parseQueueName(job.queue);
   const place = { domain, tenant, campaign, routing_domain: routingDomain ?? domain, site: parseLaneName(lane)?.site ?? '' };
   // A hundred recipients that were refused in the same words are asked about once.
-  const known = new Map<string, Reply>();
-  const rewritten: Outcome[] = [];
-  for (const outcome of outcomes) {
-    if (!isRejection(outcome)) {
-      rewritten.push(outcome);
-      continue;
-    }
-    const { reply } = outcome;
-    const command = reply.command ?? '';
-    const key = `${command}\n${replyWireLines(reply).join('\n')}`;
-    const now = known.get(key) ?? (await rewriteReply(reply, { ...place, command }, world));
-    known.set(key, now);
-    rewritten.push({ ...outcome, reply: now });
-  }
-  return rewritten;
+  const different = new Map(outcomes.filter(isRejection).map(({ reply }) => [keyOf(reply), reply]));
+  const rewrite = async ([key, reply]: [string, Reply]): Promise<[string, Reply]> => [
+    key,
+    await rewriteReply(reply, { ...place, command: reply.command ?? '' }, world),
+  ];
+  const rewritten = new Map(await fewAtOnce([...different], rewrite));
+  return outcomes.map((outcome) =>
+    isRejection(outcome) ? { ...outcome, reply: rewritten.get(keyOf(outcome.reply)) ?? outcome.reply } : outcome,
+  );
 }
+
+const keyOf = (reply: Reply): string => `${reply.command}\n${replyWireLines(reply).join('\n')}`;
 
 const isRejection = ({ kind, reply }: Outcome): boolean => kind === 'refused' && reply.local !== true && rejecting.has(reply.command);
 

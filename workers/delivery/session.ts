@@ -1,10 +1,10 @@
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { judge, type Verdict } from '../../shared/core/judge.ts';
-import { localReply } from '../../shared/core/reply.ts';
-import { scheduleOf } from '../../shared/core/schedule.ts';
+import { adminBounceReply } from '../../shared/core/policy/requeue-message.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
 import type { HeldJob, Taken } from '../../shared/io/queues.ts';
 import { attempt, type AttemptResult } from './attempt.ts';
+import { requeue } from './requeue.ts';
 import { rewriteOutcomes } from './rewrite.ts';
 import { giveBack, move, settle, type Settled } from './settle.ts';
 import { openSiteLink, type SiteLink } from './site-link.ts';
@@ -84,13 +84,18 @@ async function deliverOne(
   { permit, link, fetchNext }: Turn,
   world: World,
 ): Promise<Settled | 'given back'> {
-  const { config } = world.context;
-  const schedule = scheduleOf(job.queue, config.retry, config.queues);
+  const schedule = await world.queueSettings.schedule(job.queue);
   world.held.add(held);
   try {
+    const path = await world.paths.of(held.queue, job);
+    // The policy allows fewer connections than were open or asked for when nobody had asked it.
+    if (permit.index >= world.lanes.limits(held.queue).connections) {
+      await giveBack(held, job, world);
+      return 'given back';
+    }
     const result =
       job.adminBounce === undefined
-        ? await attempt(job, { lane: held.queue, link, world, failureTtl: Math.min(longestFailureTtl, schedule.interval / 2) })
+        ? await attempt(job, { lane: held.queue, path, link, world, failureTtl: Math.min(longestFailureTtl, schedule.interval / 2) })
         : undefined;
     if (result?.kind === 'outcomes' && isNoAttempt(result, permit, world)) {
       await giveBack(held, job, world);
@@ -116,7 +121,8 @@ async function deliverOne(
       : adminBounce(job);
     const { peer, protocol, tls } = result ?? { peer: null };
     const expires = job.created + schedule.maxAge;
-    return await settle({ held, job, verdict, expires, peer, ...(protocol && { protocol }), ...(tls && { tls }) }, fetchNext, world);
+    const requeued = await requeue(held.queue, job, verdict, expires, world);
+    return await settle({ held, job, ...requeued, expires, peer, ...(protocol && { protocol }), ...(tls && { tls }) }, fetchNext, world);
   } finally {
     world.held.delete(held);
   }
@@ -133,7 +139,9 @@ function isNoAttempt(
 ): boolean {
   const isUnheard = outcomes.every(({ kind, reply }) => (kind === 'failed' && reply.local === true) || kind === 'untried');
   if (world.cut.aborted || (world.closing.aborted && isUnconnected)) return isUnheard;
-  return isUnconnected === true && (index > 0 || world.health.isServed(lane));
+  // A site that cannot do the TLS that is wanted will not do it on another connection either.
+  const isAboutTls = outcomes.some(({ reply }) => reply.command === 'STARTTLS');
+  return isUnconnected === true && !isAboutTls && (index > 0 || world.health.isServed(lane));
 }
 
 const adminBounce = (job: DeliveryJob): Verdict => ({
@@ -141,7 +149,7 @@ const adminBounce = (job: DeliveryJob): Verdict => ({
     {
       type: 'AdminBounce',
       recipients: job.envelope.recipients,
-      reply: localReply(551, '5.7.1', `Administrator bounced with reason: ${job.adminBounce}`),
+      reply: adminBounceReply(job.adminBounce ?? ''),
     },
   ],
 });
@@ -159,7 +167,7 @@ async function heed(result: Extract<AttemptResult, { kind: 'outcomes' }>, lane: 
 
 /** Keeps an open connection for the next message for a moment; undefined when none came. */
 async function linger(lane: string, token: string, link: SiteLink, world: World): Promise<Taken | undefined> {
-  const end = Date.now() + world.context.config.delivery.idleTimeout;
+  const end = Date.now() + (link.idleTimeout ?? world.context.config.delivery.idleTimeout);
   while (link.isOpen && Date.now() < end && !world.closing.aborted) {
     await new Promise((resolve) => setTimeout(resolve, idlePoll));
     const taken = await world.queues.take(lane, token);
@@ -174,14 +182,15 @@ async function linger(lane: string, token: string, link: SiteLink, world: World)
  * more: those that hang would take the places of others.
  */
 function openGrowth({ lane, index }: Required<SessionJob>, link: SiteLink, world: World): { grow(): Promise<void>; close(): void } {
-  const children = [2 * index + 1, 2 * index + 2].filter((child) => child < world.lanes.limits(lane).connections);
-  if (children.length === 0) return { grow: () => Promise.resolve(), close: () => undefined };
+  const isSteered = world.context.policy.handles('get_egress_path_config');
+  const children = (): number[] => [2 * index + 1, 2 * index + 2].filter((child) => child < world.lanes.limits(lane).connections);
+  if (children().length === 0 && !isSteered) return { grow: () => Promise.resolve(), close: () => undefined };
   let next = 0;
   const grow = async (): Promise<void> => {
     if (Date.now() < next || world.closing.aborted || !link.isProven || world.health.isFull(lane)) return;
     next = Date.now() + growthInterval;
     const tx = world.queues.begin();
-    for (const child of children) world.lanes.addSession(tx, lane, child);
+    for (const child of children()) world.lanes.addSession(tx, lane, child);
     await tx.exec();
   };
   const waitKey = world.queues.backend(lane).keys['wait'] ?? '';

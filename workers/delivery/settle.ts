@@ -1,15 +1,14 @@
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { formatResponse, timeFields, type DispositionRecord } from '../../shared/core/disposition.ts';
-import { egressPath, parseLaneName } from '../../shared/core/lane.ts';
-import { classifyBounce } from '../../shared/core/bounce-class.ts';
+import { egressPath } from '../../shared/core/lane.ts';
 import type { Judgement, Verdict } from '../../shared/core/judge.ts';
 import type { Peer } from '../../shared/core/outcome.ts';
-import { localReply, type Reply } from '../../shared/core/reply.ts';
-import { parseQueueName } from '../../shared/core/queue-name.ts';
+import { localReply } from '../../shared/core/reply.ts';
 import { recipientField, recordBase } from '../../shared/core/reception.ts';
 import { isWarningDue } from '../../shared/core/schedule.ts';
 import { parseNext, type HeldJob, type Taken, type Transaction } from '../../shared/io/queues.ts';
 import type { DeliveryProtocol } from './attempt.ts';
+import { classify } from './classify.ts';
 import type { World } from './world.ts';
 
 /** The answer to settling: the next job of the lane if one was asked for and is there, and how many wait behind it. */
@@ -22,6 +21,8 @@ export interface Attempted {
   held: HeldJob;
   job: DeliveryJob;
   verdict: Verdict;
+  /** Where and as what the job is put back, if not as it was. */
+  to?: { lane: string; job: DeliveryJob };
   /** Epoch ms when the message has had its time. */
   expires: number;
   peer: DispositionRecord['peer_address'];
@@ -37,7 +38,7 @@ const settleRetryDelay = 1000;
  * A crash before it repeats the attempt, with the same event ids.
  */
 export async function settle(attempted: Attempted, fetchNext: boolean, world: World): Promise<Settled> {
-  const { held, job, verdict, peer } = attempted;
+  const { held, job, verdict, to, peer } = attempted;
   const { remaining } = verdict;
   const now = Date.now();
   const { bounce } = world.context.config;
@@ -45,20 +46,22 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
   // Nothing is waited for that is not told: a message with one outcome has its report at once.
   const isOneOfMany = bounce.hold > 0 && (job.others === true || verdict.judgements.length > 1);
   const hold = isOneOfMany ? (job.others ? bounce.hold : 0) : undefined;
+  const classes = await classify(verdict.judgements, held.queue, job.queue, world);
   return transact(held, fetchNext, world, (tx) => {
     for (const [n, judgement] of verdict.judgements.entries())
-      world.dispositions.publish(tx, record(attempted, { ...judgement, n, warns }, world), hold);
+      world.dispositions.publish(tx, record(attempted, { ...judgement, n, warns, bounceClass: classes[n] }, world), hold);
     if (!remaining) return undefined;
     const reply = verdict.judgements.find(({ type }) => type === 'TransientFailure')?.reply;
     const data: DeliveryJob = {
-      ...job,
+      ...(to?.job ?? job),
       envelope: { ...job.envelope, recipients: remaining.recipients },
       attempts: job.attempts + 1,
       ...(warns && { warned: { times: (job.warned?.times ?? 0) + 1, at: now } }),
       ...(reply && (!reply.local || !job.last) && { last: { reply, peer } }),
     };
-    world.lanes.wakeLater(tx, held.queue, remaining.retryAt);
-    return { at: remaining.retryAt, data };
+    const lane = to?.lane ?? held.queue;
+    world.lanes.wakeLater(tx, lane, remaining.retryAt);
+    return { lane, at: remaining.retryAt, data };
   });
 }
 
@@ -75,7 +78,11 @@ export async function move(held: HeldJob, job: DeliveryJob, lane: string, fetchN
     queue: job.queue,
     site: egressPath(held.queue),
     response: formatResponse(
-      localReply(400, '4.4.4', `Context: the mail exchangers of ${job.domain} changed. Next due now in ${egressPath(lane)}`),
+      localReply(
+        400,
+        '4.4.4',
+        `Context: the mail exchangers of ${job.routingDomain ?? job.domain} changed. Next due now in ${egressPath(lane)}`,
+      ),
     ),
     peer_address: null,
     ...timeFields(now),
@@ -107,7 +114,7 @@ async function transact(
   held: HeldJob,
   fetchNext: boolean,
   world: World,
-  write: (tx: Transaction) => { at: number; data: DeliveryJob } | undefined,
+  write: (tx: Transaction) => { lane: string; at: number; data: DeliveryJob } | undefined,
 ): Promise<Settled> {
   const { queues, spool } = world;
   const backend = queues.backend(held.queue);
@@ -116,8 +123,10 @@ async function transact(
     const tx = queues.begin();
     const put = write(tx);
     if (!put) spool.release(tx, message, held.id, { lockKey: backend.toKey(`${held.id}:lock`), token: held.token });
+    const isMoved = put && put.lane !== held.queue;
+    if (isMoved) tx.add(put.lane, { id: held.id, name: 'message', data: put.data, delay: Math.max(0, put.at - Date.now()) });
     const finishedAt = tx.length;
-    if (put) tx.postpone(held, put.at, put.data, fetchNext);
+    if (put && !isMoved) tx.postpone(held, put.at, put.data, fetchNext);
     else tx.finish(held, fetchNext);
     tx.redis.llen(backend.keys['wait'] ?? '');
     return { tx, finishedAt };
@@ -153,16 +162,14 @@ function read(results: unknown[], finishedAt: number, world: World, held: HeldJo
   return { next: { kind: 'empty' }, waiting: 0 };
 }
 
-function classOf(reply: Reply, { held, job }: Attempted, { rules, context }: World): string {
-  const place = { domain: parseQueueName(job.queue).domain, site: parseLaneName(held.queue)?.site ?? '' };
-  return classifyBounce(reply, rules.current && { rules: rules.current, place, lineBreaks: context.config.delivery.ruleLineBreaks });
-}
-
 const letters: Record<Judgement['type'], string> = { Delivery: 'd', Bounce: 'b', TransientFailure: 't', Expiration: 'x', AdminBounce: 'a' };
 
-function record(attempted: Attempted, judgement: Judgement & { n: number; warns: boolean }, world: World): DispositionRecord {
+/** With its place in the verdict, its class, and whether senders who want to hear of delays are warned. */
+type NumberedJudgement = Judgement & { n: number; warns: boolean; bounceClass: string | undefined };
+
+function record(attempted: Attempted, judgement: NumberedJudgement, world: World): DispositionRecord {
   const { held, job, verdict, expires, peer, protocol, tls } = attempted;
-  const { type, recipients, reply, n, warns } = judgement;
+  const { type, recipients, reply, n, warns, bounceClass } = judgement;
   const now = Date.now();
   const { envelope } = job;
   return {
@@ -176,7 +183,7 @@ function record(attempted: Attempted, judgement: Judgement & { n: number; warns:
     peer_address: judgement.isEarlier ? (job.last?.peer ?? null) : peer,
     ...timeFields(now),
     num_attempts: job.attempts + 1,
-    bounce_classification: type === 'Delivery' ? 'Uncategorized' : classOf(reply, attempted, world),
+    bounce_classification: bounceClass ?? 'Uncategorized',
     egress_source: job.source,
     delivery_protocol: peer ? (protocol ?? null) : null,
     ...(tls && { tls_protocol_version: tls.protocol, tls_cipher: tls.cipher }),

@@ -1,3 +1,4 @@
+import type { PathSettings } from '../../shared/core/config.ts';
 import { formatPeer, type DispositionRecord } from '../../shared/core/disposition.ts';
 import { isPermanent, localReply } from '../../shared/core/reply.ts';
 import type { ConnectOptions, ConnectResult, OutboundConnection, Target } from '../../shared/io/outbound.ts';
@@ -8,8 +9,10 @@ import type { World } from './world.ts';
 /** The connection of one session: opened when first needed, reused, replaced when it is used up. */
 export interface SiteLink {
   /** An open connection to the route's site, or why there is none. `isFresh`: nothing was sent on it yet. */
-  connection(route: HostsRoute, source: string, failureTtl: number): Promise<Connected | SiteFailure>;
+  connection(route: HostsRoute, source: string, path: PathSettings, failureTtl: number): Promise<Connected | SiteFailure>;
   readonly isOpen: boolean;
+  /** How long it may stay open without work, as far as the policy says. Milliseconds. */
+  readonly idleTimeout: number | undefined;
   /** The last try to connect succeeded: the site takes connections, so more of them may help. */
   readonly isProven: boolean;
   /** QUIT and close. */
@@ -28,6 +31,7 @@ const maxTargets = 6;
 export function openSiteLink(lane: string, world: World): SiteLink {
   let connection: OutboundConnection | undefined;
   let site = '';
+  let opening: PathSettings = {};
   let messages = 0;
   let isProven = false;
   let uncount = (): void => undefined;
@@ -43,29 +47,36 @@ export function openSiteLink(lane: string, world: World): SiteLink {
     get isOpen() {
       return connection?.usable === true;
     },
+    get idleTimeout() {
+      return opening.idleTimeout;
+    },
     get isProven() {
       return isProven;
     },
-    connection: async (route, source, failureTtl) => {
-      const limit = world.context.config.delivery.messagesPerConnection;
-      if (connection?.usable && site === route.site && messages < limit) {
+    connection: async (route, source, path, failureTtl) => {
+      const limit = path.messagesPerConnection ?? world.context.config.delivery.messagesPerConnection;
+      // Domains of one site may ask for different TLS.
+      if (connection?.usable && site === route.site && messages < limit && opening.tls === path.tls) {
         messages += 1;
         return { connection, isFresh: false };
       }
       await release();
-      const failure = world.health.recentFailure(lane);
+      // Whom the site fails for its TLS is no matter of those who want none.
+      const key = path.tls === undefined ? lane : `${lane} tls-${path.tls}`;
+      const failure = world.health.recentFailure(key);
       if (failure) return failure;
-      const opened = await connect(route, source, world);
+      const opened = await connect(route, source, path, world);
       isProven = !('reply' in opened);
       if ('reply' in opened) {
         world.context.metrics.connects.inc({ result: 'failed' });
-        world.health.failed(lane, opened, failureTtl);
+        world.health.failed(key, opened, failureTtl);
         return opened;
       }
       uncount = world.health.opened(lane);
       world.context.metrics.connects.inc({ result: 'opened' });
       connection = opened;
       site = route.site;
+      opening = path;
       messages = 1;
       if (world.cut.aborted) connection.destroy();
       return { connection, isFresh: true };
@@ -78,8 +89,8 @@ export function openSiteLink(lane: string, world: World): SiteLink {
 }
 
 /** Tries the addresses of each host in turn (RFC 5321 §5.1). A remote server's words are kept before our own. */
-async function connect(route: HostsRoute, source: string, world: World): Promise<OutboundConnection | SiteFailure> {
-  const options = connectOptions(source, world);
+async function connect(route: HostsRoute, source: string, path: PathSettings, world: World): Promise<OutboundConnection | SiteFailure> {
+  const options = connectOptions(source, path, world);
   let failure: SiteFailure | undefined;
   let tried = 0;
   for (const host of route.hosts) {
@@ -90,7 +101,7 @@ async function connect(route: HostsRoute, source: string, world: World): Promise
     }
     for (const target of targets) {
       if (tried++ >= maxTargets || world.closing.aborted) return failure ?? unreached;
-      const result = await untilCut(world.outbound.connect(target, options), world.cut);
+      const result = await untilCut(world.outbound.connect(withTls(target, path.tls), options), world.cut);
       if (!result) return unreached;
       if (result.ok) return result.connection;
       failure = prefer(failure, { reply: result.reply, peer: result.peer ? formatPeer(result.peer) : named(target) });
@@ -122,12 +133,22 @@ function prefer(before: SiteFailure | undefined, now: SiteFailure): SiteFailure 
 
 const named = (target: Target): DispositionRecord['peer_address'] => ({ name: target.name, addr: target.address });
 
-function connectOptions(source: string, world: World): ConnectOptions {
+/** A host that speaks TLS from the first octet can nothing else. */
+const withTls = (target: Target, tls: PathSettings['tls']): Target => (tls && target.tls !== 'implicit' ? { ...target, tls } : target);
+
+function connectOptions(source: string, path: PathSettings, world: World): ConnectOptions {
   const { outbound, hostname } = world.context.config;
   const found = outbound.sources.find(({ name }) => name === source);
   return {
     ehloName: (found?.ehloName ?? '') || outbound.ehloName || hostname,
     ...(found?.address && { localAddress: found.address }),
-    timeouts: outbound.timeouts,
+    timeouts: path.timeouts ? withSet(outbound.timeouts, path.timeouts) : outbound.timeouts,
   };
 }
+
+type Timeouts = ConnectOptions['timeouts'];
+
+const withSet = (defaults: Timeouts, set: NonNullable<PathSettings['timeouts']>): Timeouts => ({
+  ...defaults,
+  ...Object.fromEntries(Object.entries(set).filter(([, ms]) => ms !== undefined)),
+});

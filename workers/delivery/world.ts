@@ -2,6 +2,7 @@ import type { Context } from '../../shared/io/context.ts';
 import type { Outbound } from '../../shared/io/outbound.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
 import type { RuleFiles } from '../../shared/io/rule-file.ts';
+import type { EgressPaths } from './egress-paths.ts';
 import type { HeldJobs } from './held-jobs.ts';
 import type { StatusRewriter } from './rewrite.ts';
 import type { SiteHealth } from './site-health.ts';
@@ -11,6 +12,7 @@ export interface World extends Omit<Pipeline, 'close' | 'intake'> {
   context: Context;
   outbound: Outbound;
   held: HeldJobs;
+  paths: EgressPaths;
   health: SiteHealth;
   rules: RuleFiles;
   /** Asked in turn for the status of a rejection; the first that gives one decides. */

@@ -8,8 +8,10 @@ import { localReply, type Reply } from '../../shared/core/reply.ts';
 import { unreachable } from '../../shared/core/unreachable.ts';
 import type { Context } from '../../shared/io/context.ts';
 import { newMessageId } from '../../shared/io/ids.ts';
-import type { Intake, ReceptionInfo } from '../../shared/io/intake.ts';
+import { receptionMeta, type Intake, type ReceptionInfo } from '../../shared/io/intake.ts';
 import type { ContentReceiver, SmtpSession } from '../../shared/io/smtp-session.ts';
+import { holdHeader } from './held-header.ts';
+import { lookOver } from './look-over.ts';
 import type { Spool } from '../../shared/io/spool.ts';
 
 export interface ReceiveDeps {
@@ -29,6 +31,8 @@ export function receive(
   const { maxHops, maxLineLength, bareNewlines } = config.ingress;
   const draft = spool.draft(newMessageId());
   const scan = scanMessage(maxLineLength);
+  // Only where somebody may change it.
+  const held = context.policy.handles('smtp_server_message_received') ? holdHeader() : undefined;
   const fixes = bareNewlines === 'fix';
   let size = 0;
   let isEightBit = false;
@@ -61,35 +65,30 @@ export function receive(
 
   const commit = async (): Promise<Reply> => {
     if (scan.hops >= maxHops) return localReply(554, '5.4.6', 'Too many hops, this message is a loop');
-    const isUtf8 = envelope.smtpUtf8;
-    const protocol = protocolName(
-      { isEsmtp: session.isEsmtp, isSecure: session.tls !== undefined, isAuthenticated: session.user !== undefined },
-      isUtf8,
-    );
-    const only = envelope.recipients.length === 1 ? envelope.recipients[0] : undefined;
-    const received = formatReceived({
-      helo: session.helo,
-      address: session.remoteAddress,
-      by: config.hostname,
-      protocol,
-      id: draft.id,
-      ...(session.tls && { tls: session.tls }),
-      ...(only && { recipient: only.address }),
-      at: Date.now(),
-    });
-    draft.prepend(Buffer.from(scan.hasHeader ? received : `${received}\r\n`));
-    const tenant = session.user?.tenant;
+    const received = receivedField(session, envelope, draft.id, config.hostname);
+    const info = receptionInfo(session);
+    const looked =
+      held &&
+      (await lookOver(context, session, { id: draft.id, envelope, size, held, hasHeader: scan.hasHeader, meta: receptionMeta(info) }));
+    if (looked && 'reply' in looked) return looked.reply;
+    if (!scan.hasHeader) draft.prepend(Buffer.from('\r\n'));
+    if (looked && looked.header.length > 0) draft.prepend(looked.header);
+    draft.prepend(Buffer.from(received));
+    const { campaign, routingDomain, meta, tenant = session.user?.tenant } = looked?.changes ?? {};
     const eightBit = isEightBit || !isAsciiText(received);
     await intake.receive({
       envelope: {
         ...envelope,
         eightBit,
         // Addresses tell for themselves, each next hop its own.
-        smtpUtf8: isUtf8 && eightBit,
+        smtpUtf8: envelope.smtpUtf8 && eightBit,
       },
       content: draft,
-      info: receptionInfo(session),
+      info,
       ...(tenant && { tenant }),
+      ...(campaign && { campaign }),
+      ...(routingDomain && { routingDomain }),
+      ...(meta && { meta }),
     });
     return { code: 250, enhanced: '2.0.0', lines: [`Ok: queued as ${draft.id}`] };
   };
@@ -97,10 +96,11 @@ export function receive(
   return {
     write: async (piece) => {
       if (refusal) return;
-      const content = look(piece);
+      const taken = look(piece);
       if (!refusal) {
+        const content = held ? held.take(taken, scan.headerLength) : taken;
         try {
-          await (writing = draft.write(content));
+          if (content.length > 0) await (writing = draft.write(content));
         } catch (error) {
           refusal = failure(error);
         }
@@ -117,6 +117,24 @@ export function receive(
       void writing.then(discard, discard);
     },
   };
+}
+
+function receivedField(session: SmtpSession, envelope: Envelope, id: string, hostname: string): string {
+  const protocol = protocolName(
+    { isEsmtp: session.isEsmtp, isSecure: session.tls !== undefined, isAuthenticated: session.user !== undefined },
+    envelope.smtpUtf8,
+  );
+  const only = envelope.recipients.length === 1 ? envelope.recipients[0] : undefined;
+  return formatReceived({
+    helo: session.helo,
+    address: session.remoteAddress,
+    by: hostname,
+    protocol,
+    id,
+    ...(session.tls && { tls: session.tls }),
+    ...(only && { recipient: only.address }),
+    at: Date.now(),
+  });
 }
 
 /** How a message came in, for its records. */

@@ -1,8 +1,10 @@
 import { queueUnavailable } from '../../shared/core/refusal.ts';
-import { localReply } from '../../shared/core/reply.ts';
+import { localReply, type Reply } from '../../shared/core/reply.ts';
 import { hashPassword, verifyPassword } from '../../shared/io/password.ts';
-import type { SmtpHandlers, SmtpUser } from '../../shared/io/smtp-session.ts';
+import type { RcptCommand } from '../../shared/core/smtp-params.ts';
+import type { Refusal, SmtpHandlers, SmtpSession, SmtpUser } from '../../shared/io/smtp-session.ts';
 import { reportAddresses } from '../../shared/io/report-addresses.ts';
+import { policyDecisions } from './decisions.ts';
 import { openClientLimits } from './limits.ts';
 import { receive, receptionInfo, tooLarge, type ReceiveDeps } from './receive.ts';
 import { ownRecipients } from './relay.ts';
@@ -21,8 +23,17 @@ export function sessionHandlers(deps: ReceiveDeps): SmtpHandlers & { stop(): voi
   const limits = openClientLimits(ingress.maxMessagesPerMinute);
   const isOwn = ownRecipients(ingress.domains);
   const isForReports = reportAddresses(ingress.reports.to);
-  const login = logins(ingress.users);
+  const findUser = ingress.users.length > 0 ? logins(ingress.users) : undefined;
+  const decisions = policyDecisions(context);
   let open = 0;
+
+  const relayTo = (session: SmtpSession, { mailbox }: RcptCommand, mayAlsoRelay: boolean): Reply | undefined => {
+    if (isForReports(mailbox.address)) return undefined;
+    const mayRelay = session.isTrusted || session.user !== undefined || mayAlsoRelay || isOwn(mailbox);
+    if (!mayRelay) return localReply(550, '5.7.1', 'Relaying denied');
+    if (mailbox.domain !== '') intake.prepare(mailbox.domain.toLowerCase());
+    return undefined;
+  };
 
   return {
     connect: (session) => {
@@ -37,20 +48,26 @@ export function sessionHandlers(deps: ReceiveDeps): SmtpHandlers & { stop(): voi
       open++;
       return undefined;
     },
-    login,
-    mail: (session, { size }) => {
+    accept: (session) => decisions.connect(session),
+    hello: (session, name) => decisions.hello(session, name),
+    offersAuth: () => findUser !== undefined || decisions.hasLogins,
+    login: async (session, credentials) => {
+      const { authz, authc, password } = credentials;
+      // RFC 4616 §2: to act for another needs more than a password of one's own; only a policy can know of that.
+      const isOther = authz !== '' && authz !== authc;
+      return (await findUser?.(isOther ? '' : authc, password)) ?? decisions.login(session, credentials);
+    },
+    mail: (session, { sender, size }): Refusal => {
       if (!redis.isReady) return queueUnavailable(undefined).reply;
       if (size !== undefined && size > ingress.maxSize) return tooLarge;
       spool.assertRoom();
-      if (session.isTrusted || limits.message(session.remoteAddress)) return undefined;
+      if (session.isTrusted || limits.message(session.remoteAddress)) return decisions.mail(session, sender);
       return localReply(450, '4.7.1', 'Too many messages from your address, try again later');
     },
-    rcpt: (session, { mailbox }) => {
-      if (isForReports(mailbox.address)) return undefined;
-      const mayRelay = session.isTrusted || session.user !== undefined || isOwn(mailbox);
-      if (!mayRelay) return localReply(550, '5.7.1', 'Relaying denied');
-      if (mailbox.domain !== '') intake.prepare(mailbox.domain.toLowerCase());
-      return undefined;
+    rcpt: (session, command): Refusal => {
+      const decision = decisions.rcpt(session, command.mailbox.address);
+      if (!decision) return relayTo(session, command, false);
+      return decision.then(({ reply, mayRelay }) => reply ?? relayTo(session, command, mayRelay === true));
     },
     data: (session, envelope) => {
       const isRead = envelope.recipients.some(({ address }) => isForReports(address));
@@ -80,7 +97,7 @@ interface ConfiguredUser {
   tenant?: string | undefined;
 }
 
-function logins(users: readonly ConfiguredUser[]): SmtpHandlers['login'] {
+function logins(users: readonly ConfiguredUser[]): (name: string, password: string) => Promise<SmtpUser | undefined> {
   const byName = new Map(users.map((user) => [user.name, user]));
   // A name that nobody has takes as long as a wrong password.
   const nobody = hashPassword('');

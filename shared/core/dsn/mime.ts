@@ -17,6 +17,8 @@ export interface SimpleStructure {
 
 /** The first text/plain part that is no attachment; of a report the part that people read. */
 export interface TextPart {
+  /** As its Content-Language has it. */
+  readonly language?: string;
   /**
    * The text without its encoding; what is not of its charset as U+FFFD. What is set comes in lines ended by CRLF, as US-ASCII where
    * that will do, else as UTF-8 in quoted-printable.
@@ -33,7 +35,9 @@ const largestHeader = 256 * 1024;
 export function parseMime(content: Uint8Array): Mime {
   const found = findText(content, 0);
   let text: string | undefined;
+  const language = found && valuesOf(found.entity.fields, 'Content-Language')[0];
   const textPart: TextPart = {
+    ...(language !== undefined && { language }),
     get body() {
       return text ?? (found ? readText(found.entity) : '');
     },

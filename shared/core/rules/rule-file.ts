@@ -43,7 +43,6 @@ export interface RuleSet {
 
 const maxRules = 20_000;
 const maxProblems = 20;
-const label = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 const names = ['match', 'code', 'enhanced', 'class', 'domain', 'site', 'comment'];
 
 /**
@@ -144,7 +143,7 @@ function readRule(value: unknown, number: number, line: number): Rule | { proble
     return wrong(number, line, '"code" must be from 400 to 599, or null to leave it');
   if (enhanced !== undefined && !(typeof code === 'number' && isEnhancedOf(code, enhanced)))
     return wrong(number, line, '"enhanced" must be such as "5.2.2", of the class of "code", which it needs');
-  if (bounceClass !== undefined && !(typeof bounceClass === 'string' && label.test(bounceClass)))
+  if (bounceClass !== undefined && !isClassName(bounceClass))
     return wrong(number, line, '"class" must be a label of letters, digits, "_", "." and "-", at most 64');
   const [domains, sites] = [readNames(domain), readNames(site)];
   if (domains === false || sites === false) return wrong(number, line, '"domain" and "site" must be a name or a list of names');
@@ -170,6 +169,9 @@ function readNames(value: unknown): string[] | undefined | false {
 const wrong = (number: number, line: number, message: string): { problem: RuleProblem } => ({
   problem: { line, message: `rule ${number}: ${message}` },
 });
+
+/** May a bounce class be called so? */
+export const isClassName = (name: unknown): name is string => typeof name === 'string' && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name);
 
 /** May a rejection have this code? Only 4xx and 5xx: nothing was taken, whatever a rule says. */
 export const isRejection = (code: unknown): code is number => Number.isInteger(code) && Number(code) >= 400 && Number(code) <= 599;

@@ -18,7 +18,8 @@ const freshFor = 2000;
 /** bull-board, to look and not to touch: what may be done to mail goes through the API, which keeps the records right. */
 export async function registerBoard(app: FastifyInstance, world: World): Promise<void> {
   const server = new FastifyAdapter().setBasePath(path);
-  const fixed = [sessionsQueue, inboundQueue, redeliverQueue, ...queuesOfSubscribers(world)];
+  // Asked for again and again: hooks come and go with the policy.
+  const fixed = (): string[] => [sessionsQueue, inboundQueue, redeliverQueue, ...queuesOfSubscribers(world)];
   const shown = new Map<string, BullMQAdapter>();
   const show = (names: readonly string[]): BullMQAdapter[] => {
     for (const name of shown.keys()) if (!names.includes(name)) shown.delete(name);
@@ -26,7 +27,7 @@ export async function registerBoard(app: FastifyInstance, world: World): Promise
     return [...shown.values()];
   };
   const board = createBullBoard({
-    queues: show(fixed),
+    queues: show(fixed()),
     serverAdapter: server,
     options: {
       // Lanes have no workers of their own: sessions drain them.
@@ -38,7 +39,7 @@ export async function registerBoard(app: FastifyInstance, world: World): Promise
     if (Date.now() - readAt < freshFor) return;
     readAt = Date.now();
     const { lanes } = await world.depths();
-    board.replaceQueues(show([...fixed, ...lanes.slice(0, mostLanes).map(({ lane }) => lane)]));
+    board.replaceQueues(show([...fixed(), ...lanes.slice(0, mostLanes).map(({ lane }) => lane)]));
   };
 
   await app.register(async (scope) => {

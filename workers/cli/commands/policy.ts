@@ -1,18 +1,23 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { DispositionRecord } from '../../../shared/core/disposition.ts';
+import { factsOf, hookMessage } from '../../../shared/core/hook-message.ts';
+import type { InjectedMail } from '../../../shared/core/hook.ts';
 import { nearest } from '../../../shared/core/nearest.ts';
 import { eventNames, isEventName } from '../../../shared/core/policy/events.ts';
+import type { HookRegistration } from '../../../shared/core/policy/hook-registration.ts';
 import { loadConfig } from '../../../shared/io/config-load.ts';
 import { PolicyUnusable, startPolicyHost, type PolicyHost } from '../../../shared/io/policy-host.ts';
 import { checkPolicyTypes } from '../../../shared/io/policy-types.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
 
 export const help: Help = {
-  usage: 'check [<file>] [--json] | run <event> --args <json> [<file>]',
+  usage: 'check [<file>] [--json] | run <event or hook> --args <json> [<file>]',
   summary: 'check a policy file, or call one of its handlers',
   options: [
     ['check', 'check its types, load it, and list what it handles. Exit code 1 when something is wrong'],
     ['run <event>', 'call the handler of an event and print what it returns as JSON'],
+    ['run <hook>', 'call a hook with [message, record] and print what it would inject; the message: {"content": "..."}'],
     ['--args <json>', 'the arguments, a JSON array; null stands for undefined'],
     ['--config <file>', 'settings (JSON or TypeScript); they name the policy file when it is not given'],
     ['--json', 'print JSON'],
@@ -33,45 +38,74 @@ export async function run(args: string[]): Promise<number> {
     if (values.args === undefined) throw new UsageError('"policy run" needs --args <json>');
     return call(event, parseArguments(values.args), file, values.config);
   }
-  throw new UsageError('expected "policy check [<file>]" or "policy run <event> --args <json> [<file>]"');
+  throw new UsageError('expected "policy check [<file>]" or "policy run <event or hook> --args <json> [<file>]"');
 }
 
 async function check(file: string, asJson: boolean): Promise<number> {
   const types = await checkPolicyTypes(file);
   const loaded = await load(file);
   if (!(loaded instanceof Error)) await loaded.close();
-  const events = loaded instanceof Error ? [] : [...loaded.events];
+  const [events, hooks] = loaded instanceof Error ? [[], []] : [[...loaded.events], loaded.hooks];
   const problems = [...(types ?? []), ...(loaded instanceof Error ? [loaded.message] : [])];
   const isRight = problems.length === 0;
   if (asJson) {
-    process.stdout.write(`${JSON.stringify({ ok: isRight, file, events, areTypesChecked: types !== undefined, problems })}\n`);
+    process.stdout.write(`${JSON.stringify({ ok: isRight, file, events, hooks, areTypesChecked: types !== undefined, problems })}\n`);
     return isRight ? 0 : 1;
   }
   const notes = types === undefined ? ['The types were not checked: TypeScript is not installed.'] : [];
-  const verdict = isRight ? [`${file} is valid. It handles ${events.join(', ') || 'no event'}.`] : problems;
+  const heard = hooks.map(({ name, types }) => `hook ${name} (${types.join(', ')})`);
+  const verdict = isRight ? [`${file} is valid. It handles ${[...events, ...heard].join(', ') || 'no event'}.`] : problems;
   process.stdout.write(`${[...verdict, ...notes].join('\n')}\n`);
   return isRight ? 0 : 1;
 }
 
-async function call(event: string, args: readonly unknown[], file: string | undefined, configFile: string | undefined): Promise<number> {
-  if (!isEventName(event)) {
-    const near = nearest(event, eventNames);
-    throw new UsageError(`there is no event "${event}"${near === undefined ? '' : `; did you mean "${near}"?`}`);
-  }
+async function call(name: string, args: readonly unknown[], file: string | undefined, configFile: string | undefined): Promise<number> {
   const config = await loadConfig({ ...(configFile !== undefined && { file: configFile }), env: process.env });
   const path = await policyFile(file, configFile);
   const host = await load(path);
   if (host instanceof Error) throw new Failure(host.message, { cause: host });
   try {
-    if (!host.events.has(event)) throw new Failure(`${path} has no handler of ${event}`);
-    const answer = await host.call(event, args, config.policy.timeout);
-    if (answer.kind !== 'returned') throw new Failure(`${event}: ${answer.message}`);
-    process.stdout.write(`${JSON.stringify(answer.value ?? null)}\n`);
+    const hook = host.hooks.find((one) => one.name === name);
+    const value = hook ? await callHook(host, hook, args) : await callEvent(host, name, args, { path, timeout: config.policy.timeout });
+    process.stdout.write(`${JSON.stringify(value ?? null)}\n`);
     return 0;
   } finally {
     await host.close();
   }
 }
+
+async function callEvent(
+  host: PolicyHost,
+  event: string,
+  args: readonly unknown[],
+  { path, timeout }: { path: string; timeout: number },
+): Promise<unknown> {
+  if (!isEventName(event)) {
+    const near = nearest(event, [...eventNames, ...host.hooks.map(({ name }) => name)]);
+    throw new UsageError(`there is no event "${event}"${near === undefined ? '' : `; did you mean "${near}"?`}`);
+  }
+  if (!host.events.has(event)) throw new Failure(`${path} has no handler of ${event}`);
+  const answer = await host.call(event, args, timeout);
+  if (answer.kind !== 'returned') throw new Failure(`${event}: ${answer.message}`);
+  return answer.value;
+}
+
+/** Resolves with what the hook would inject; nothing is queued. */
+async function callHook(host: PolicyHost, hook: HookRegistration, [given, record]: readonly unknown[]): Promise<unknown> {
+  if (!isObject(given) || !isObject(record)) throw new UsageError('--args: a hook is called with [message, record], two objects');
+  const content = typeof given['content'] === 'string' ? Buffer.from(given['content']) : undefined;
+  const about = record as unknown as DispositionRecord;
+  const message = hookMessage({ ...factsOf(about), size: content?.length ?? 0 }, (limit) => Promise.resolve(content?.subarray(0, limit)));
+  const injected: InjectedMail[] = [];
+  const answer = await host.callHook(hook, message, about, (mail) => {
+    injected.push({ ...mail, content: Buffer.from(mail.content).toString() });
+    return Promise.resolve(`not-queued-${injected.length}`);
+  });
+  if (answer.kind !== 'returned') throw new Failure(`${hook.name}: ${answer.message}`);
+  return { injected };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 async function policyFile(named: string | undefined, configFile: string | undefined): Promise<string> {
   if (named !== undefined) return resolve(named);

@@ -26,7 +26,7 @@ async function runRole(role: Role, config: Config): Promise<number> {
   // Ingress must answer its clients, not wait for Redis.
   const context = await openContext(config, await findRedisUrl(config), `${role}-${hostname()}-${process.pid}`, {
     failFast: role === 'ingress',
-    policy: role !== 'admin',
+    policy: true,
   });
   reload = () => void context.policy.reload();
   const opened: Step[] = [{ name: 'redis', close: () => context.close() }];

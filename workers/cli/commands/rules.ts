@@ -57,9 +57,9 @@ async function test(
   json: boolean,
 ): Promise<number> {
   const rules = await readRules(file);
-  const { ruleLineBreaks } = (await settings(config)).delivery;
+  const { responseLineBreaks } = (await settings(config)).delivery;
   const reply = parseAnswer(asked.response);
-  const verdict = judgeByRules(rules, reply, asked, ruleLineBreaks);
+  const verdict = judgeByRules(rules, reply, asked, responseLineBreaks);
   const isMatch = verdict.status !== undefined || verdict.classRule !== undefined;
   process.stdout.write(json ? `${JSON.stringify(verdictAsJson(reply, verdict), null, 2)}\n` : tellVerdict(reply, verdict, file));
   return isMatch ? 0 : 1;
@@ -78,7 +78,7 @@ async function backtest(file: string, age: number, config: string | undefined, j
   const silent = openLog({ level: 'silent', format: 'json' });
   const redis = await openRedis(await findRedisUrl({ redis: redisConfig, dataDir }), { ...redisConfig, requireDurable: false }, silent);
   try {
-    const result = await past.backtest(redis, rules, Math.max(Date.now() - age, 0), delivery.ruleLineBreaks);
+    const result = await past.backtest(redis, rules, Math.max(Date.now() - age, 0), delivery.responseLineBreaks);
     process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : tellBacktest(result));
     return 0;
   } finally {
