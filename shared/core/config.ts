@@ -30,6 +30,7 @@ const bytes = (text: string) =>
 const port = (value: number) => z.int().min(0).max(65535).default(value);
 const flag = (value: boolean) => z.boolean().default(value);
 const count = (value: number) => z.int().min(1).default(value);
+const limit = (n: number) => z.int().min(0).default(n);
 const cidr = z.string().refine((v) => parseCidr(v) !== undefined, { error: 'expected a network such as "10.0.0.0/8" or "::1/128"' });
 const languageTag = z
   .string()
@@ -336,13 +337,10 @@ export const configSchema = z.strictObject({
         .array(z.enum(optionalRules, { error: `expected one of ${optionalRules.map((rule) => `"${rule}"`).join(', ')}` }))
         .default([...optionalRules])
         .describe('Whom to send no report although the RFCs allow it; see docs/reporting-policy.md'),
+      keepOriginals: duration('0').describe('How long failed messages are kept for replay --to redeliver; 0: until they are told'),
       maxHops: count(100).describe('No report about a message with more Received fields than this: it goes round in a loop'),
-      maxPerSender: z
-        .int()
-        .min(0)
-        .default(20_000)
-        .describe('Reports to one address within bounce.limitWindow, over all bounce processes; 0: no limit'),
-      maxPerDomain: z.int().min(0).default(100_000).describe('The same for all addresses of one domain'),
+      maxPerSender: limit(20_000).describe('Reports to one address within bounce.limitWindow, over all bounce processes; 0: no limit'),
+      maxPerDomain: limit(100_000).describe('The same for all addresses of one domain'),
       limitWindow: duration('1h').describe('Time for which reports are counted; it begins with the first one'),
     })
     .prefault({}),

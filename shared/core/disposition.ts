@@ -106,6 +106,8 @@ export interface DispositionRecord {
     /** It was in a message that somebody wrote around it. */
     forwarded?: true;
   };
+  /** Only in what webhooks and hooks are given, never in the log: a person has it sent again. The event id is that of the first time. */
+  replay?: { id: string; force?: true };
   /** A TransientFailure of a message so late that senders who want to hear of it are warned. */
   delay_warning?: boolean;
 }

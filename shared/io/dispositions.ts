@@ -1,9 +1,10 @@
 import { classLabel } from '../core/bounce-class.ts';
 import type { DispositionRecord, RecordType } from '../core/disposition.ts';
+import type { ReplayMark } from '../core/replay.ts';
 import { isHeard, type Subscription } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import { gather } from './gathered.ts';
-import { holdOriginal } from './original-holds.ts';
+import { holdOriginal, keepOriginal } from './original-holds.ts';
 import type { Transaction } from './queues.ts';
 import type { SpoolStore } from './spool-store.ts';
 
@@ -12,6 +13,8 @@ export interface SubscriberJob {
   record: DispositionRecord;
   /** Its record also lies with those of the same message that are to be told together (`gathered.ts`). */
   gathered?: true;
+  /** It is run again by a person. */
+  replay?: ReplayMark;
 }
 
 /**
@@ -33,12 +36,14 @@ export const subscriberOptions = {
 /** How often and when a hook is tried again is for its consumer to say. */
 const asItsConsumerSays = { attempts: 1_000_000, backoff: { type: 'custom' } } as const;
 
-const optionsOf = ({ backlog }: Subscription) => (backlog ? asItsConsumerSays : subscriberOptions);
+/** How the jobs of a subscriber are tried again and kept. */
+export const optionsOf = ({ backlog }: Pick<Subscription, 'backlog'>) => (backlog ? asItsConsumerSays : subscriberOptions);
 
 export function openDispositions(context: Context, spool: SpoolStore): Dispositions {
   const { redis, metrics, log, config } = context;
   const logKey = redis.key('log');
   const { keepRecords } = config.log;
+  const { keepOriginals } = config.bounce;
   // With an archive the sweeper trims, which asks first what is archived (log-trim.ts).
   const bound = config.archive.enabled ? [] : (['MAXLEN', '~', keepRecords] as const);
   return {
@@ -54,6 +59,7 @@ export function openDispositions(context: Context, spool: SpoolStore): Dispositi
         if (isGathered) gather(tx, redis, subscription.queue, record);
         holdOriginal(tx, subscription, record, redis, spool);
       }
+      keepOriginal(tx, record, keepOriginals, redis, spool);
       tx.whenDone(() => {
         metrics.dispositions.inc({ type: record.type });
         if (isFailure(record)) metrics.classified.inc({ class: classLabel(record.bounce_classification) });

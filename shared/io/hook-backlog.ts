@@ -2,6 +2,8 @@ import { hookBacklog, type Subscription } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import { releaseExpired } from './original-holds.ts';
 import type { Queues } from './queues.ts';
+import { replayOfJobId } from '../core/replay.ts';
+import { countDropped } from './replay-state.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 /**
@@ -16,7 +18,7 @@ export async function trimBacklogs(
 ): Promise<void> {
   const { subscriptions, redis } = context;
   for (const subscription of subscriptions) {
-    const dropped = await trim(subscription, queues, isShort);
+    const dropped = await trim(subscription, context, queues, isShort);
     if (dropped === 0) continue;
     const { queue } = subscription;
     context.metrics.hookJobs.inc({ hook: queue, outcome: 'dropped' }, dropped);
@@ -37,13 +39,23 @@ const mostAtOnce = 5000;
 /** Fewer than this make no room: they are on their way, not a backlog. */
 const smallBacklog = 1000;
 
-async function trim({ queue, backlog }: Subscription, queues: Queues, isShort: boolean): Promise<number> {
+async function trim(
+  { queue, backlog }: Subscription,
+  { redis }: Pick<Context, 'redis'>,
+  queues: Queues,
+  isShort: boolean,
+): Promise<number> {
   if (!backlog) return 0;
   const backend = queues.backend(queue);
-  const drop = async (state: 'wait' | 'delayed', before: number, count: number): Promise<number> =>
-    count <= 0 ? 0 : (await backend.cleanJobsByState(state, before, Math.min(count, mostAtOnce))).length;
+  const drop = async (state: 'wait' | 'delayed' | 'prioritized', before: number, count: number): Promise<number> => {
+    if (count <= 0) return 0;
+    const ids = await backend.cleanJobsByState(state, before, Math.min(count, mostAtOnce));
+    await countDropped(redis, replaysOf(ids));
+    return ids.length;
+  };
   const now = Date.now();
-  const old = (await drop('wait', now - backlog.age, mostAtOnce)) + (await drop('delayed', now - backlog.age, mostAtOnce));
+  let old = 0;
+  for (const state of ['wait', 'delayed', 'prioritized'] as const) old += await drop(state, now - backlog.age, mostAtOnce);
   const [waiting = 0, delayed = 0] = await backend.getCounts(['wait', 'delayed']);
   const total = waiting + delayed;
   const allowed = isShort ? Math.max(Math.floor(total / 2), smallBacklog) : backlog.records;
@@ -52,8 +64,18 @@ async function trim({ queue, backlog }: Subscription, queues: Queues, isShort: b
   return old + fromWaiting + (await drop('delayed', now, excess - fromWaiting));
 }
 
-const states = ['wait', 'delayed', 'active', 'completed', 'failed'] as const;
-const leftBehind = ['meta', 'events', 'id', 'marker', 'stalled', 'stalled-check'];
+/** How many jobs of each replay are among these; other jobs are of none. */
+function replaysOf(jobIds: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const jobId of jobIds) {
+    const replay = replayOfJobId(String(jobId));
+    if (replay !== undefined) counts.set(replay, (counts.get(replay) ?? 0) + 1);
+  }
+  return counts;
+}
+
+const states = ['wait', 'delayed', 'prioritized', 'active', 'completed', 'failed'] as const;
+const leftBehind = ['meta', 'events', 'id', 'pc', 'marker', 'stalled', 'stalled-check'];
 
 /** The queue of a hook that is in no settings any more: what is left there goes after a day, and when that was all, so do its keys. */
 async function isForgotten(queue: string, { redis }: Context, queues: Queues): Promise<boolean> {

@@ -10,6 +10,7 @@ import type { SubscriberJob } from './dispositions.ts';
 import { consumerOptions, observeConsumer } from './hook-consumer.ts';
 import { releaseHook } from './original-holds.ts';
 import type { Pipeline } from './pipeline.ts';
+import { openReplayed } from './replayed.ts';
 import { withTimeout } from './with-timeout.ts';
 import type { SpoolStore } from './spool-store.ts';
 
@@ -46,18 +47,24 @@ export async function startHook(
   const queue = hookQueue(name);
   const { redis, log } = context;
   const observed = observeConsumer(queue, context);
+  const replayed = openReplayed(queue, context);
   const releasing = new Set<Promise<unknown>>();
 
   const worker = new Worker<SubscriberJob>(
     queue,
     async (job) => {
+      if (await replayed.isCancelled(job)) return;
       const { record } = job.data;
-      if (!hook.types.includes(record.type)) return;
+      if (!hook.types.includes(record.type)) return replayed.count(job, 'not-heard');
       try {
-        await withTimeout(call(run, messageOf(record, spool), record), hook.timeout ?? defaultHookTimeout);
+        await withTimeout(call(run, messageOf(record, spool), replayed.recordOf(job)), hook.timeout ?? defaultHookTimeout);
+        await replayed.count(job, 'delivered');
       } catch (error) {
         const reason = wordsOf(error);
-        if (job.attemptsMade + 1 >= attempts) throw new UnrecoverableError(reason);
+        if (job.attemptsMade + 1 >= attempts) {
+          await replayed.count(job, 'dead');
+          throw new UnrecoverableError(reason);
+        }
         observed.retried(1);
         log.warn({ event: 'hook_failed', hook: queue, reason, dispositionId: record.event_id, attempt: job.attemptsMade + 1 });
         throw error instanceof Error && !(error instanceof UnrecoverableError) ? error : new Error(reason);
@@ -83,7 +90,8 @@ export async function startHook(
   worker.on('error', (error) => log.warn({ event: 'hook_worker_error', hook: queue, error: error.message }));
   worker.on('completed', (job) => {
     observed.done(job);
-    if (hook.needsOriginal ?? true) release(job);
+    // A replayed record holds nothing, and must not let go of what the record's first job may still need.
+    if ((hook.needsOriginal ?? true) && !job.data.replay) release(job);
   });
   worker.on('failed', (job, error) => {
     if (error instanceof UnrecoverableError) observed.dead(job, error);

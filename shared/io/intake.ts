@@ -22,7 +22,7 @@ import type { SpoolDraft } from './spool.ts';
 
 /** How a message came in; goes into its records and into Received-From-MTA of reports. */
 export interface ReceptionInfo {
-  /** `ESMTP`, `HTTP` or `Report`. */
+  /** `ESMTP`, `HTTP`, `Hook`, `Redelivery` or `Report`. */
   protocol: string;
   /** The client: HELO name and address. */
   peer: { name: string; address: string } | null;

@@ -1,4 +1,5 @@
 import type { DispositionRecord } from '../core/disposition.ts';
+import { redeliverable } from '../core/replay.ts';
 import type { Subscription } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import type { Queues, Transaction } from './queues.ts';
@@ -6,7 +7,8 @@ import type { RedisLink } from './redis.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 // Whoever needs an original holds its spool entry. A hold of a hook ends by itself: `holds` is a sorted set of
-// `<message>/<queue>/<event>` by the time of that, so that a hook that is gone or broken keeps nothing for ever.
+// `<message>/<queue>/<event>` by the time of that, so that a hook that is gone or broken keeps nothing for ever. What is kept
+// for redelivery (`bounce.keepOriginals`) is held in the same way, in a set of its own, `kept`: it gives way to new mail.
 
 /** The name under which a subscriber's job holds the original. */
 export const holderOf = (queue: string, eventId: string): string => `${queue}/${eventId}`;
@@ -34,20 +36,60 @@ export function releaseHook(tx: Transaction, queue: string, record: DispositionR
   tx.redis.zrem(holdsKey(redis), `${record.id}/${holder}`);
 }
 
-/** Ends the holds whose time is up, a few thousand at once; the next sweep goes on. Resolves with their number. */
+/** Adds to a transaction that the original of a failed message is kept for `duration` ms, so that it can be delivered again. */
+export function keepOriginal(tx: Transaction, record: DispositionRecord, duration: number, redis: RedisLink, spool: SpoolStore): void {
+  if (duration === 0 || record.id === '' || record.sender === '' || !redeliverable.includes(record.type)) return;
+  const holder = holderOf('kept', record.event_id);
+  spool.hold(tx, record.id, holder);
+  tx.redis.zadd(keptKey(redis), Date.now() + duration, `${record.id}/${holder}`);
+}
+
+/** Ends the holds of hooks whose time is up, a few thousand at once; the next sweep goes on. Resolves with their number. */
 export async function releaseExpired({ redis }: Context, queues: Queues, spool: SpoolStore): Promise<number> {
   const due = await redis.client.zrange(holdsKey(redis), '-inf', String(Date.now()), 'BYSCORE', 'LIMIT', 0, mostAtOnce);
+  return end(holdsKey(redis), due, { queues, spool });
+}
+
+/**
+ * Ends what was kept long enough and, when room runs short, the half of the rest that would end first: new mail comes
+ * before old. Resolves with the number of those that gave way.
+ */
+export async function releaseKept({ redis, log }: Context, queues: Queues, spool: SpoolStore, isShort: boolean): Promise<number> {
+  const key = keptKey(redis);
+  const world = { queues, spool };
+  for (let round = 0; round < mostRounds; round++) {
+    const due = await redis.client.zrange(key, '-inf', String(Date.now()), 'BYSCORE', 'LIMIT', 0, mostAtOnce);
+    await end(key, due, world);
+    if (due.length < mostAtOnce) break;
+  }
+  if (!isShort) return 0;
+  const excess = Math.min(Math.ceil((await redis.client.zcard(key)) / 2), mostAtOnce * mostRounds);
+  let released = 0;
+  while (released < excess) {
+    const count = await end(key, await redis.client.zrange(key, 0, String(Math.min(mostAtOnce, excess - released) - 1)), world);
+    if (count === 0) break;
+    released += count;
+  }
+  if (released > 0)
+    log.warn({ event: 'kept_originals_released', messages: released }, 'there is no room for what bounce.keepOriginals asks for');
+  return released;
+}
+
+async function end(key: string, due: readonly string[], { queues, spool }: { queues: Queues; spool: SpoolStore }): Promise<number> {
   if (due.length === 0) return 0;
   const tx = queues.begin();
   for (const member of due) {
     const slash = member.indexOf('/');
     spool.release(tx, member.slice(0, slash), member.slice(slash + 1));
   }
-  tx.redis.zrem(holdsKey(redis), ...due);
+  tx.redis.zrem(key, ...due);
   await tx.exec();
   return due.length;
 }
 
+/** In one transaction, and transactions of one sweep. */
 const mostAtOnce = 2000;
+const mostRounds = 20;
 
 const holdsKey = (redis: RedisLink): string => redis.key('holds');
+const keptKey = (redis: RedisLink): string => redis.key('kept');

@@ -57,6 +57,7 @@ export function openPoster(
           'content-type': 'application/json',
           'content-length': String(body.length),
           'idempotency-key': idempotencyKey(records),
+          ...replayField(records),
           ...(secret && { 'rebound-signature': sign(secret, Math.floor(Date.now() / 1000), body) }),
         });
       } catch (error) {
@@ -70,12 +71,21 @@ export function openPoster(
   };
 }
 
-/** The same for the same records in the same order. */
+/** The same for the same records in the same order, replayed or not; records that are sent again by force have another. */
 const idempotencyKey = (records: readonly DispositionRecord[]): string =>
   createHash('sha256')
-    .update(records.map(({ event_id }) => event_id).join('\n'))
+    .update(records.map(({ event_id, replay }) => (replay?.force ? `${event_id} ${replay.id}` : event_id)).join('\n'))
     .digest('hex')
     .slice(0, 32);
+
+/** A field is not as long as a request may have records. */
+const mostReplays = 10;
+
+/** The replays that records of the request belong to. */
+function replayField(records: readonly DispositionRecord[]): Record<string, string> {
+  const ids = new Set(records.flatMap(({ replay }) => replay?.id ?? []));
+  return ids.size === 0 ? {} : { 'rebound-replay': [...ids].slice(0, mostReplays).join(', ') };
+}
 
 /** `t=<seconds since 1970>,v1=<hex HMAC-SHA-256 of "<seconds>.<body>">`: with the time in it, an old request cannot be played again. */
 const sign = (secret: string, seconds: number, body: Buffer): string =>

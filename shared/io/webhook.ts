@@ -5,6 +5,7 @@ import { webhookQueue } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import type { SubscriberJob } from './dispositions.ts';
 import { consumerOptions, observeConsumer } from './hook-consumer.ts';
+import { openReplayed } from './replayed.ts';
 import { openBatches } from './webhook-batches.ts';
 import { openPoster } from './webhook-request.ts';
 
@@ -19,6 +20,7 @@ export async function startWebhook(name: string, webhook: WebhookConfig, context
   const secret = webhook.secretFile ? (await readFile(webhook.secretFile, 'utf8')).trim() : webhook.secret;
   const poster = openPoster(webhook, secret);
   const observed = observeConsumer(hook, context);
+  const replayed = openReplayed(hook, context);
   const batches = openBatches(webhook, (records) => poster.post(records), {
     failed: (reason, records, failures, pauseMs) => {
       observed.retried(records);
@@ -30,9 +32,13 @@ export async function startWebhook(name: string, webhook: WebhookConfig, context
   const worker = new Worker<SubscriberJob>(
     hook,
     async (job, token) => {
-      const end = await batches.add(job.data.record, job.timestamp);
-      if (end.kind === 'done') return;
-      if (end.kind === 'dead') throw new UnrecoverableError(end.reason);
+      if (await replayed.isCancelled(job)) return;
+      const end = await batches.add(replayed.recordOf(job), job.timestamp);
+      if (end.kind === 'done') return replayed.count(job, 'delivered');
+      if (end.kind === 'dead') {
+        await replayed.count(job, 'dead');
+        throw new UnrecoverableError(end.reason);
+      }
       await job.moveToWait(token);
       throw new WaitingError();
     },

@@ -430,11 +430,12 @@ test('the board shows the fixed queues and the busiest lanes, and changes nothin
     queues: { name: string; readOnlyMode: boolean; counts: { waiting: number } }[];
   };
   const names = listed.map(({ name }) => name);
-  assert.equal(names.length, 53);
+  assert.equal(names.length, 54);
   assert.ok(
     names.includes('sessions') &&
       names.includes('bounces') &&
       names.includes('inbound') &&
+      names.includes('redeliver') &&
       names.includes('default->mx51.test') &&
       !names.includes('default->mx50.test'),
   );

@@ -5,6 +5,7 @@ import type { World } from './world.ts';
 export interface HookDepth {
   /** The name of its queue. */
   name: string;
+  /** Those of replays included, which stand behind the others. */
   waiting: number;
   delayed: number;
   active: number;
@@ -23,9 +24,9 @@ export const readHookDepths = (world: Pick<World, 'context' | 'queues'>): Promis
 export function readQueueDepths(world: Pick<World, 'queues'>, names: readonly string[]): Promise<HookDepth[]> {
   return Promise.all(
     names.map(async (name) => {
-      const counts = await world.queues.backend(name).getCounts(['wait', 'delayed', 'active', 'failed']);
-      const [waiting = 0, delayed = 0, active = 0, dead = 0] = counts;
-      return { name, waiting, delayed, active, dead };
+      const counts = await world.queues.backend(name).getCounts(['wait', 'delayed', 'active', 'failed', 'prioritized']);
+      const [waiting = 0, delayed = 0, active = 0, dead = 0, replayed = 0] = counts;
+      return { name, waiting: waiting + replayed, delayed, active, dead };
     }),
   );
 }

@@ -13,6 +13,8 @@ import { startPolicyHooks } from '../../shared/io/policy-hooks.ts';
 import { loadTemplates } from '../../shared/io/template-load.ts';
 import { startWebhook } from '../../shared/io/webhook.ts';
 import { startInbound } from './inbound.ts';
+import { startRedelivery } from './redeliver.ts';
+import { reportAgain } from './again.ts';
 import { reportTogether } from './together.ts';
 import type { ReportOutcome } from './report.ts';
 
@@ -20,8 +22,8 @@ import type { ReportOutcome } from './report.ts';
 const claimedElsewhereDelay = 250;
 
 /**
- * The bounce role: the consumers of dispositions. One BullMQ worker makes reports and puts them back into the queue, each
- * webhook and each hook of the policy has its own. Keys and templates are read once, here; rejects with ConfigError when one cannot be used.
+ * The bounce role: the consumers of dispositions. One BullMQ worker makes reports and puts them back into the queue, one
+ * delivers again what a replay asks for, each webhook and each hook of the policy has its own. Keys and templates are read once, here; rejects with ConfigError when one cannot be used.
  */
 export async function run(context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log, metrics } = context;
@@ -31,14 +33,15 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   const isReadHere = reportAddresses(config.ingress.reports.to);
   const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), isReadHere, templates, ...(sign && { sign }) };
 
-  const worker = new Worker<SubscriberJob, ReportOutcome>(
+  const worker = new Worker<SubscriberJob, ReportOutcome | 'cancelled'>(
     bounceSubscription.queue,
-    async (job: Job<SubscriberJob, ReportOutcome>, token = '') => {
-      const told = await reportTogether(job.data, token, world);
+    async (job: Job<SubscriberJob, ReportOutcome | 'cancelled'>, token = '') => {
+      const told = job.data.replay ? await reportAgain(job, token, world) : await reportTogether(job.data, token, world);
       if (!told) {
         await job.moveToDelayed(Date.now() + claimedElsewhereDelay, token);
         throw new DelayedError();
       }
+      if (told === 'cancelled') return told;
       for (const { record, outcome } of told) {
         metrics.reports.inc({ outcome });
         log.info({
@@ -72,6 +75,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   };
   try {
     started.push(await startInbound({ ...pipeline, context }));
+    started.push(await startRedelivery({ ...pipeline, context }));
     started.push(...(await startAll(Object.entries(config.webhooks), ([name, webhook]) => startWebhook(name, webhook, context))));
     started.push(await startPolicyHooks(context, pipeline, openInjection(context, pipeline, sign).injectMessage));
   } catch (error) {

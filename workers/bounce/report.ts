@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { Config } from '../../shared/core/config.ts';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { whyNoReport } from '../../shared/core/dsn/eligible.ts';
-import { whyAgainstPolicy, type ReportPolicy, type Suppression } from '../../shared/core/dsn/report-policy.ts';
+import {
+  stillHolds,
+  whyAgainstPolicy,
+  type OptionalRule,
+  type ReportPolicy,
+  type Suppression,
+} from '../../shared/core/dsn/report-policy.ts';
 import { generateRfc3464Message, type Report } from '../../shared/core/dsn/generate.ts';
 import { minimalReport, readableRecord } from '../../shared/core/dsn/minimal.ts';
 import { actionOf } from '../../shared/core/dsn/action.ts';
@@ -16,7 +22,8 @@ import { newMessageId } from '../../shared/io/ids.ts';
 import { holderOf } from '../../shared/io/original-holds.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
 import { paramsOf } from '../../shared/io/report-params.ts';
-import { formatReportMark, markLifetime, readReportMarks, reportMarkKey } from '../../shared/io/report-marks.ts';
+import { formatReportMark, markLifetime, readReportMarks, reportMarkKey, type ReportMark } from '../../shared/io/report-marks.ts';
+import type { Transaction } from '../../shared/io/queues.ts';
 import type { SpoolStore } from '../../shared/io/spool-store.ts';
 import { ContentGone } from '../../shared/io/spool-tier.ts';
 import type { LoadedTemplates } from '../../shared/io/template-load.ts';
@@ -31,8 +38,25 @@ export interface ReportWorld extends Pick<Pipeline, 'queues' | 'spool' | 'intake
   isReadHere: ReportPolicy['isReadHere'];
 }
 
-/** `sent`, `gathered` (told in the report of another outcome of the message), `repeated` (it was told before), or why there is none. */
-export type ReportOutcome = 'sent' | 'gathered' | 'repeated' | Suppression;
+/**
+ * `sent`, `gathered` (told in the report of another outcome of the message), `repeated` (it was told before), `unknown` (a replay
+ * of what is older than our memory), or why there is none.
+ */
+export type ReportOutcome = 'sent' | 'gathered' | 'repeated' | 'unknown' | Suppression;
+
+/** How records of a replay are told: their mark, and what is written in the transaction in which an outcome becomes so. */
+export interface Retelling {
+  /** Under which name it is remembered that a record was told: its event id, or one of the replay's own to tell it once more. */
+  markOf(record: DispositionRecord): string;
+  /** It is told though nobody remembers any more whether it was. */
+  isForced: boolean;
+  note(tx: Transaction, outcome: ReportOutcome): void;
+}
+
+interface Telling {
+  claim?: Claim | undefined;
+  retelling?: Retelling | undefined;
+}
 
 /** Of a large original this much is read to find its header. Octets. */
 const longestHeader = 256 * 1024;
@@ -45,16 +69,16 @@ const longestHeader = 256 * 1024;
 export async function reportOn(
   records: readonly DispositionRecord[],
   world: ReportWorld,
-  claim?: Claim,
+  { claim, retelling }: { claim?: Claim; retelling?: Retelling } = {},
 ): Promise<Map<string, ReportOutcome>> {
   const outcomes = new Map<string, ReportOutcome>();
-  const { due, original } = await examine(records, world, outcomes);
+  const { due, original } = await examine(records, world, outcomes, retelling);
   for (const group of together(due, world.context.config)) {
-    const outcome = await makeReport(group, original, world, claim);
+    const outcome = await makeReport(group, original, world, { claim, retelling });
     for (const [n, record] of group.entries()) outcomes.set(record.event_id, outcome === 'sent' && n > 0 ? 'gathered' : outcome);
   }
   const untold = records.filter(({ event_id }) => !['sent', 'gathered'].includes(outcomes.get(event_id) ?? ''));
-  if (untold.length > 0) await letGo(untold, outcomes, world, claim);
+  if (untold.length > 0) await letGo(untold, outcomes, world, { claim, retelling });
   return outcomes;
 }
 
@@ -63,6 +87,7 @@ async function examine(
   records: readonly DispositionRecord[],
   world: ReportWorld,
   outcomes: Map<string, ReportOutcome>,
+  retelling: Retelling | undefined,
 ): Promise<{ due: DispositionRecord[]; original?: Uint8Array | undefined }> {
   const { config, redis } = world.context;
   const [first] = records;
@@ -70,22 +95,39 @@ async function examine(
     for (const { event_id } of records) outcomes.set(event_id, 'disabled');
     return { due: [] };
   }
-  const eventIds = records.map(({ event_id }) => event_id);
+  const markOf = (record: DispositionRecord): string => retelling?.markOf(record) ?? record.event_id;
   const [marks, original] = await Promise.all([
-    readReportMarks(redis, eventIds),
+    readReportMarks(redis, records.map(markOf)),
     readOriginal(first, world.spool, config.bounce.originalLimit),
   ]);
   const header = original ? headerOf(original) : undefined;
   const policy = policyOf(world);
   const whyNot = (record: DispositionRecord): Suppression | undefined => whyNotTold(record, header, config, policy);
   const due = records.flatMap((record) => {
-    const isTold = marks.get(record.event_id)?.kind === 'sent';
-    const { outcome, tellable } = isTold ? { outcome: 'repeated' as const } : judge(record, whyNot, world);
+    const mark = marks.get(markOf(record));
+    const known = whatIsKnown(record, mark, retelling) ?? (header === undefined ? keptReason(mark, config.bounce.suppress) : undefined);
+    const { outcome, tellable } = known ? { outcome: known } : judge(record, whyNot, world);
     if (outcome) outcomes.set(record.event_id, outcome);
     return tellable ? [tellable] : [];
   });
   return { due, original };
 }
+
+/** What the mark of a record says already. */
+function whatIsKnown(
+  record: DispositionRecord,
+  mark: ReportMark | undefined,
+  retelling: Retelling | undefined,
+): 'repeated' | 'unknown' | undefined {
+  if (mark?.kind === 'sent') return 'repeated';
+  // A mark would be gone by now.
+  const isForgotten = !mark && Date.now() / 1000 - record.timestamp >= markLifetime;
+  return retelling && !retelling.isForced && isForgotten ? 'unknown' : undefined;
+}
+
+/** With the original gone its header cannot be asked again: what it said before holds. */
+const keptReason = (mark: ReportMark | undefined, rules: readonly OptionalRule[]): Suppression | undefined =>
+  mark?.kind === 'suppressed' ? stillHolds(mark.reason, rules) : undefined;
 
 /** Why a record is not told, or the record to tell: itself, or what can be read of it where it is not of its kind. */
 function judge(
@@ -115,7 +157,7 @@ async function makeReport(
   records: readonly DispositionRecord[],
   original: Uint8Array | undefined,
   world: ReportWorld,
-  claim: Claim | undefined,
+  telling: Telling,
 ): Promise<ReportOutcome> {
   const { config, redis } = world.context;
   const report = writeReport(records, original, world);
@@ -123,7 +165,7 @@ async function makeReport(
   const limit = await takeFromLimits(report.recipient, redis, config.bounce);
   if (limit) return limit;
   try {
-    await reinject(await reworded(report, records, world), records, world, claim);
+    await reinject(await reworded(report, records, world), records, world, telling);
   } catch (error) {
     // That this fails too is no news: a count that is one too high ends with its window.
     await giveBackToLimits(report.recipient, redis).catch(() => undefined);
@@ -183,7 +225,7 @@ async function reinject(
   report: Report,
   records: readonly DispositionRecord[],
   world: ReportWorld,
-  claim: Claim | undefined,
+  { claim, retelling }: Telling,
 ): Promise<void> {
   const { context, spool, intake } = world;
   const draft = spool.draft(newMessageId());
@@ -192,9 +234,13 @@ async function reinject(
   await intake.receive(
     { envelope: envelopeOf(report), content: draft, info: { protocol: 'Report', peer: null, isTrusted: true } },
     (tx) => {
-      for (const { id, event_id } of records) {
-        tx.redis.set(reportMarkKey(context.redis, event_id), mark, 'EX', markLifetime);
+      for (const record of records) {
+        const { id, event_id } = record;
+        for (const name of new Set([event_id, retelling?.markOf(record) ?? event_id])) {
+          tx.redis.set(reportMarkKey(context.redis, name), mark, 'EX', markLifetime);
+        }
         spool.release(tx, id, holderOf(bounceSubscription.queue, event_id));
+        retelling?.note(tx, 'sent');
       }
       claim?.remove(tx, records);
     },
@@ -206,15 +252,19 @@ async function letGo(
   records: readonly DispositionRecord[],
   outcomes: ReadonlyMap<string, ReportOutcome>,
   { context, queues, spool }: ReportWorld,
-  claim: Claim | undefined,
+  { claim, retelling }: Telling,
 ): Promise<void> {
   const tx = queues.begin();
   for (const { id, event_id } of records) {
     const reason = outcomes.get(event_id);
-    if (reason && reason !== 'repeated') {
+    // That there was a report stays known when none is sent now.
+    if (reason && reason !== 'repeated' && reason !== 'unknown') {
       const mark = formatReportMark({ kind: 'suppressed', reason });
-      tx.redis.set(reportMarkKey(context.redis, event_id), mark, 'EX', markLifetime);
+      if (retelling?.isForced || reason === 'disabled')
+        tx.redis.set(reportMarkKey(context.redis, event_id), mark, 'EX', markLifetime, 'NX');
+      else tx.redis.set(reportMarkKey(context.redis, event_id), mark, 'EX', markLifetime);
     }
+    if (reason) retelling?.note(tx, reason);
     spool.release(tx, id, holderOf(bounceSubscription.queue, event_id));
   }
   claim?.remove(tx, records);

@@ -1,7 +1,7 @@
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
-import { claimGathered } from '../../shared/io/gathered.ts';
+import { claimGathered, type Claim } from '../../shared/io/gathered.ts';
 import { readReportMarks } from '../../shared/io/report-marks.ts';
 import { reportOn, type ReportOutcome, type ReportWorld } from './report.ts';
 
@@ -30,7 +30,7 @@ export async function reportTogether(job: SubscriberJob, token: string, world: R
   }
 }
 
-async function report(records: DispositionRecord[], ...more: [ReportWorld, Parameters<typeof reportOn>[2]?]): Promise<Told[]> {
-  const outcomes = await reportOn(records, ...more);
+async function report(records: DispositionRecord[], world: ReportWorld, claim?: Claim): Promise<Told[]> {
+  const outcomes = await reportOn(records, world, claim && { claim });
   return records.map((record) => ({ record, outcome: outcomes.get(record.event_id) ?? 'none' }));
 }

@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<Command>> = {
   sink: () => import('./commands/sink.ts'),
   ...Object.fromEntries(roles.map((role) => [role, () => loadRoleCommand(role)])),
   log: () => import('./commands/log.ts'),
+  replay: () => import('./commands/replay.ts'),
   report: () => import('./commands/report.ts'),
   rules: () => import('./commands/rules.ts'),
   config: () => import('./commands/config.ts'),

@@ -3,6 +3,7 @@ import type { Context } from '../../shared/io/context.ts';
 import { trimBacklogs } from '../../shared/io/hook-backlog.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
 import { trimLog } from '../../shared/io/log-trim.ts';
+import { releaseKept } from '../../shared/io/original-holds.ts';
 import type { Outbound } from '../../shared/io/outbound.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { openRuleFiles } from '../../shared/io/rule-file.ts';
@@ -103,6 +104,15 @@ async function wake(lane: string, world: World, index = 0): Promise<void> {
   await tx.exec();
 }
 
+function hasRoom(spool: World['spool']): boolean {
+  try {
+    spool.assertRoom();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** One process sweeps in each interval. */
 async function sweep(world: World): Promise<void> {
   const { redis, config, instance, metrics, log } = world.context;
@@ -110,6 +120,7 @@ async function sweep(world: World): Promise<void> {
   if (lease !== 'OK') return;
   const isShort = await trimLog(world.context);
   await trimBacklogs(world.context, world, isShort);
+  await releaseKept(world.context, world.queues, world.spool, isShort || !hasRoom(world.spool));
   const woken = await world.lanes.sweep();
   metrics.swept.inc(woken);
   if (woken > 0) log.info({ event: 'lanes_swept', woken });

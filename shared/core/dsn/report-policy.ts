@@ -69,6 +69,16 @@ export function whyAgainstPolicy(
   return has('bulk') && isBulk(fields) ? 'bulk' : undefined;
 }
 
+/** Reasons that only the header of the original tells. */
+const ofHeader = ['delivery-report', 'auto-response-suppress', 'auto-submitted', 'list', 'bulk', 'hops'] as const;
+
+/** A reason found earlier which still holds though the header that told it is gone; undefined for others, which can be asked again. */
+export function stillHolds(reason: string, rules: readonly OptionalRule[]): Suppression | undefined {
+  const known = ofHeader.find((name) => name === reason);
+  const isOff = optionalRules.some((name) => name === known && !rules.includes(name));
+  return isOff ? undefined : known;
+}
+
 /**
  * Did somebody we know hand it in, or is the sender at least one of our own (RFC 5321 §6.2)? What others say about a
  * sender, SPF too, is not asked: a pass means that a domain lets a host send, not that this sender did.

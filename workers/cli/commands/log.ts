@@ -1,11 +1,9 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import type { Config } from '../../../shared/core/config.ts';
 import type { LogEntry } from '../../../shared/core/log-entry.ts';
-import { filterFields, parseLogFilter, type FilterField, type LogFilter } from '../../../shared/core/log-filter.ts';
+import type { FilterField, LogFilter } from '../../../shared/core/log-filter.ts';
 import { firstLogId, laterLogId } from '../../../shared/core/log-id.ts';
-import { printable } from '../../../shared/core/printable.ts';
-import { archivePosition } from '../../../shared/io/archive-position.ts';
-import { listSegments, openArchiveStore } from '../../../shared/io/archive.ts';
+import { openArchiveStore } from '../../../shared/io/archive.ts';
 import { loadConfig } from '../../../shared/io/config-load.ts';
 import { whenStopped } from '../../../shared/io/lifecycle.ts';
 import { openLog } from '../../../shared/io/log.ts';
@@ -13,8 +11,10 @@ import { readRecords, type ReadOptions, type RecordSource } from '../../../share
 import { openRedis } from '../../../shared/io/redis.ts';
 import { UsageError, type Help } from '../command.ts';
 import { checkArchive } from '../log/check.ts';
+import { filterHelp, filterOptions, readFilter } from '../log/filter.ts';
 import { openOutput, type Output } from '../log/output.ts';
 import { entryAsJson, entryAsRow } from '../log/show.ts';
+import { warn, warnOfMissingArchive } from '../log/warn.ts';
 import { findRedisUrl } from '../redis-url.ts';
 
 export const help: Help = {
@@ -25,16 +25,7 @@ export const help: Help = {
     ['search', 'all that fit, the oldest first'],
     ['export', 'the same as JSON lines'],
     ['check', 'read every octet of the archive and name what is damaged; exit code 1 when there is any'],
-    ['--since, --until <time>', 'how long ago ("90s", "2h", "7d") or a time as 2026-11-22T14:30:00Z: when it was logged'],
-    ['--type <type>', 'Bounce, Delivery, ...; several with commas'],
-    ['--recipient <address>', 'an address, or @example.org for all of a domain; --sender likewise, <> for the null sender'],
-    ['--domain <domain>', 'of a recipient'],
-    ['--site <site>', 'a mail exchanger, or a lane such as "default->mx.example.org"'],
-    ['--tenant, --campaign <name>', 'parts of the name of the queue'],
-    ['--code <code>', '550, 5xx, 5.1.1; several with commas'],
-    ['--class <class>', 'bounce_classification; several with commas'],
-    ['--message <id>', 'the id of a message'],
-    ['--text <text>', 'stands anywhere in the record, in any case'],
+    ...filterHelp,
     ['--limit <n>', 'stop after so many; of tail 10'],
     ['--reverse', 'search and export: the newest first'],
     ['-f, --follow', 'tail: wait for more until Ctrl-C'],
@@ -82,19 +73,13 @@ type Values = Partial<Record<FilterField | 'limit' | 'config', string>> & Partia
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 const options: ParseArgsOptionsConfig = {
-  ...Object.fromEntries(filterFields.map((field) => [field, text])),
+  ...filterOptions,
   limit: text,
   config: text,
   follow: { ...flag, short: 'f' },
   reverse: flag,
   json: flag,
 };
-
-function readFilter(values: Values): LogFilter {
-  const result = parseLogFilter(values, Date.now());
-  if ('filter' in result) return result.filter;
-  throw new UsageError(result.problems.map(({ field, message }) => `--${field}: ${message}`).join(', '));
-}
 
 function readLimit(limit: string | undefined, verb: Request['verb']): number {
   if (limit === undefined) return verb === 'tail' ? 10 : Infinity;
@@ -154,12 +139,3 @@ async function lastOfLog({ redis }: RecordSource): Promise<string> {
   const [newest] = await redis.client.xrevrange(redis.key('log'), '+', '-', 'COUNT', 1);
   return newest?.[0] ?? firstLogId;
 }
-
-async function warnOfMissingArchive({ redis, archive }: RecordSource): Promise<void> {
-  if (!archive || (await listSegments(archive)).length > 0) return;
-  const position = await archivePosition(redis);
-  if (position === undefined || position === firstLogId) return;
-  warn(`there is no archive in ${archive.place}: only what is in Redis is read. Run this where the admin role runs, or set archive.dir`);
-}
-
-const warn = (words: string): void => void process.stderr.write(`rebound: ${printable(words)}\n`);

@@ -1,0 +1,14 @@
+import { firstLogId } from '../../../shared/core/log-id.ts';
+import { printable } from '../../../shared/core/printable.ts';
+import { archivePosition } from '../../../shared/io/archive-position.ts';
+import { listSegments } from '../../../shared/io/archive.ts';
+import type { RecordSource } from '../../../shared/io/record-reader.ts';
+
+export async function warnOfMissingArchive({ redis, archive }: RecordSource): Promise<void> {
+  if (!archive || (await listSegments(archive)).length > 0) return;
+  const position = await archivePosition(redis);
+  if (position === undefined || position === firstLogId) return;
+  warn(`there is no archive in ${archive.place}: only what is in Redis is read. Run this where the admin role runs, or set archive.dir`);
+}
+
+export const warn = (words: string): void => void process.stderr.write(`rebound: ${printable(words)}\n`);
