@@ -110,7 +110,7 @@ test('a preview without parameters is the report that the settings give', async 
   assert.equal(code, 0);
   assert.match(stdout, /^From: "Mail Delivery Subsystem" <mailer-daemon@relay\.example\.net>\r$/m);
   assert.match(stdout, /^Reporting-MTA: dns; relay\.example\.net\r$/m);
-  assert.match(stdout, /^Status: 5\.0\.0 \(no thanks\)\r$/m);
+  assert.match(stdout, /^Status: 5\.0\.0 \(permanent failure\)\r$/m);
   assert.doesNotMatch(stdout, /hello there/);
 });
 
@@ -296,7 +296,7 @@ for (const [args, reason] of suppressed) {
   test(`report ${args} shows what the bounce role would not send, and why: ${reason}`, async () => {
     const { code, stdout, stderr } = await rebound(args);
     assert.equal(code, 0);
-    assert.match(stdout, /^Status: 5\.7\.1\r$/m);
+    assert.match(stdout, /^Status: 5\.7\.1 \(permanent failure\)\r$/m);
     assert.match(stderr, new RegExp(`^rebound: the bounce role would send none: ${reason} \\(`));
     const json = JSON.parse((await rebound(`${args} --json`)).stdout) as { suppressed: string };
     assert.equal(json.suppressed, reason);

@@ -89,7 +89,7 @@ test('the default report, whole (rules 33, 34, 35)', () => {
       '',
       'Final-Recipient: rfc822; recip@target.example.com',
       'Action: failed',
-      'Status: 5.7.1 (no thanks)',
+      'Status: 5.7.1 (permanent failure)',
       'Remote-MTA: dns; target.example.com',
       'Diagnostic-Code: smtp; 550 5.7.1 no thanks',
       'Last-Attempt-Date: Tue, 1 Jul 2003 10:52:37 +0000',
@@ -460,25 +460,14 @@ for (const [name, record, want] of statuses) {
   });
 }
 
-const comments: [name: string, words: string, want: string][] = [
-  ['the words of the reply', 'no thanks', '5.7.1 (no thanks)'],
-  ['none where there are no words', '  ', '5.7.1'],
-  ['parentheses are brackets, open or closed', 'a (b) ) (c', '5.7.1 (a [b] ] [c)'],
-  ['a backslash quotes nothing', '\\\\) x\\', '5.7.1 (//] x/)'],
-  ['controls and what is not ASCII are "?"', 'a\u0007\u001b[1mé漢', '5.7.1 (a??[1m??)'],
-  ['line ends make no field', 'a\r\nAction: delivered', '5.7.1 (a Action: delivered)'],
-  ['nothing looks like an encoded-word', '=?utf-8?Q?=0D=0AX:_y?= =\0', '5.7.1 (= ?utf-8?Q?=0D=0AX:_y?= = ?)'],
-  ['of many words the first', 'seven words '.repeat(30), `5.7.1 (${'seven words '.repeat(4)}seven...)`],
-  ['of one long word its begin', 'x'.repeat(100), `5.7.1 (${'x'.repeat(55)}...)`],
-];
-for (const [name, words, want] of comments) {
-  test(`a comment in Status, on its line: ${name} (rule 54)`, () => {
-    const response = { code: 550, enhanced_code: enhanced('5.7.1'), content: words, command: 'RCPT' };
+test('Status has words in a comment alone, the same whatever the server said (rule 54)', () => {
+  for (const content of ['no thanks', 'a (b) ) (c', '\\\\) x\\', 'a\r\nAction: delivered', '']) {
+    const response = { code: 550, enhanced_code: enhanced('5.7.1'), content, command: 'RCPT' };
     const report = reportOf(bounce({ response }));
-    assert.ok(statusOf(report).includes(`\r\nStatus: ${want}\r\n`), statusOf(report));
+    assert.ok(statusOf(report).includes('\r\nStatus: 5.7.1 (permanent failure)\r\n'), statusOf(report));
     assert.equal(parseRfc3464(report.content)?.recipients[0]?.status, '5.7.1');
-  });
-}
+  }
+});
 
 const peers: [name: string, peer: DispositionRecord['peer_address'], want: string | undefined][] = [
   ['a trailing dot goes', { name: 'mx.example.', addr: '192.0.2.1' }, 'dns; mx.example'],
@@ -517,7 +506,7 @@ test('after the time is up the words of a server that refused for good are its o
   const status = statusOf(report);
   assert.deepEqual(
     ['Action', 'Status', 'Remote-MTA', 'Diagnostic-Code'].map((name) => only(status, name)),
-    ['failed', '4.4.7 (your address is listed)', 'dns; mx.x', 'smtp; 554 5.7.1 your address is listed'],
+    ['failed', '4.4.7', 'dns; mx.x', 'smtp; 554 5.7.1 your address is listed'],
   );
   assert.match(textOf(report), /While communicating with mx\.x \(192\.0\.2\.1\):\r\nResponse: 554 5\.7\.1 your address is listed\r\n/);
 });

@@ -280,7 +280,7 @@ test('a report can be seen before it is sent, of the log or of any record', asyn
     content: string;
   };
   assert.equal(kept.recipient, 'ann@home.test');
-  assert.match(kept.content, /Status: 5\.1\.1\r\n/);
+  assert.match(kept.content, /Status: 5\.1\.1 \(permanent failure\)\r\n/);
   assert.match(kept.content, /\r\nSubject: x\r\n\r\nx\r\n/, 'with the original, which is still there');
   const german = (await admin.post('/api/reports/preview', { record, language: 'de', original: 'Subject: y\n\ny\n' })).json['report'] as {
     content: string;

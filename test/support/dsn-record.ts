@@ -98,10 +98,10 @@ export function takeApart(report: Report): { header: string; parts: { header: st
 
 /** message/delivery-status of a report, as it is written. */
 export const statusOf = (report: Report): string => takeApart(report).parts[1]?.body ?? '';
-/** The code of a Status field, which may have a comment after it (RFC 3464 §2.3.4) and nothing else. */
+/** The code of a Status field: of class 5 with its comment after it (RFC 3464 §2.3.4), and nothing else. */
 export function codeOf(status: string | undefined): string | undefined {
-  const [, code] = /^(\d\.\d+\.\d+)(?: \([ -'*-[\]-~]+\))?$/.exec(status ?? '') ?? [];
-  return code;
+  const [, permanent, other] = /^(?:(5\.\d+\.\d+) \(permanent failure\)|([24]\.\d+\.\d+))$/.exec(status ?? '') ?? [];
+  return permanent ?? other;
 }
 
 /** The human-readable part, as it is written. */

@@ -2,7 +2,6 @@ import { formatDate, isFormattableDate } from '../date.ts';
 import { formatUtf8Address, type Utf8AddressForm } from '../utf8-address.ts';
 import { chooseBoundary } from './boundary.ts';
 import { fieldText, fieldTextUtf8, formatField, isAscii } from './field.ts';
-import { formatComment } from './comment.ts';
 import { encodeContent } from './international.ts';
 import { concatOctets, encodeText, findFaults } from './octets.ts';
 import type { ExtensionField, PerMessage, PerRecipient, ReportMessage, ReturnedContent, Typed } from './report.ts';
@@ -114,12 +113,18 @@ function perMessage(group: PerMessage, charset: Charset): string {
   ].join('');
 }
 
+/**
+ * RFC 3464 §2.3.4 allows words in Status as a comment. These are the ones that programs know to leave out; what the server
+ * said is in Diagnostic-Code.
+ */
+const permanent = ' (permanent failure)';
+
 function perRecipient(group: PerRecipient, charset: Charset): string {
   return [
     formatField('Original-Recipient', mailbox(group.originalRecipient, charset)),
     formatField('Final-Recipient', mailbox(group.finalRecipient, charset)),
     formatField('Action', group.action),
-    formatField('Status', [fieldText(group.status), formatComment(group.statusComment ?? '')].join(' ').trimEnd()),
+    formatField('Status', fieldText(group.status) + (group.status.startsWith('5.') ? permanent : '')),
     formatField('Remote-MTA', typed(group.remoteMta)),
     formatField('Diagnostic-Code', group.diagnostic && diagnosticLines(group.diagnostic, charset)),
     formatField('Last-Attempt-Date', dated(group.lastAttemptDate)),

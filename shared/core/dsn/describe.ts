@@ -52,7 +52,6 @@ export function describeRecipient(record: DispositionRecord, action: ReportedAct
     finalRecipient: finalRecipient(address),
     action,
     status: statusOf(record, action),
-    statusComment: words,
     ...(remoteMta && { remoteMta }),
     // RFC 3461 §9.2: `smtp` is for what a server said, to the letter; our own reasons have a type of their own.
     ...(isRemote(record) && { diagnostic: { type: 'smtp', lines: replyWireLines(reply) } }),

@@ -31,8 +31,6 @@ export interface PerRecipient {
   action: Action;
   /** `class.subject.detail` and nothing else. */
   status: string;
-  /** Words on one line, for a comment after it. */
-  statusComment?: string;
   remoteMta?: Typed;
   /** Each line of the reply stays a line of the field. */
   diagnostic?: { type: string; lines: string[] };
