@@ -15,6 +15,8 @@ export interface MemoizeOptions {
 
 /** After a failure the next try is this long away at most, so that it is neither repeated by every caller nor remembered. Milliseconds. */
 const failureTtl = 1000;
+/** Who has a result of before waits no longer for a new one. Milliseconds. */
+const staleAfter = 200;
 /** A call that takes longer has failed. Milliseconds. */
 const longestCall = 30_000;
 
@@ -61,10 +63,12 @@ export function memoize<A extends unknown[], V>(fn: (...args: A) => V | Promise<
       if (entry.result) return entry.result.value;
       throw entry.error;
     }
-    const running = calls.get(key);
-    if (running) return running;
-    const started = call(key, args).finally(() => calls.delete(key));
-    calls.set(key, started);
-    return started;
+    let running = calls.get(key);
+    if (!running) {
+      running = call(key, args).finally(() => calls.delete(key));
+      calls.set(key, running);
+    }
+    const before = entry?.result;
+    return before ? withTimeout(running, staleAfter).catch(() => before.value) : running;
   };
 }

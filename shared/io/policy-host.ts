@@ -58,7 +58,7 @@ const answersWithin = 200;
 /** Loads a policy file in a new thread. Rejects with PolicyUnusable. */
 export function startPolicyHost(file: string, events: HostEvents): Promise<PolicyHost> {
   return new Promise((resolve, reject) => {
-    const data: ThreadData = { file, running: new SharedArrayBuffer(4) };
+    const data: ThreadData = { file, running: new SharedArrayBuffer(8) };
     const worker = new Worker(new URL('./policy-thread.ts', import.meta.url), {
       workerData: data,
       execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -132,7 +132,7 @@ class Host implements PolicyHost {
   }
 
   call(event: EventName, args: readonly unknown[], timeoutMs: number): Promise<Answer> {
-    return this.#call(event, timeoutMs, (id) => ({ kind: 'call', id, event, args }));
+    return this.#call(event, timeoutMs, (id) => ({ kind: 'call', id, event, args, until: Date.now() + timeoutMs }));
   }
 
   callHook(hook: HookRegistration, message: HookMessage, record: DispositionRecord, injectMessage: InjectMessage): Promise<Answer> {
@@ -217,12 +217,21 @@ class Host implements PolicyHost {
     if (this.#pongTimer || this.#isEnding) return;
     this.#pingedAt = performance.now();
     // A handler that waits lets the thread answer; one that is in a loop does not.
-    this.#pongTimer = setTimeout(() => {
+    let started = Atomics.load(this.#running, 1);
+    const judge = (): void => {
+      const now = Atomics.load(this.#running, 1);
+      if (now !== started) {
+        // It works off what waits; the answer to the ping stands behind that.
+        started = now;
+        this.#pongTimer = setTimeout(judge, pongTimeout);
+        return;
+      }
       const place = Atomics.load(this.#running, 0) - 1;
       const hook = this.hooks[place - eventNames.length];
       const running = hook ? hookQueue(hook.name) : eventNames[place];
       this.#die({ kind: 'hang', message: 'the handler does not return' }, running ?? handler);
-    }, pongTimeout);
+    };
+    this.#pongTimer = setTimeout(judge, pongTimeout);
     this.#worker.postMessage({ kind: 'ping' } satisfies Order);
   }
 

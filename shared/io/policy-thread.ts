@@ -20,7 +20,7 @@ export interface ThreadData {
 
 /** To the thread. */
 export type Order =
-  | { kind: 'call'; id: number; event: EventName; args: readonly unknown[] }
+  | { kind: 'call'; id: number; event: EventName; args: readonly unknown[]; until: number }
   | { kind: 'hook'; id: number; name: string; message: MessageFacts; record: DispositionRecord }
   | ({ kind: 'reply' } & Reply)
   | { kind: 'ping' };
@@ -45,7 +45,17 @@ let lastLoaded = file;
 
 // A policy file lies anywhere, and finds us by name all the same.
 registerHooks({
-  resolve: (specifier, context, next) => (specifier === 'rebound' ? { url: api, shortCircuit: true } : next(specifier, context)),
+  resolve: (specifier, context, next) => {
+    if (specifier === 'rebound') return { url: api, shortCircuit: true };
+    try {
+      return next(specifier, context);
+    } catch (error) {
+      // A file that is not there yet: when it comes, the policy is loaded again.
+      const { url } = error as { url?: string };
+      if (url?.startsWith('file:') && !isOurs(url)) files.add(fileURLToPath(url));
+      throw error;
+    }
+  },
   load: (url, context, next) => {
     if (url.startsWith('file:') && !isOurs(url)) {
       lastLoaded = fileURLToPath(url);
@@ -73,10 +83,13 @@ try {
   say({ kind: 'unusable', message: describe(error), files: [...files] });
 }
 
-async function obey({ id, event, args }: Order & { kind: 'call' }, handlers: Handlers): Promise<void> {
+async function obey({ id, event, args, until }: Order & { kind: 'call' }, handlers: Handlers): Promise<void> {
+  // Nobody waits for it any more.
+  if (Date.now() > until) return;
   try {
     const handler = handlers.get(event) as ((...args: readonly unknown[]) => unknown) | undefined;
     Atomics.store(running, 0, eventNames.indexOf(event) + 1);
+    Atomics.add(running, 1, 1);
     const result = handler?.(...args);
     Atomics.store(running, 0, 0);
     answer(id, await result);
@@ -92,6 +105,7 @@ async function runHook({ id, name, message, record }: Order & { kind: 'hook' }, 
   const place = [...hooks.keys()].indexOf(name);
   try {
     Atomics.store(running, 0, eventNames.length + place + 1);
+    Atomics.add(running, 1, 1);
     const work = runCall(id, () => hooks.get(name)?.handler(messageOf(message, id), record));
     Atomics.store(running, 0, 0);
     await work;
@@ -118,6 +132,14 @@ function isOurs(url: string): boolean {
 
 /** `/etc/policy.ts:12: TypeError: x is not a function`: the place in the policy, where there is one. */
 function describe(error: unknown): string {
+  try {
+    return wordsOf(error);
+  } catch {
+    return `${file}: the handler threw what cannot be described`;
+  }
+}
+
+function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return `threw ${inspect(error, { depth: 0 }).slice(0, 500)}`;
   const words = error.name === 'PolicyMistake' ? error.message : `${error.name}: ${error.message}`;
   const place = placeOf(error.stack ?? '');
@@ -125,8 +147,15 @@ function describe(error: unknown): string {
 }
 
 /** The place alone: the words may hold the password that the handler was given. */
-const describeBriefly = (error: unknown): string =>
-  `${(error instanceof Error ? placeOf(error.stack ?? '') : undefined) ?? file}: the handler threw (its words are left out, they may hold a password)`;
+function describeBriefly(error: unknown): string {
+  let place: string | undefined;
+  try {
+    place = error instanceof Error ? placeOf(error.stack ?? '') : undefined;
+  } catch {
+    // An error of a kind of its own.
+  }
+  return `${place ?? file}: the handler threw (its words are left out, they may hold a password)`;
+}
 
 /** The first place in a stack that lies in a file of the policy. */
 function placeOf(stack: string): string | undefined {

@@ -222,9 +222,11 @@ class LoadedPolicy implements PolicyLink {
   /** Files that were not looked at before the load are looked at from now on. */
   async #look(files: readonly string[]): Promise<void> {
     const known = this.#files;
-    const isSame = files.length === known.length && files.every((file) => known.includes(file));
+    // Those looked at before keep their version of before the load: a change during it is seen as one.
+    const before = new Map(known.map((file, i) => [file, this.#versions.split(' ')[i] ?? '']));
+    const after = (await versionsOf(files)).split(' ');
     this.#files = files;
-    if (!isSame) this.#versions = await versionsOf(files);
+    this.#versions = files.map((file, i) => before.get(file) ?? after[i] ?? '').join(' ');
   }
 
   /** By looking again and again: editors replace files, and containers mount them, where no event is heard. */
@@ -248,8 +250,8 @@ class LoadedPolicy implements PolicyLink {
   #lost(host: PolicyHost, failure: Failure, handler: HandlerName | undefined): void {
     this.#count(handler ?? 'none', failure.kind, failure.message);
     // A hook needs no pause: its record comes again later and later.
-    if (isEventName(handler) && failure.kind === 'hang') this.#paused.set(handler, Date.now() + hangPause);
     if (this.#host !== host || this.#isClosed) return;
+    if (isEventName(handler) && failure.kind === 'hang') this.#paused.set(handler, Date.now() + hangPause);
     this.#host = undefined;
     this.#log.error({ event: 'policy_lost', file: this.#config.file, kind: failure.kind, handler, error: failure.message });
     this.#startAgain();

@@ -194,7 +194,7 @@ test('rules backtest counts by rule and site what the rules would have changed',
 test('rules backtest of an empty log, and without a Redis', async (t) => {
   const redis = await startRedis(t);
   const { code, stdout } = await rebound(['backtest', 'rules.json', '--json'], { REDIS_URL: redis.url });
-  assert.deepEqual([code, JSON.parse(stdout)], [0, { responses: 0, changed: 0, rows: [], others: 0 }]);
+  assert.deepEqual([code, JSON.parse(stdout)], [0, { responses: 0, changed: 0, oldest: null, rows: [], others: 0 }]);
   const none = await rebound(['backtest', 'rules.json'], { REBOUND_DATA_DIR: folder });
   assert.deepEqual([none.code, none.stdout], [1, '']);
   assert.match(none.stderr, /there is no Redis: set REDIS_URL/);

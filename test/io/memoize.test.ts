@@ -65,6 +65,16 @@ test('each list of arguments has its own result, and the one not asked for longe
   assert.deepEqual(calls, ['a1', 'a2', 'b1', 'a2']);
 });
 
+test('while a new call hangs the result of before is given', async (t) => {
+  const pass = clock(t);
+  let calls = 0;
+  const fn = memoize(() => (calls++ === 0 ? 'first' : new Promise<string>(() => undefined)), { name: 'x', ttl: '1 minute', capacity: 1 });
+  assert.equal(await fn(), 'first');
+  pass(60_000);
+  assert.deepEqual(await Promise.all([fn(), fn()]), ['first', 'first']);
+  assert.equal(calls, 2);
+});
+
 test('when a call fails the result of before is given, and it is said', async (t) => {
   const pass = clock(t);
   const failures: unknown[] = [];

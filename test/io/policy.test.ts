@@ -150,6 +150,13 @@ test('a handler that throws is counted each time and logged once, with its place
   assert.match(String(logged('policy_failed')[0]?.['error']), /policy\.ts:3: Error: no way/);
 });
 
+test('an error that cannot be described is one like others', async (t) => {
+  const odd = 'Object.defineProperties(new Error(), { message: { get() { throw 1; } }, stack: { value: 7 } })';
+  const { say, failures } = await open(t, rewriting(`() => { throw ${odd}; }`));
+  assert.equal(await say(), undefined);
+  assert.deepEqual([await failures('error'), await failures('timeout')], [1, 0]);
+});
+
 test('what cannot be passed on is an error like others', async (t) => {
   const { say, failures } = await open(t, rewriting('() => () => 1'));
   assert.equal(await say(), undefined);
@@ -197,6 +204,31 @@ for (const [name, handler] of loops) {
     assert.equal(await say(), 'quick');
   });
 }
+
+test('a thread that works off many calls is no hang', async (t) => {
+  const busy = '(s, response) => { for (const end = Date.now() + 20; Date.now() < end;); return `${response}!`; }';
+  const { say, failures } = await open(t, rewriting(busy), {}, 600);
+  // Together they take longer than a thread may be silent; those that come too late are not done at all.
+  const answers = await Promise.all(Array.from({ length: 250 }, (_, n) => say(String(n))));
+  assert.ok(answers.some((answer) => answer !== undefined));
+  await until(
+    () => say('after'),
+    (answer) => answer === 'after!',
+  );
+  assert.deepEqual([await failures('hang'), await failures('crash')], [0, 0]);
+});
+
+test('a file that a policy imports and that comes later makes the policy be loaded', async (t) => {
+  const { folder, say, logged } = await open(t, rewriting("() => 'first'"));
+  await folder.put('policy.ts', `import { word } from './later.ts';\n${rewriting('() => word')}`);
+  await until(
+    () => logged('policy_not_loaded').length,
+    (times) => times > 0,
+  );
+  assert.equal(await say(), 'first');
+  await folder.put('later.ts', "export const word = 'second';\n");
+  await until(say, (answer) => answer === 'second');
+});
 
 test('a policy that ends its own thread is started again', async (t) => {
   const { say, failures } = await open(t, rewriting("(s, response) => response === 'exit' ? process.exit(1) : 'quick'"));

@@ -99,7 +99,7 @@ test('a server without DSN gets no requests, and its 250 is told as relayed, onc
   assert.doesNotMatch([message.mailLine, ...message.rcptLines].join(), /RET=|ENVID=|NOTIFY=|ORCPT=/);
   const report = await reportTo(world.relay);
   assert.deepEqual(actions(report), [['bob@plain.test', 'relayed']]);
-  assert.equal(field(report, 'Status'), '2.0.0 (taken)');
+  assert.equal(field(report, 'Status'), '2.0.0');
   assert.equal(field(report, 'Original-Envelope-Id'), 'QQ+31');
   assert.equal(field(report, 'Original-Recipient'), 'rfc822; Bob+x@old.test');
   assert.equal(field(report, 'Diagnostic-Code'), 'smtp; 250 2.0.0 taken');
@@ -231,7 +231,7 @@ test('a message that is late is warned of once, and its delivery afterwards is n
   const [warning] = await world.relay.until(isWarning);
   assert.ok(warning);
   assert.ok(warning.num_attempts > 1 && Date.parse(warning.event_time) - Date.parse(warning.created_time) >= 250);
-  assert.equal(field(report, 'Status'), '4.2.2 (mailbox full)');
+  assert.equal(field(report, 'Status'), '4.2.2');
   assert.equal(field(report, 'Diagnostic-Code'), 'smtp; 452 4.2.2 mailbox full');
   assert.equal(field(report, 'Original-Envelope-Id'), 'E1');
   assert.equal(

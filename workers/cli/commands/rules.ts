@@ -70,18 +70,29 @@ async function test(
 
 async function backtest(file: string, age: number, config: string | undefined, json: boolean): Promise<number> {
   const rules = await readRules(file);
-  const { redis: redisConfig, dataDir, delivery } = await settings(config);
+  const all = await settings(config);
   // Loaded when they are needed: with them comes BullMQ.
-  const [{ openRedis }, { openLog }, { findRedisUrl }, past] = await Promise.all([
+  const [{ openRedis }, { openLog }, { openArchiveStore }, { findRedisUrl }, { warn, warnOfMissingArchive }, past] = await Promise.all([
     import('../../../shared/io/redis.ts'),
     import('../../../shared/io/log.ts'),
+    import('../../../shared/io/archive.ts'),
     import('../redis-url.ts'),
+    import('../log/warn.ts'),
     import('../rules/backtest.ts'),
   ]);
   const silent = openLog({ level: 'silent', format: 'json' });
-  const redis = await openRedis(await findRedisUrl({ redis: redisConfig, dataDir }), { ...redisConfig, requireDurable: false }, silent);
+  const redis = await openRedis(await findRedisUrl(all), { ...all.redis, requireDurable: false }, silent);
   try {
-    const result = await past.backtest(redis, rules, Math.max(Date.now() - age, 0), delivery.responseLineBreaks);
+    const source = { redis, archive: openArchiveStore(all) };
+    await warnOfMissingArchive(source);
+    const now = Date.now();
+    const onDamage = ({ segment, problem }: { segment: string; problem: string }): void => warn(`${segment} is passed over: ${problem}`);
+    const result = await past.backtest(
+      source,
+      rules,
+      { since: Math.max(now - age, 0), until: now + 1, onDamage },
+      all.delivery.responseLineBreaks,
+    );
     process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : tellBacktest(result));
     return 0;
   } finally {
@@ -149,8 +160,9 @@ function verdictAsJson(response: string, { status, refused, classRule, bounceCla
   };
 }
 
-function tellBacktest({ responses, changed, rows, others }: Backtest): string {
-  const lines = [`${responses} rejections by servers in this time, ${changed} of them would have been changed.`];
+function tellBacktest({ responses, changed, oldest, rows, others }: Backtest): string {
+  const from = oldest === null ? '' : ` (the oldest of ${oldest})`;
+  const lines = [`${responses} rejections by servers in this time${from}, ${changed} of them would have been changed.`];
   for (const { rule, site, change, responses: count, recipients, example } of rows) {
     lines.push('', `${count} responses (${recipients} recipients) at ${printable(site)}: ${change}`);
     lines.push(`  rule ${rule.number} (line ${rule.line}) ${JSON.stringify(rule.match)}`);

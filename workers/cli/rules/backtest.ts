@@ -4,7 +4,8 @@ import { parseQueueName } from '../../../shared/core/queue-name.ts';
 import type { LineBreaks } from '../../../shared/core/rules/response-line.ts';
 import { judgeByRules, type RuleVerdict } from '../../../shared/core/rules/verdict.ts';
 import type { Rule, RuleSet } from '../../../shared/core/rules/rule-file.ts';
-import type { RedisLink } from '../../../shared/io/redis.ts';
+import type { LogFilter } from '../../../shared/core/log-filter.ts';
+import { readRecords, type ReadOptions, type RecordSource } from '../../../shared/io/record-reader.ts';
 
 /** Responses that one rule would have changed in the same way at one site. */
 export interface BacktestRow {
@@ -22,26 +23,35 @@ export interface Backtest {
   /** Rejections by servers that were looked at, and how many of them would have been changed. */
   responses: number;
   changed: number;
+  /** The time of the oldest of them (RFC 3339). */
+  oldest: string | null;
   /** Most frequent first. */
   rows: BacktestRow[];
   /** Changed responses that are in no row: there were too many rows. */
   others: number;
 }
 
-/** Records asked for at once. */
-const pageSize = 500;
 /** Rules, sites and changes are counted apart up to here, so that memory stays what it is. */
 const maxRows = 10_000;
 
 const types = new Set<DispositionRecord['type']>(['TransientFailure', 'Bounce', 'Expiration']);
 const rejecting = new Set<string | null>(['MAIL', 'RCPT', 'DATA', '.']);
 
-/** Reads the log from `since` (epoch ms) to what is its end now, and says what the rules would have changed. Nothing is written. */
-export async function backtest(redis: RedisLink, rules: RuleSet, since: number, lineBreaks: LineBreaks): Promise<Backtest> {
+/**
+ * Reads the log and its archive from `since` to `until` (epoch ms) and says what the rules would have changed. Nothing is
+ * written.
+ */
+export async function backtest(
+  source: RecordSource,
+  rules: RuleSet,
+  { onDamage, ...time }: { since: number; until: number } & Pick<ReadOptions, 'onDamage'>,
+  lineBreaks: LineBreaks,
+): Promise<Backtest> {
   const rows = new Map<string, BacktestRow>();
-  const total: Backtest = { responses: 0, changed: 0, rows: [], others: 0 };
-  for await (const record of rejections(redis, since)) {
+  const total: Backtest = { responses: 0, changed: 0, oldest: null, rows: [], others: 0 };
+  for await (const record of rejections(source, time, onDamage ? { onDamage } : {})) {
     total.responses += 1;
+    total.oldest ??= record.event_time;
     const reply = originalReply(parseResponse(record.response));
     const site = record.site.slice(record.site.indexOf('->') + 2);
     const verdict = judgeByRules(rules, reply, { domain: parseQueueName(record.queue).domain, site }, lineBreaks);
@@ -79,32 +89,22 @@ function changesOf({ status, classRule, bounceClass, builtinClass }: RuleVerdict
   return found;
 }
 
-/** What servers said against a message since then; the page in hand is all that is held of the log. */
-async function* rejections(redis: RedisLink, since: number): AsyncGenerator<DispositionRecord> {
-  const key = redis.key('log');
-  const [last] = await redis.client.xrevrange(key, '+', '-', 'COUNT', 1);
-  if (!last) return;
-  const [end] = last;
-  for (let from = String(since); ;) {
-    const page = await redis.client.xrange(key, from, end, 'COUNT', pageSize);
-    for (const [, fields] of page) {
-      const record = parseRecord(fields[fields.indexOf('r') + 1]);
-      if (record && types.has(record.type) && !record.response.local && rejecting.has(record.response.command)) yield record;
-    }
-    const next = page.at(-1)?.[0];
-    if (next === undefined || page.length < pageSize) return;
-    from = `(${next}`;
+/** What servers said against a message since then, of log and archive; a page is all that is held of them. */
+async function* rejections(
+  source: RecordSource,
+  filter: LogFilter,
+  options: Pick<ReadOptions, 'onDamage'>,
+): AsyncGenerator<DispositionRecord> {
+  for await (const { record } of readRecords(source, { ...options, filter: { ...filter, types: [...types] } })) {
+    if (isWhole(record) && !record.response.local && rejecting.has(record.response.command)) yield record;
   }
 }
 
 /** An entry that somebody else put there is passed over. */
-function parseRecord(text: string | undefined): DispositionRecord | undefined {
-  try {
-    const record = JSON.parse(text ?? '') as DispositionRecord;
-    const isWhole =
-      typeof record.response.code === 'number' && typeof record.response.content === 'string' && typeof record.queue === 'string';
-    return isWhole && typeof record.site === 'string' && recipientsOf(record).length > 0 ? record : undefined;
-  } catch {
-    return undefined;
-  }
-}
+const isWhole = ({ response, queue, site, recipient }: Partial<DispositionRecord>): boolean =>
+  typeof response?.code === 'number' &&
+  typeof response.content === 'string' &&
+  typeof queue === 'string' &&
+  typeof site === 'string' &&
+  recipient !== undefined &&
+  recipientsOf({ recipient }).length > 0;
