@@ -37,8 +37,9 @@ export interface ArchiveQuery {
   onDamage(damage: Damage): void;
 }
 
-export const openArchiveStore = (config: Config): ArchiveStore =>
-  diskArchive(config.archive.dir || join(config.dataDir, 'archive'), config.spool.minFreeDisk);
+/** Of one installation: ids of two logs in one folder would pass for those of one. */
+export const openArchiveStore = ({ archive, dataDir, redis, spool }: Config): ArchiveStore =>
+  diskArchive(join(archive.dir || join(dataDir, 'archive'), redis.prefix), spool.minFreeDisk);
 
 /**
  * The name of the segment that goes on after a record. Two archivers that have come equally far want the same name, and the

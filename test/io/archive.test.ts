@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { recordMatcher, type LogFilter } from '../../shared/core/log-filter.ts';
 import { compareLogIds } from '../../shared/core/log-id.ts';
-import { listSegments } from '../../shared/io/archive.ts';
+import { listSegments, openArchiveStore } from '../../shared/io/archive.ts';
 import { archivePosition } from '../../shared/io/archive-position.ts';
 import { trimLog } from '../../shared/io/log-trim.ts';
 import { readRecords } from '../../shared/io/record-reader.ts';
@@ -149,6 +149,18 @@ test('what is no record of ours is passed over and holds nothing up', async (t) 
   assert.deepEqual(eventsOf(await log.read()), recipients(3));
   await log.context.redis.client.del(log.context.redis.key('log'));
   assert.deepEqual(eventsOf(await log.read()), recipients(3));
+});
+
+test('two installations on one data folder keep their archives apart', async (t) => {
+  const log = await startLog(t);
+  const { config } = log.context;
+  assert.equal(openArchiveStore(config).place, log.dir);
+  const other = openArchiveStore({ ...config, redis: { ...config.redis, prefix: 'other' } });
+  assert.notEqual(other.place, log.dir);
+  await log.publish(...records(10));
+  await log.archiver();
+  await log.untilArchived();
+  assert.deepEqual(await listSegments(other), []);
 });
 
 test('of several archivers each record comes from one', async (t) => {
