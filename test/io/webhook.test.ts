@@ -242,6 +242,25 @@ test('a record that is too old when its request fails is given up', async (t) =>
   await until(async () => (await world.count('crm', 'failed')) === 2, 'given up');
 });
 
+test('an answer whose body does not end is an answer, and holds up no other request', async (t) => {
+  const endpoint = await startEndpoint(t, () => ({ status: 200, headers: {}, isOpen: true }));
+  const world = await openWorld(t, { crm: { url: endpoint.url, batchSize: 1, concurrency: 1, timeout: '60s' } });
+  await world.publish(3);
+  await world.start('crm');
+  await until(() => isDone(world, 'crm', 3), 'posted');
+});
+
+test('an endpoint that answers 101 has failed, and is asked again', async (t) => {
+  let asked = 0;
+  const upgrade = { status: 101, headers: { connection: 'upgrade', upgrade: 'x' } };
+  const endpoint = await startEndpoint(t, () => (++asked === 1 ? upgrade : 204));
+  const world = await openWorld(t, { crm: { url: endpoint.url } });
+  await world.publish(1);
+  await world.start('crm');
+  await until(() => isDone(world, 'crm', 1), 'posted after all');
+  assert.equal((await world.outcomes('crm'))['retry'], 1);
+});
+
 test('redirects are not followed, and an answer without end is not read', async (t) => {
   const elsewhere = await startEndpoint(t);
   const endpoint = await startEndpoint(t, ({ headers }) =>
