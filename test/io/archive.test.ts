@@ -221,6 +221,39 @@ test('the archive goes on where it ends, even when Redis has forgotten how far i
   assert.deepEqual(eventsOf(await log.read()), recipients(20));
 });
 
+test('a log that was lost goes on behind its archive, whatever the clock says, and all of it is archived', async (t) => {
+  const log = await startLog(t);
+  const { client, key } = log.context.redis;
+  await client.xadd(key('log'), `${Date.now() + 3_600_000}-0`, 'r', JSON.stringify(logRecord(0)));
+  const first = await log.archiver();
+  await log.untilArchived();
+  await first.close();
+  await client.flushall();
+  await log.archiver();
+  await until(async () => (await archivePosition(log.context.redis)) !== undefined, 'the archiver to begin');
+  await until(async () => (await archivePosition(log.context.redis)) !== '0-0', 'the log to go on behind the archive');
+  await log.publish(...records(20, 1));
+  await log.untilArchived();
+  await client.del(key('log'));
+  assert.deepEqual(eventsOf(await log.read()), recipients(21));
+});
+
+test('records that came before it was seen that the archive is ahead of the log are not given up', async (t) => {
+  const log = await startLog(t, { log: { keepRecords: 10 } });
+  const { client, key } = log.context.redis;
+  await client.xadd(key('log'), `${Date.now() + 3_600_000}-0`, 'r', JSON.stringify(logRecord(0)));
+  const first = await log.archiver();
+  await log.untilArchived();
+  await first.close();
+  await client.flushall();
+  await log.publish(...records(30, 1));
+  const archiver = startArchiver(log.context, log.store, { pollInterval: 5 });
+  t.after(() => archiver.close());
+  await until(async () => ((await log.context.metrics.archiveErrors.get()).values[0]?.value ?? 0) > 0, 'an error');
+  await trimLog(log.context);
+  assert.equal(await streamLength(log), 30);
+});
+
 test('nothing is trimmed that is not archived, and no more than must be', async (t) => {
   const log = await startLog(t, { log: { keepRecords: 100 } });
   await log.publish(...records(300));
