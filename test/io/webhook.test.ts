@@ -123,11 +123,12 @@ test('a batch that does not fill goes when its time is up, and without a secret 
   assert.equal(endpoint.requests[0]?.headers['rebound-signature'], undefined);
 });
 
-test('the secret may lie in a file; a file that is not there is an error at the start', async (t) => {
+test('the secret may lie in a file; one that is empty or not there is an error at the start', async (t) => {
   const endpoint = await startEndpoint(t);
   const world = await openWorld(t, {
     crm: { url: endpoint.url, secretFile: 'to be set' },
     lost: { url: endpoint.url, secretFile: '/nowhere/secret' },
+    empty: { url: endpoint.url, secretFile: '/dev/null' },
   });
   const file = join(world.redis.dir, 'secret');
   await writeFile(file, 'from a file\n');
@@ -137,7 +138,8 @@ test('the secret may lie in a file; a file that is not there is an error at the 
   await until(() => isDone(world, 'crm', 1), 'posted');
   const [request] = endpoint.requests;
   assert.ok(request && isFromRebound('from a file', String(request.headers['rebound-signature']), request.body));
-  await assert.rejects(world.start('lost'), /ENOENT/);
+  await assert.rejects(world.start('lost'), { name: 'ConfigError', message: /^webhooks\.lost\.secretFile = .*ENOENT/ });
+  await assert.rejects(world.start('empty'), { name: 'ConfigError', message: /^webhooks\.empty\.secretFile = .*it is empty$/ });
 });
 
 test('only the types it names become jobs of a webhook; by default what went well and what strangers cause do not', async (t) => {
