@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { open, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
@@ -9,6 +9,7 @@ import { compareLogIds } from '../../shared/core/log-id.ts';
 import { listSegments, openArchiveStore } from '../../shared/io/archive.ts';
 import { archivePosition } from '../../shared/io/archive-position.ts';
 import { trimLog } from '../../shared/io/log-trim.ts';
+import { openPipeline } from '../../shared/io/pipeline.ts';
 import { readRecords } from '../../shared/io/record-reader.ts';
 import { run as runAdmin } from '../../workers/admin/main.ts';
 import { removeOldSegments } from '../../workers/admin/archive-upkeep.ts';
@@ -344,6 +345,7 @@ const damages: [name: string, damage: (path: string) => Promise<void>][] = [
   ['with an octet of a block wrong', (path) => flip(path, 60)],
   ['with an octet of the index wrong', (path) => flip(path, -40)],
   ['with a huge length of the index', (path) => overwrite(path, -16, Buffer.from('ffffffff', 'hex'))],
+  ['a folder', (path) => rm(path).then(() => mkdir(path))],
   ['with an index that is no index', (path) => writeFile(path, strangeIndex())],
 ];
 for (const [name, damage] of damages) {
@@ -369,23 +371,53 @@ for (const [name, damage] of damages) {
   });
 }
 
-test('a newest segment that cannot be read is told of, and the archive goes on without a gap', async (t) => {
+test('an archive whose folder cannot be read is told of once, and Redis is read', async (t) => {
   const log = await startLog(t);
-  const first = await log.archiver();
   await log.publish(...records(10));
-  await log.untilArchived();
-  await first.close();
-  const [newest] = (await listSegments(log.store)).slice(-1);
-  await writeFile(join(log.dir, newest?.name ?? ''), 'torn');
-  // As after a crash of the machine before Redis heard of it, with a disk that lies about what is durable.
-  await log.context.redis.client.xgroup('SETID', log.context.redis.key('log'), 'archive', newest?.after ?? '');
-  await log.publish(...records(10, 10));
-  await log.archiver();
-  await log.untilArchived();
-  await log.context.redis.client.del(log.context.redis.key('log'));
-  assert.deepEqual(eventsOf(await log.read()), recipients(20));
-  assert.ok((await log.files()).includes(`${newest?.name}.damaged`));
+  await mkdir(dirname(log.dir), { recursive: true });
+  await writeFile(log.dir, 'no folder');
+  for (const order of ['oldest', 'newest'] as const) {
+    const told: string[] = [];
+    const found = await log.read({ order, onDamage: ({ segment }) => told.push(segment) });
+    assert.deepEqual([found.length, told], [10, [log.dir]]);
+  }
 });
+
+test('while no process trims, whoever writes keeps the log bounded', async (t) => {
+  const log = await startLog(t, { log: { keepRecords: 20 } });
+  const pipeline = openPipeline(log.context);
+  t.after(() => pipeline.close());
+  for (let n = 0; n < 300; n += 50) {
+    const tx = pipeline.queues.begin();
+    for (const record of records(50, n)) pipeline.dispositions.publish(tx, record);
+    await tx.exec();
+  }
+  const length = await streamLength(log);
+  assert.ok(length >= 100 && length <= 110, `${length} are left`);
+});
+
+const losses: [name: string, lose: (path: string) => Promise<void>][] = [
+  ['cannot be understood', (path) => writeFile(path, 'torn')],
+  ['cannot be read', (path) => rm(path).then(() => mkdir(path))],
+];
+for (const [name, lose] of losses)
+  test(`a newest segment that ${name} is told of, and the archive goes on without a gap`, async (t) => {
+    const log = await startLog(t);
+    const first = await log.archiver();
+    await log.publish(...records(10));
+    await log.untilArchived();
+    await first.close();
+    const [newest] = (await listSegments(log.store)).slice(-1);
+    await lose(join(log.dir, newest?.name ?? ''));
+    // As after a crash of the machine before Redis heard of it, with a disk that lies about what is durable.
+    await log.context.redis.client.xgroup('SETID', log.context.redis.key('log'), 'archive', newest?.after ?? '');
+    await log.publish(...records(10, 10));
+    await log.archiver();
+    await log.untilArchived();
+    await log.context.redis.client.del(log.context.redis.key('log'));
+    assert.deepEqual(eventsOf(await log.read()), recipients(20));
+    assert.ok((await log.files()).includes(`${newest?.name}.damaged`));
+  });
 
 for (const enabled of [true, false]) {
   test(`the admin role ${enabled ? 'archives' : 'does not archive when it is told not to'}`, async (t) => {
