@@ -3,6 +3,7 @@ import { isAscii, parsePath } from '../core/address.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type { InjectedMail, InjectMessage } from '../core/hook.ts';
 import { fixNewlines } from '../core/message.ts';
+import { isQueuePart } from '../core/queue-name.ts';
 import type { Context } from './context.ts';
 import type { DkimSigner } from './dkim.ts';
 import { newMessageId } from './ids.ts';
@@ -19,7 +20,10 @@ export function openInjection(
   const inject: InjectMessage = async (mail) => {
     const { once, tenant, campaign } = mail;
     if (once !== undefined && (once === '' || once.length > 200)) throw new RangeError('once: expected 1 to 200 characters');
+    for (const [field, part] of Object.entries({ tenant, campaign }))
+      if (part && !isQueuePart(part)) throw new TypeError(`${field}: expected up to 100 printable ASCII characters without ! : @`);
     const content = contentOf(mail);
+    if (content.length === 0) throw new TypeError('content: expected a message');
     const envelope = envelopeOf(mail, content, maxRecipients);
     if (content.length > maxSize) throw new RangeError(`a message of ${content.length} octets is larger than ingress.maxSize`);
     const earlier = once === undefined ? undefined : (await readReportMarks(redis, [once])).get(once);

@@ -31,3 +31,15 @@ test('what several processes inject at once with one "once" is one message', asy
   }
   assert.equal(await received(), 10);
 });
+
+test('mail without content, and names that would not survive in the name of a queue, are refused', async (t) => {
+  const { inject, received } = await openInjections(t, 1);
+  const [injectMessage] = inject;
+  assert.ok(injectMessage);
+  await assert.rejects(injectMessage({ ...mail, content: '' }), /^TypeError: content: /);
+  for (const name of ['a@b', 'a:b', 'a!b', 'ä', 'a b', 'x'.repeat(101)]) {
+    await assert.rejects(injectMessage({ ...mail, tenant: name }), /^TypeError: tenant: /);
+    await assert.rejects(injectMessage({ ...mail, campaign: name }), /^TypeError: campaign: /);
+  }
+  assert.equal(await received(), 0);
+});
