@@ -131,10 +131,11 @@ function checkWebhooks({ webhooks }: Config): Contradiction[] {
     const complain = (key: string, message: string): void =>
       void found.push({ keys: [key === '' ? `webhooks.${name}` : `webhooks.${name}.${key}`], message });
     if (!hookName.test(name)) complain('', 'a name is up to 40 letters, digits, "-" or "_"');
-    if (!/^https?:\/\/[^\s/?#@]+(?:[/?#]\S*)?$/i.test(webhook.url))
+    if (!/^https?:\/\/[^\s/?#@]+(?:[/?#]\S*)?$/i.test(webhook.url) || !URL.canParse(webhook.url))
       complain('url', 'expected http://... or https://...; a login goes into headers, as Authorization');
     if (webhook.secret && webhook.secretFile) complain('secretFile', 'give one of secret and secretFile');
-    if (webhook.timeout < 100) complain('timeout', 'must be at least 100');
+    if (webhook.timeout < 100 || webhook.timeout > longestWait) complain('timeout', 'must be from 100 (ms) to 1h');
+    if (webhook.batchWait > longestWait) complain('batchWait', 'must be 1h at most');
     if (webhook.maxAge < 1000) complain('maxAge', 'must be at least 1000');
     for (const [field, value] of Object.entries(webhook.headers)) {
       if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(field) || !/^[\t\x20-\x7e]*$/.test(value))
@@ -144,6 +145,9 @@ function checkWebhooks({ webhooks }: Config): Contradiction[] {
     return found;
   });
 }
+
+/** A timer takes no more than 24 days; nobody means an hour. Milliseconds. */
+const longestWait = 3_600_000;
 
 const ownFields = /^(?:host|connection|content-type|content-length|transfer-encoding|expect|rebound-signature|idempotency-key)$/i;
 

@@ -388,7 +388,10 @@ export const configSchema = z.strictObject({
   archive: z
     .strictObject({
       enabled: flag(true).describe('Write dispositions to compressed files before they leave Redis; done by the admin role'),
-      dir: z.string().default('').describe('Folder of the files, relative to the working folder; empty: archive in dataDir'),
+      dir: z
+        .string()
+        .default('')
+        .describe('Folder of the files (in one named as redis.prefix), relative to the working folder; empty: archive in dataDir'),
       maxAge: duration('30d').describe('Age at which archived dispositions are deleted'),
       maxSize: bytes('5GB').describe('Size of the archive beyond which the oldest are deleted; a million take about 100 MB'),
     })

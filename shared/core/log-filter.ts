@@ -29,7 +29,7 @@ export interface LogFilter {
   classes?: string[];
   /** The id of the message. */
   message?: string;
-  /** Lower case; stands in any text of the record. */
+  /** Lower case; stands in any text of the record, or is its code. */
   text?: string;
 }
 
@@ -89,7 +89,7 @@ export function recordMatcher(filter: LogFilter): (record: DispositionRecord) =>
   if (codes) tests.push((record) => codesOf(record).some((code) => codes.includes(code)));
   if (classes) tests.push((record) => classes.includes(classOf(record)));
   if (message !== undefined) tests.push(({ id }) => id === message);
-  if (text !== undefined) tests.push((record) => hasText(record, text));
+  if (text !== undefined) tests.push((record) => codesOf(record).includes(text) || hasText(record, text));
   return (record) => tests.every((fits) => fits(record));
 }
 

@@ -40,6 +40,10 @@ export class SegmentDamaged extends Error {
   override readonly name = 'SegmentDamaged';
 }
 
+/** Damaged, or not to be had: the disk is, or somebody else's hand was at it. Other errors are of the moment. */
+export const isUnreadable = (error: unknown): boolean =>
+  error instanceof SegmentDamaged || ['EIO', 'EISDIR', 'EACCES', 'EPERM'].includes(String((error as NodeJS.ErrnoException).code));
+
 export interface SegmentWriter {
   /** Of the lines so far, unpacked. */
   readonly bytes: number;

@@ -4,7 +4,7 @@ import type { Config } from '../core/config.ts';
 import { parseLogLine, type LogEntry } from '../core/log-entry.ts';
 import { compareLogIds, isLogId, laterLogId } from '../core/log-id.ts';
 import { diskArchive, segmentSuffix } from './archive-disk.ts';
-import { readBlock, readIndex, SegmentDamaged, type Block } from './archive-segment.ts';
+import { isUnreadable, readBlock, readIndex, type Block } from './archive-segment.ts';
 import type { ArchiveStore, OpenSegment, StoredSegment } from './archive-store.ts';
 
 /** A segment by its name: it holds what was logged after `after`, up to where the next one begins. */
@@ -37,8 +37,9 @@ export interface ArchiveQuery {
   onDamage(damage: Damage): void;
 }
 
-export const openArchiveStore = (config: Config): ArchiveStore =>
-  diskArchive(config.archive.dir || join(config.dataDir, 'archive'), config.spool.minFreeDisk);
+/** Of one installation: ids of two logs in one folder would pass for those of one. */
+export const openArchiveStore = ({ archive, dataDir, redis, spool }: Config): ArchiveStore =>
+  diskArchive(join(archive.dir || join(dataDir, 'archive'), redis.prefix), spool.minFreeDisk);
 
 /**
  * The name of the segment that goes on after a record. Two archivers that have come equally far want the same name, and the
@@ -58,9 +59,9 @@ export async function listSegments(store: ArchiveStore): Promise<Segment[]> {
   return found.sort((a, b) => compareLogIds(a.after, b.after));
 }
 
-/** The id of the last record that is archived; undefined for an empty archive. A newest segment that is damaged does not count. */
+/** The id of the last record that is archived; undefined where there is none to be read. What cannot be read does not count. */
 export async function lastArchived(store: ArchiveStore): Promise<string | undefined> {
-  for (const { name } of (await listSegments(store)).reverse()) {
+  for (const { name } of (await listSegments(store).catch(() => [])).reverse()) {
     const last = await withSegment(store, name, async (file) => (await readIndex(file)).last).catch(undefinedIfDamaged);
     if (last !== undefined) return last;
   }
@@ -69,7 +70,10 @@ export async function lastArchived(store: ArchiveStore): Promise<string | undefi
 
 /** Reads the archive; what is damaged is told and passed over, and what is removed meanwhile is not missed. */
 export async function* readArchive(store: ArchiveStore, query: ArchiveQuery): AsyncGenerator<Page> {
-  const segments = await listSegments(store);
+  const segments = await listSegments(store).catch((error: unknown) => {
+    query.onDamage({ segment: store.place, problem: problemOf(error) });
+    return [];
+  });
   const wanted = segments.filter(({ after }, i) => {
     const next = segments[i + 1];
     return (!next || compareLogIds(next.after, query.after) > 0) && (!query.before || compareLogIds(after, query.before) < 0);
@@ -105,7 +109,7 @@ async function* readSegment(store: ArchiveStore, name: string, query: ArchiveQue
     query.onDamage({ segment: name, problem: problemOf(error) });
     return undefined;
   };
-  const file = await store.open(name);
+  const file = await store.open(name).catch(damaged);
   if (!file) return;
   try {
     const index = await readIndex(file).catch(damaged);
@@ -141,7 +145,7 @@ async function withSegment<T>(store: ArchiveStore, name: string, work: (file: Op
 }
 
 function undefinedIfDamaged(error: unknown): undefined {
-  if (error instanceof SegmentDamaged) return undefined;
+  if (isUnreadable(error)) return undefined;
   throw error;
 }
 

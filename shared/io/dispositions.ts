@@ -4,6 +4,7 @@ import type { ReplayMark } from '../core/replay.ts';
 import { isHeard, type Subscription } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
 import { gather } from './gathered.ts';
+import { unsweptLog } from './log-trim.ts';
 import { holdOriginal, keepOriginal } from './original-holds.ts';
 import type { Transaction } from './queues.ts';
 import type { SpoolStore } from './spool-store.ts';
@@ -44,8 +45,8 @@ export function openDispositions(context: Context, spool: SpoolStore): Dispositi
   const logKey = redis.key('log');
   const { keepRecords } = config.log;
   const { keepOriginals } = config.bounce;
-  // With an archive the sweeper trims, which asks first what is archived (log-trim.ts).
-  const bound = config.archive.enabled ? [] : (['MAXLEN', '~', keepRecords] as const);
+  // With an archive the sweeper trims, which asks first what is archived.
+  const bound = ['MAXLEN', '~', config.archive.enabled ? keepRecords * unsweptLog : keepRecords] as const;
   return {
     logKey,
     publish: (tx, record, hold) => {

@@ -1,4 +1,4 @@
-import { UnrecoverableError, Worker, type Job } from 'bullmq';
+import { UnrecoverableError, WaitingError, Worker, type Job } from 'bullmq';
 import type { RecordType } from '../core/disposition.ts';
 import type { DispositionRecord } from '../core/disposition.ts';
 import { defaultHookTimeout, type HookHandler, type HookMessage } from '../core/hook.ts';
@@ -34,31 +34,38 @@ const defaultBackoff = { first: 1000, max: 3_600_000 };
 /** Octets. */
 const contentLimit = 1024 * 1024;
 
+export interface RunningHook {
+  /** Ends once the work in hand is done; with `patience` (ms) what still waits for the hook then is given back to the queue. */
+  close(patience?: number): Promise<void>;
+}
+
 /**
  * Runs a hook on its queue. The original is let go of once the job is done; a record that was given up keeps it until the
  * backlog's age is over, so that it can be tried again by hand.
  */
-export async function startHook(
-  hook: Hook,
-  context: Context,
-  { queues, spool }: Pick<Pipeline, 'queues' | 'spool'>,
-): Promise<{ close(): Promise<void> }> {
+export async function startHook(hook: Hook, context: Context, { queues, spool }: Pick<Pipeline, 'queues' | 'spool'>): Promise<RunningHook> {
   const { name, run, concurrency = 10, attempts = 15, backoff = defaultBackoff } = hook;
   const queue = hookQueue(name);
   const { redis, log } = context;
   const observed = observeConsumer(queue, context);
   const replayed = openReplayed(queue, context);
   const releasing = new Set<Promise<unknown>>();
+  /** Of the calls under way. */
+  const giveUp = new Set<(end: 'given up') => void>();
 
   const worker = new Worker<SubscriberJob>(
     queue,
-    async (job) => {
+    async (job, token) => {
       if (await replayed.isCancelled(job)) return;
       const { record } = job.data;
       if (!hook.types.includes(record.type)) return replayed.count(job, 'not-heard');
+      const givenUp = Promise.withResolvers<'given up'>();
+      giveUp.add(givenUp.resolve);
+      let end: unknown;
       try {
-        await withTimeout(call(run, messageOf(record, spool), replayed.recordOf(job)), hook.timeout ?? defaultHookTimeout);
-        await replayed.count(job, 'delivered');
+        const work = withTimeout(call(run, messageOf(record, spool), replayed.recordOf(job)), hook.timeout ?? defaultHookTimeout);
+        end = await Promise.race([work.then(() => 'done'), givenUp.promise]);
+        if (end === 'done') await replayed.count(job, 'delivered');
       } catch (error) {
         const reason = wordsOf(error);
         if (job.attemptsMade + 1 >= attempts) {
@@ -68,7 +75,12 @@ export async function startHook(
         observed.retried(1);
         log.warn({ event: 'hook_failed', hook: queue, reason, dispositionId: record.event_id, attempt: job.attemptsMade + 1 });
         throw error instanceof Error && !(error instanceof UnrecoverableError) ? error : new Error(reason);
+      } finally {
+        giveUp.delete(givenUp.resolve);
       }
+      if (end === 'done') return;
+      await job.moveToWait(token);
+      throw new WaitingError();
     },
     {
       ...consumerOptions(context),
@@ -98,8 +110,11 @@ export async function startHook(
   });
   await worker.waitUntilReady();
   return {
-    close: async () => {
-      await worker.close();
+    close: async (patience) => {
+      const closed = worker.close(); // takes no more from now on
+      const timer = patience === undefined ? undefined : setTimeout(() => giveUp.forEach((settle) => settle('given up')), patience);
+      await closed;
+      clearTimeout(timer);
       await Promise.all(releasing);
       observed.close();
     },

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isAscii, parsePath } from '../core/address.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type { InjectedMail, InjectMessage } from '../core/hook.ts';
 import { fixNewlines } from '../core/message.ts';
+import { isQueuePart } from '../core/queue-name.ts';
 import type { Context } from './context.ts';
 import type { DkimSigner } from './dkim.ts';
 import { newMessageId } from './ids.ts';
@@ -18,7 +20,10 @@ export function openInjection(
   const inject: InjectMessage = async (mail) => {
     const { once, tenant, campaign } = mail;
     if (once !== undefined && (once === '' || once.length > 200)) throw new RangeError('once: expected 1 to 200 characters');
+    for (const [field, part] of Object.entries({ tenant, campaign }))
+      if (part && !isQueuePart(part)) throw new TypeError(`${field}: expected up to 100 printable ASCII characters without ! : @`);
     const content = contentOf(mail);
+    if (content.length === 0) throw new TypeError('content: expected a message');
     const envelope = envelopeOf(mail, content, maxRecipients);
     if (content.length > maxSize) throw new RangeError(`a message of ${content.length} octets is larger than ingress.maxSize`);
     const earlier = once === undefined ? undefined : (await readReportMarks(redis, [once])).get(once);
@@ -56,7 +61,7 @@ export function openInjection(
       if (once === undefined) return inject(mail);
       // One after the other, so that the second finds the mark of the first: a hook may run again while we are at its mail.
       const earlier = underWay.get(once) ?? Promise.resolve('');
-      const work = earlier.catch(() => undefined).then(() => inject(mail));
+      const work = earlier.catch(() => undefined).then(() => whileClaimed(redis, once, () => inject(mail)));
       underWay.set(once, work);
       return work.finally(() => {
         if (underWay.get(once) === work) underWay.delete(once);
@@ -64,6 +69,29 @@ export function openInjection(
     },
   };
 }
+
+/**
+ * The same over all processes: a job whose lock was lost runs in two. The claim ends by itself when its holder dies. Throws when another
+ * holds it for ten seconds.
+ */
+async function whileClaimed<T>(redis: Context['redis'], once: string, work: () => Promise<T>): Promise<T> {
+  const key = redis.key(`injecting:${once}`);
+  const me = newMessageId();
+  const deadline = Date.now() + claimLifetime;
+  while ((await redis.client.set(key, me, 'PX', claimLifetime, 'NX')) !== 'OK') {
+    if (Date.now() > deadline) throw new Error(`"${once}" is being injected by another process`);
+    await sleep(50);
+  }
+  try {
+    return await work();
+  } finally {
+    await redis.client.eval(release, 1, key, me).catch(() => undefined);
+  }
+}
+
+/** Milliseconds. */
+const claimLifetime = 10_000;
+const release = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`;
 
 /** A line end of its own kind could end the message early at the next server. */
 const contentOf = ({ content }: InjectedMail): Buffer =>

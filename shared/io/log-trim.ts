@@ -8,6 +8,11 @@ import { forgetOldestDay } from './sent-index.ts';
 const logShare = 0.9;
 /** An archive that does not keep up may make the log so many times longer than it should be; then Redis goes first. */
 const patience = 4;
+/**
+ * So many times `log.keepRecords` whoever writes leaves of the log where trimming is the sweeper's: no delivery process may be running. More
+ * than the sweeper leaves, which counts what is lost.
+ */
+export const unsweptLog = patience + 1;
 
 /**
  * Keeps the log within its length and age, and drops the older half of it when Redis runs short of memory: what has happened gives way

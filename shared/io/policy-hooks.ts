@@ -1,7 +1,7 @@
 import type { InjectMessage } from '../core/hook.ts';
 import type { HookRegistration } from '../core/policy/hook-registration.ts';
 import type { Context } from './context.ts';
-import { startHook, type Hook } from './hook.ts';
+import { startHook, type Hook, type RunningHook } from './hook.ts';
 import type { Pipeline } from './pipeline.ts';
 
 /** The thread's own limit comes first, for it finds out whether the thread is alive. Milliseconds. */
@@ -9,7 +9,7 @@ const grace = 5000;
 
 interface Consumer {
   hook: Hook;
-  started: Promise<{ close(): Promise<void> }>;
+  started: Promise<RunningHook>;
 }
 
 /**
@@ -21,7 +21,7 @@ export async function startPolicyHooks(
   pipeline: Pick<Pipeline, 'queues' | 'spool'>,
   injectMessage: InjectMessage,
 ): Promise<{ close(): Promise<void> }> {
-  const { policy, log } = context;
+  const { config, policy, log } = context;
   const consumers = new Map<string, Consumer>();
   const closing = new Set<Promise<unknown>>();
   let isClosed = false;
@@ -37,11 +37,11 @@ export async function startPolicyHooks(
     started.catch((error: unknown) => log.error({ event: 'hook_not_started', hook: name, error: String(error) }));
     return { hook, started };
   };
-  const close = (name: string, { started }: Consumer): void => {
+  const close = (name: string, { started }: Consumer, patience?: number): void => {
     consumers.delete(name);
     // Work in hand is finished meanwhile, and nobody waits for it: the same name may come back before it is done.
     const work = started
-      .then((running) => running.close())
+      .then((running) => running.close(patience))
       .catch((error: unknown) => log.warn({ event: 'hook_not_closed', hook: name, error: String(error) }))
       .finally(() => closing.delete(work));
     closing.add(work);
@@ -60,7 +60,7 @@ export async function startPolicyHooks(
   };
   const closeAll = async (): Promise<void> => {
     isClosed = true;
-    for (const [name, consumer] of consumers) close(name, consumer);
+    for (const [name, consumer] of consumers) close(name, consumer, config.shutdownTimeout);
     await Promise.all(closing);
   };
 

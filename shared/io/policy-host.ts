@@ -28,6 +28,8 @@ export interface PolicyHost {
   callHook(hook: HookRegistration, message: HookMessage, record: DispositionRecord, injectMessage: InjectMessage): Promise<Answer>;
   /** Ends the thread when the calls under way are answered or timed out. */
   close(): Promise<void>;
+  /** Ends it at once: what is under way has been given up. */
+  terminate(): Promise<void>;
 }
 
 export interface HostEvents {
@@ -158,8 +160,13 @@ class Host implements PolicyHost {
 
   async close(): Promise<void> {
     if (this.#calls.size > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    await this.terminate();
+  }
+
+  async terminate(): Promise<void> {
     this.#isEnding = true;
     clearTimeout(this.#pongTimer);
+    for (const id of this.#calls.keys()) this.#settle(id, { kind: 'crash', message: 'the process ends' });
     await this.#worker.terminate();
   }
 

@@ -172,7 +172,7 @@ class LoadedPolicy implements PolicyLink {
     clearTimeout(this.#watcher);
     clearTimeout(this.#restart);
     await this.#loading;
-    await this.#host?.close();
+    await this.#host?.terminate();
   }
 
   #loadAfterOthers(whenLoaded: () => void): Promise<void> {
@@ -268,6 +268,7 @@ class LoadedPolicy implements PolicyLink {
   }
 
   #count(event: HandlerName | 'none', kind: Failure['kind'] | 'nonsense', message: string): void {
+    if (this.#isClosed) return; // what was given up
     this.#metrics.policyFailures.inc({ event, kind });
     if (this.#said.isNew(`${event} ${kind} ${message}`)) this.#log.warn({ event: 'policy_failed', handler: event, kind, error: message });
   }

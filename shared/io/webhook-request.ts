@@ -14,6 +14,8 @@ export interface Poster {
 
 /** More of an answer's body than this is not read. Octets. */
 const longestBody = 64 * 1024;
+/** One that has not ended by then is not waited for: its status was all that counts. Milliseconds. */
+const bodyTimeout = 250;
 /** A connection left idle is closed by us before most servers do, so that no request meets a closed one. Milliseconds. */
 const keepAlive = 4000;
 
@@ -34,6 +36,7 @@ export function openPoster(
   const send = (body: Buffer, headers: Record<string, string>): Promise<WebhookVerdict> =>
     new Promise((resolve, reject) => {
       const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(webhook.timeout)]);
+      const settle = (status: number, retryAfter?: string): void => resolve(judgeAnswer(status, retryAfter, Date.now()));
       const request = (isTls ? httpsRequest : httpRequest)(url, { method: 'POST', headers, agent, signal }, (response) => {
         let size = 0;
         response.on('data', (chunk: Buffer) => {
@@ -41,7 +44,14 @@ export function openPoster(
           if (size > longestBody) response.destroy();
         });
         response.on('error', () => undefined); // its status was said
-        resolve(judgeAnswer(response.statusCode ?? 0, response.headers['retry-after'], Date.now()));
+        const timer = setTimeout(() => response.destroy(), bodyTimeout).unref();
+        response.once('close', () => clearTimeout(timer));
+        settle(response.statusCode ?? 0, response.headers['retry-after']);
+      });
+      // A 101 comes as neither an answer nor an error, and nobody would ever be told.
+      request.on('upgrade', (response, socket) => {
+        socket.destroy();
+        settle(response.statusCode ?? 0);
       });
       request.on('error', (error) => reject(signal.aborted ? new Error(`no answer within ${webhook.timeout} ms`) : error));
       request.end(body);

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import type { WebhookConfig } from '../core/config.ts';
 import { webhookQueue } from '../core/subscriptions.ts';
+import { ConfigError } from './config-load.ts';
 import type { Context } from './context.ts';
 import type { SubscriberJob } from './dispositions.ts';
 import { consumerOptions, observeConsumer } from './hook-consumer.ts';
@@ -12,12 +13,12 @@ import { openPoster } from './webhook-request.ts';
 /**
  * Consumes the queue of one webhook: each job waits in its batch until the endpoint has answered, its lock renewed by BullMQ
  * meanwhile; a killed process's jobs are taken over by others. What an endpoint that is down holds up is its own queue.
- * Rejects when `secretFile` cannot be read.
+ * Rejects with ConfigError when `secretFile` cannot be read.
  */
 export async function startWebhook(name: string, webhook: WebhookConfig, context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log } = context;
   const hook = webhookQueue(name);
-  const secret = webhook.secretFile ? (await readFile(webhook.secretFile, 'utf8')).trim() : webhook.secret;
+  const secret = webhook.secretFile ? await loadSecret(name, webhook.secretFile) : webhook.secret;
   const poster = openPoster(webhook, secret);
   const observed = observeConsumer(hook, context);
   const replayed = openReplayed(hook, context);
@@ -60,4 +61,13 @@ export async function startWebhook(name: string, webhook: WebhookConfig, context
       observed.close();
     },
   };
+}
+
+/** Rejects with ConfigError: also for an empty file, with which requests would go out unsigned. */
+export async function loadSecret(name: string, file: string): Promise<string> {
+  const complain = (message: string): never => {
+    throw new ConfigError([{ source: `webhooks.${name}.secretFile`, value: JSON.stringify(file), message }]);
+  };
+  const text = await readFile(file, 'utf8').catch((error: Error) => complain(error.message));
+  return text.trim() || complain('it is empty');
 }

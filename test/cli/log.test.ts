@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { listSegments } from '../../shared/io/archive.ts';
@@ -23,7 +23,7 @@ interface Run {
 const environment = (log: LogUnderTest) => ({
   ...process.env,
   REDIS_URL: log.redis.url,
-  REBOUND_ARCHIVE_DIR: log.dir,
+  REBOUND_ARCHIVE_DIR: dirname(log.dir),
   REBOUND_DATA_DIR: log.redis.dir,
 });
 
@@ -186,9 +186,23 @@ test('a damaged segment is named, the rest is read, and check finds it', async (
 
 test('where the archive is on another machine it is said that only Redis is read', async (t) => {
   const { log } = await startHalfArchived(t, 20);
-  const elsewhere = { ...log, dir: join(log.redis.dir, 'nothing-here') };
+  const elsewhere = { ...log, dir: join(log.redis.dir, 'nothing-here', 'rebound') };
   const run = rebound(t, elsewhere, 'export');
   assert.equal(await run.ended, 0);
   assert.equal(jsonLines(run.stdout()).length, 10);
   assert.match(run.stderr(), /there is no archive in .*nothing-here/);
+});
+
+test('an output that cannot be written is told in one line', async (t) => {
+  const { log } = await startHalfArchived(t, 20);
+  for (const verb of ['export', 'check']) {
+    const [out, errors] = [await open('/dev/full', 'w'), join(log.redis.dir, 'errors')];
+    cleanUp(t, () => out.close());
+    const file = await open(errors, 'w');
+    cleanUp(t, () => file.close());
+    const child = spawn(process.execPath, [main, 'log', verb], { env: environment(log), stdio: ['ignore', out.fd, file.fd] });
+    const [code] = (await once(child, 'exit')) as [number | null];
+    assert.equal(code, 1);
+    assert.match(await readFile(errors, 'utf8'), /^rebound: [^\n]*ENOSPC[^\n]*\n$/);
+  }
 });

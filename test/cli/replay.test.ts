@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { dirname } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { readReplay, listReplays } from '../../shared/io/replay-state.ts';
@@ -36,7 +37,7 @@ async function startCommands(t: TestContext, count: number): Promise<Commands> {
   const env = {
     ...process.env,
     REDIS_URL: log.redis.url,
-    REBOUND_ARCHIVE_DIR: log.dir,
+    REBOUND_ARCHIVE_DIR: dirname(log.dir),
     REBOUND_DATA_DIR: log.redis.dir,
     REBOUND_WEBHOOKS: JSON.stringify(webhooks),
   };

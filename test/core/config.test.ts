@@ -131,6 +131,9 @@ const contradictions: [what: string, input: ConfigInput, key: string | undefined
   ['two secrets', { webhooks: { crm: { url: 'http://crm.test/', secret: 'a', secretFile: 'b' } } }, 'webhooks.crm.secretFile'],
   ['a field of two lines', { webhooks: { crm: { url: 'http://crm.test/', headers: { A: 'b\r\nC: d' } } } }, 'webhooks.crm.headers'],
   ['a field of our own', { webhooks: { crm: { url: 'http://crm.test/', headers: { 'Rebound-Signature': 'x' } } } }, 'webhooks.crm.headers'],
+  ['a webhook whose address cannot be read', { webhooks: { crm: { url: 'http://[crm/' } } }, 'webhooks.crm.url'],
+  ['a day for a webhook to answer', { webhooks: { crm: { url: 'http://crm.test/', timeout: '1d' } } }, 'webhooks.crm.timeout'],
+  ['a day for a batch to fill', { webhooks: { crm: { url: 'http://crm.test/', batchWait: '1d' } } }, 'webhooks.crm.batchWait'],
   ['no time for a webhook', { webhooks: { crm: { url: 'http://crm.test/', timeout: 0 } } }, 'webhooks.crm.timeout'],
 ];
 for (const [what, input, key] of contradictions) {

@@ -104,6 +104,8 @@ const judged: [input: Partial<Record<FilterField, string>>, fits: boolean][] = [
   [{ message: 'abc' }, false],
   [{ text: 'DOES NOT EXIST' }, true],
   [{ text: 'offer 2 of this week' }, true],
+  [{ text: '550' }, true],
+  [{ text: '5.1.1' }, true],
   [{ text: 'nowhere to be found' }, false],
   [{ type: 'Bounce', recipient: 'bob@dest.test', code: '451' }, false],
 ];

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { open, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { recordMatcher, type LogFilter } from '../../shared/core/log-filter.ts';
 import { compareLogIds } from '../../shared/core/log-id.ts';
-import { listSegments } from '../../shared/io/archive.ts';
+import { listSegments, openArchiveStore } from '../../shared/io/archive.ts';
 import { archivePosition } from '../../shared/io/archive-position.ts';
 import { trimLog } from '../../shared/io/log-trim.ts';
+import { openPipeline } from '../../shared/io/pipeline.ts';
 import { readRecords } from '../../shared/io/record-reader.ts';
 import { run as runAdmin } from '../../workers/admin/main.ts';
 import { removeOldSegments } from '../../workers/admin/archive-upkeep.ts';
@@ -151,6 +152,18 @@ test('what is no record of ours is passed over and holds nothing up', async (t) 
   assert.deepEqual(eventsOf(await log.read()), recipients(3));
 });
 
+test('two installations on one data folder keep their archives apart', async (t) => {
+  const log = await startLog(t);
+  const { config } = log.context;
+  assert.equal(openArchiveStore(config).place, log.dir);
+  const other = openArchiveStore({ ...config, redis: { ...config.redis, prefix: 'other' } });
+  assert.notEqual(other.place, log.dir);
+  await log.publish(...records(10));
+  await log.archiver();
+  await log.untilArchived();
+  assert.deepEqual(await listSegments(other), []);
+});
+
 test('of several archivers each record comes from one', async (t) => {
   const log = await startLog(t);
   for (let n = 0; n < 4; n++) await log.archiver({ lease: 20 });
@@ -207,6 +220,39 @@ test('the archive goes on where it ends, even when Redis has forgotten how far i
   await log.untilArchived();
   await client.del(key('log'));
   assert.deepEqual(eventsOf(await log.read()), recipients(20));
+});
+
+test('a log that was lost goes on behind its archive, whatever the clock says, and all of it is archived', async (t) => {
+  const log = await startLog(t);
+  const { client, key } = log.context.redis;
+  await client.xadd(key('log'), `${Date.now() + 3_600_000}-0`, 'r', JSON.stringify(logRecord(0)));
+  const first = await log.archiver();
+  await log.untilArchived();
+  await first.close();
+  await client.flushall();
+  await log.archiver();
+  await until(async () => (await archivePosition(log.context.redis)) !== undefined, 'the archiver to begin');
+  await until(async () => (await archivePosition(log.context.redis)) !== '0-0', 'the log to go on behind the archive');
+  await log.publish(...records(20, 1));
+  await log.untilArchived();
+  await client.del(key('log'));
+  assert.deepEqual(eventsOf(await log.read()), recipients(21));
+});
+
+test('records that came before it was seen that the archive is ahead of the log are not given up', async (t) => {
+  const log = await startLog(t, { log: { keepRecords: 10 } });
+  const { client, key } = log.context.redis;
+  await client.xadd(key('log'), `${Date.now() + 3_600_000}-0`, 'r', JSON.stringify(logRecord(0)));
+  const first = await log.archiver();
+  await log.untilArchived();
+  await first.close();
+  await client.flushall();
+  await log.publish(...records(30, 1));
+  const archiver = startArchiver(log.context, log.store, { pollInterval: 5 });
+  t.after(() => archiver.close());
+  await until(async () => ((await log.context.metrics.archiveErrors.get()).values[0]?.value ?? 0) > 0, 'an error');
+  await trimLog(log.context);
+  assert.equal(await streamLength(log), 30);
 });
 
 test('nothing is trimmed that is not archived, and no more than must be', async (t) => {
@@ -299,6 +345,7 @@ const damages: [name: string, damage: (path: string) => Promise<void>][] = [
   ['with an octet of a block wrong', (path) => flip(path, 60)],
   ['with an octet of the index wrong', (path) => flip(path, -40)],
   ['with a huge length of the index', (path) => overwrite(path, -16, Buffer.from('ffffffff', 'hex'))],
+  ['a folder', (path) => rm(path).then(() => mkdir(path))],
   ['with an index that is no index', (path) => writeFile(path, strangeIndex())],
 ];
 for (const [name, damage] of damages) {
@@ -324,23 +371,53 @@ for (const [name, damage] of damages) {
   });
 }
 
-test('a newest segment that cannot be read is told of, and the archive goes on without a gap', async (t) => {
+test('an archive whose folder cannot be read is told of once, and Redis is read', async (t) => {
   const log = await startLog(t);
-  const first = await log.archiver();
   await log.publish(...records(10));
-  await log.untilArchived();
-  await first.close();
-  const [newest] = (await listSegments(log.store)).slice(-1);
-  await writeFile(join(log.dir, newest?.name ?? ''), 'torn');
-  // As after a crash of the machine before Redis heard of it, with a disk that lies about what is durable.
-  await log.context.redis.client.xgroup('SETID', log.context.redis.key('log'), 'archive', newest?.after ?? '');
-  await log.publish(...records(10, 10));
-  await log.archiver();
-  await log.untilArchived();
-  await log.context.redis.client.del(log.context.redis.key('log'));
-  assert.deepEqual(eventsOf(await log.read()), recipients(20));
-  assert.ok((await log.files()).includes(`${newest?.name}.damaged`));
+  await mkdir(dirname(log.dir), { recursive: true });
+  await writeFile(log.dir, 'no folder');
+  for (const order of ['oldest', 'newest'] as const) {
+    const told: string[] = [];
+    const found = await log.read({ order, onDamage: ({ segment }) => told.push(segment) });
+    assert.deepEqual([found.length, told], [10, [log.dir]]);
+  }
 });
+
+test('while no process trims, whoever writes keeps the log bounded', async (t) => {
+  const log = await startLog(t, { log: { keepRecords: 20 } });
+  const pipeline = openPipeline(log.context);
+  t.after(() => pipeline.close());
+  for (let n = 0; n < 300; n += 50) {
+    const tx = pipeline.queues.begin();
+    for (const record of records(50, n)) pipeline.dispositions.publish(tx, record);
+    await tx.exec();
+  }
+  const length = await streamLength(log);
+  assert.ok(length >= 100 && length <= 110, `${length} are left`);
+});
+
+const losses: [name: string, lose: (path: string) => Promise<void>][] = [
+  ['cannot be understood', (path) => writeFile(path, 'torn')],
+  ['cannot be read', (path) => rm(path).then(() => mkdir(path))],
+];
+for (const [name, lose] of losses)
+  test(`a newest segment that ${name} is told of, and the archive goes on without a gap`, async (t) => {
+    const log = await startLog(t);
+    const first = await log.archiver();
+    await log.publish(...records(10));
+    await log.untilArchived();
+    await first.close();
+    const [newest] = (await listSegments(log.store)).slice(-1);
+    await lose(join(log.dir, newest?.name ?? ''));
+    // As after a crash of the machine before Redis heard of it, with a disk that lies about what is durable.
+    await log.context.redis.client.xgroup('SETID', log.context.redis.key('log'), 'archive', newest?.after ?? '');
+    await log.publish(...records(10, 10));
+    await log.archiver();
+    await log.untilArchived();
+    await log.context.redis.client.del(log.context.redis.key('log'));
+    assert.deepEqual(eventsOf(await log.read()), recipients(20));
+    assert.ok((await log.files()).includes(`${newest?.name}.damaged`));
+  });
 
 for (const enabled of [true, false]) {
   test(`the admin role ${enabled ? 'archives' : 'does not archive when it is told not to'}`, async (t) => {

@@ -123,11 +123,12 @@ test('a batch that does not fill goes when its time is up, and without a secret 
   assert.equal(endpoint.requests[0]?.headers['rebound-signature'], undefined);
 });
 
-test('the secret may lie in a file; a file that is not there is an error at the start', async (t) => {
+test('the secret may lie in a file; one that is empty or not there is an error at the start', async (t) => {
   const endpoint = await startEndpoint(t);
   const world = await openWorld(t, {
     crm: { url: endpoint.url, secretFile: 'to be set' },
     lost: { url: endpoint.url, secretFile: '/nowhere/secret' },
+    empty: { url: endpoint.url, secretFile: '/dev/null' },
   });
   const file = join(world.redis.dir, 'secret');
   await writeFile(file, 'from a file\n');
@@ -137,7 +138,8 @@ test('the secret may lie in a file; a file that is not there is an error at the 
   await until(() => isDone(world, 'crm', 1), 'posted');
   const [request] = endpoint.requests;
   assert.ok(request && isFromRebound('from a file', String(request.headers['rebound-signature']), request.body));
-  await assert.rejects(world.start('lost'), /ENOENT/);
+  await assert.rejects(world.start('lost'), { name: 'ConfigError', message: /^webhooks\.lost\.secretFile = .*ENOENT/ });
+  await assert.rejects(world.start('empty'), { name: 'ConfigError', message: /^webhooks\.empty\.secretFile = .*it is empty$/ });
 });
 
 test('only the types it names become jobs of a webhook; by default what went well and what strangers cause do not', async (t) => {
@@ -240,6 +242,25 @@ test('a record that is too old when its request fails is given up', async (t) =>
   await world.publish(2);
   await world.start('crm');
   await until(async () => (await world.count('crm', 'failed')) === 2, 'given up');
+});
+
+test('an answer whose body does not end is an answer, and holds up no other request', async (t) => {
+  const endpoint = await startEndpoint(t, () => ({ status: 200, headers: {}, isOpen: true }));
+  const world = await openWorld(t, { crm: { url: endpoint.url, batchSize: 1, concurrency: 1, timeout: '60s' } });
+  await world.publish(3);
+  await world.start('crm');
+  await until(() => isDone(world, 'crm', 3), 'posted');
+});
+
+test('an endpoint that answers 101 has failed, and is asked again', async (t) => {
+  let asked = 0;
+  const upgrade = { status: 101, headers: { connection: 'upgrade', upgrade: 'x' } };
+  const endpoint = await startEndpoint(t, () => (++asked === 1 ? upgrade : 204));
+  const world = await openWorld(t, { crm: { url: endpoint.url } });
+  await world.publish(1);
+  await world.start('crm');
+  await until(() => isDone(world, 'crm', 1), 'posted after all');
+  assert.equal((await world.outcomes('crm'))['retry'], 1);
 });
 
 test('redirects are not followed, and an answer without end is not read', async (t) => {

@@ -369,3 +369,18 @@ test('two bounce processes share the work of a hook', async (t) => {
   assert.deepEqual(new Set(heard.map((note) => note['event'])), new Set(bounces.map(({ event_id }) => event_id)));
   await until(async () => (await relay.leftovers()).length === 0, 'done');
 });
+
+test('a process that is told to end gives a record back whose hook still waits, and ends well', async (t) => {
+  const notes = await notesOf(
+    t,
+    "hears((message, record) => (note({ event: record.event_id }), new Promise(() => undefined)), { timeout: '5m' });",
+  );
+  const relay = await startWith(t, notes.folder.file, { bounces: false, config: { shutdownTimeout: '1s' } });
+  const role = await startBounceProcess(t, relay);
+  await relay.send({ from: home, to: nobody });
+  const [heard] = await notes.until(1);
+  assert.equal(await role.terminate(), 0, role.log());
+  const { client, prefix } = relay.observer.redis;
+  const waiting = await client.lrange(`${prefix}:${hookQueue('mine')}:wait`, 0, -1);
+  assert.deepEqual(waiting, [heard?.['event']]);
+});

@@ -38,8 +38,8 @@ export const quick: Partial<ArchiverOptions> = { segmentBytes: 1, segmentAge: 0,
 
 export async function startLog(t: TestContext, overrides: ConfigInput = {}): Promise<LogUnderTest> {
   const redis = await startRedis(t, '--stream-node-max-entries', '10');
-  const dir = join(redis.dir, 'archive');
   const config = testConfig(redis.dir, 25, overrides);
+  const dir = join(redis.dir, 'archive', config.redis.prefix);
   const open = async (): Promise<Context> => {
     const context = await openContext(config, redis.url, 'archive-test');
     cleanUp(t, () => context.close());

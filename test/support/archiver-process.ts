@@ -24,7 +24,8 @@ const mortal =
     return result;
   };
 
-const disk = diskArchive(join(dataDir, 'archive'), 0);
+const config = testConfig(dataDir, 25);
+const disk = diskArchive(join(dataDir, 'archive', config.redis.prefix), 0);
 const store: ArchiveStore = {
   ...disk,
   list: mortal(disk.list),
@@ -35,6 +36,6 @@ const store: ArchiveStore = {
     return { write: mortal(write), commit: mortal(commit), discard };
   }),
 };
-const context = await openContext(testConfig(dataDir, 25), url, `archiver-${process.pid}`);
+const context = await openContext(config, url, `archiver-${process.pid}`);
 startArchiver(context, store, { segmentBytes: 4000, segmentAge: 20, pollInterval: 2, lease: 100 });
 process.stdout.write('ready\n');

@@ -16,8 +16,8 @@ export interface EndpointRequest {
   at: number;
 }
 
-/** A status, with fields if need be; `hang` never answers. */
-export type EndpointAnswer = number | { status: number; headers: Record<string, string>; body?: string } | 'hang';
+/** A status, with fields if need be; `isOpen`: its body never ends. `hang` never answers. */
+export type EndpointAnswer = number | { status: number; headers: Record<string, string>; body?: string; isOpen?: true } | 'hang';
 
 export interface Endpoint {
   url: string;
@@ -46,6 +46,7 @@ export async function startEndpoint(
       const said = answer(request);
       if (said === 'hang') return;
       if (typeof said === 'number') response.writeHead(said).end();
+      else if (said.isOpen) response.writeHead(said.status, said.headers).write(said.body ?? ' ');
       else response.writeHead(said.status, said.headers).end(said.body);
     });
   });

@@ -1,6 +1,6 @@
 import type { Config } from '../../shared/core/config.ts';
 import { compareLogIds, timeOfLogId } from '../../shared/core/log-id.ts';
-import { SegmentDamaged } from '../../shared/io/archive-segment.ts';
+import { isUnreadable } from '../../shared/io/archive-segment.ts';
 import type { ArchiveStore } from '../../shared/io/archive-store.ts';
 import { lastOfSegment, listSegments } from '../../shared/io/archive.ts';
 import type { Logger } from '../../shared/io/log.ts';
@@ -12,8 +12,8 @@ export async function endOfArchive(store: ArchiveStore, inRedis: string, log: Lo
   try {
     return await lastOfSegment(store, newest.name);
   } catch (error) {
-    if (!(error instanceof SegmentDamaged)) throw error;
-    log.error({ event: 'archive_damaged', segment: newest.name, error: error.message });
+    if (!isUnreadable(error)) throw error;
+    log.error({ event: 'archive_damaged', segment: newest.name, error: (error as Error).message });
     // Redis knows that it was finished; where it does not, it still has the records, and the name must be free for them.
     if (compareLogIds(inRedis, newest.after) <= 0) await store.setAside(newest.name);
     return newest.after;

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatLogLine, parseRecordText } from '../../shared/core/log-entry.ts';
 import { indexWords } from '../../shared/core/log-filter.ts';
-import { laterLogId } from '../../shared/core/log-id.ts';
+import { compareLogIds, laterLogId } from '../../shared/core/log-id.ts';
+import { backoffDelay } from '../../shared/core/webhook.ts';
 import { joinArchiveGroup, setArchivePosition } from '../../shared/io/archive-position.ts';
 import { segmentWriter, type SegmentWriter } from '../../shared/io/archive-segment.ts';
 import type { ArchiveStore, Draft } from '../../shared/io/archive-store.ts';
@@ -26,6 +27,8 @@ const usual: ArchiverOptions = { segmentBytes: 64 * 1024 * 1024, segmentAge: 3_6
 const pageSize = 500;
 /** For the work in hand at the end. Milliseconds. */
 const patience = 2000;
+/** Between attempts after errors. Milliseconds. */
+const longestPause = 60_000;
 /** How often the bounds of the archive are looked after. Milliseconds. */
 const upkeepInterval = 60_000;
 
@@ -38,12 +41,15 @@ const upkeepInterval = 60_000;
 export function startArchiver(context: Context, store: ArchiveStore, options: Partial<ArchiverOptions> = {}): { close(): Promise<void> } {
   const { log, metrics, config } = context;
   const settings = { ...usual, ...options };
+  // Each attempt reads what is pending again, and a full disk is filled again.
+  const pauses = { first: settings.pollInterval, max: Math.max(settings.pollInterval, longestPause) };
   const closing = new AbortController();
   const leadership = openLeadership(context, settings.lease);
   const lag = openArchiveLag(context, settings.segmentAge);
   let work: Work | undefined;
   let lookedAfterAt = 0;
   let problem: string | undefined;
+  let failures = 0;
 
   const round = async (): Promise<void> => {
     for (let isEnd = false; !isEnd && !closing.signal.aborted;) {
@@ -53,8 +59,10 @@ export function startArchiver(context: Context, store: ArchiveStore, options: Pa
         lag.forget();
         return;
       }
+      const isNew = work === undefined;
       work ??= await begin(context, store, settings);
       const page = await work.readPage(pageSize);
+      if (isNew && failures === 0) log.info({ event: 'archive_begins', place: store.place, after: work.after });
       isEnd = page.isEnd;
       lag.see(page.added, work.pending, isEnd);
       // Somebody else was faster, or leads by now: where to go on is looked up again.
@@ -79,13 +87,17 @@ export function startArchiver(context: Context, store: ArchiveStore, options: Pa
         await round();
         if (problem !== undefined) log.info({ event: 'archive_works' });
         problem = undefined;
+        failures = 0;
       } catch (error) {
         tell(error);
+        failures += 1;
         await work?.drop().catch(() => undefined);
         work = undefined;
       }
       if (leadership.isHeld) await lag.measure().catch(() => undefined);
-      await sleep(settings.pollInterval, undefined, { signal: closing.signal }).catch(() => undefined);
+      await sleep(failures === 0 ? settings.pollInterval : backoffDelay(pauses, failures, 1), undefined, { signal: closing.signal }).catch(
+        () => undefined,
+      );
     }
     await work?.drop().catch(() => undefined);
     await leadership.giveUp().catch(() => undefined);
@@ -102,6 +114,8 @@ export function startArchiver(context: Context, store: ArchiveStore, options: Pa
 
 /** The way on from a position. */
 interface Work {
+  /** The id that the archive ends at. */
+  readonly after: string;
   /** Entries read that are not durable yet. */
   readonly pending: number;
   /** Reads on. `added`: entries that Redis had ever been given by then; undefined where it does not tell (before version 7). */
@@ -126,10 +140,11 @@ async function begin(context: Context, store: ArchiveStore, { segmentBytes, segm
   const key = redis.key('log');
   await store.removeDrafts();
   const inRedis = await joinArchiveGroup(redis);
+  const archived = (await endOfArchive(store, inRedis, log)) ?? inRedis;
+  await assertNotAhead(context, store, archived);
   // Either may be ahead: the archive after a crash, Redis when the newest segments were removed for their age.
-  let position = laterLogId(inRedis, (await endOfArchive(store, inRedis, log)) ?? inRedis);
+  let position = laterLogId(inRedis, archived);
   await setArchivePosition(redis, position);
-  log.info({ event: 'archive_begins', place: store.place, after: position });
   let readUpTo = position;
   let pending = 0;
   let open: Open | undefined;
@@ -145,6 +160,9 @@ async function begin(context: Context, store: ArchiveStore, { segmentBytes, segm
     pending += 1;
   };
   return {
+    get after() {
+      return position;
+    },
     get pending() {
       return pending;
     },
@@ -181,6 +199,21 @@ async function begin(context: Context, store: ArchiveStore, { segmentBytes, segm
     },
   };
 }
+
+/**
+ * An archive that ends after the newest id ever given (Redis lost its data, or its clock went back) would pass for having what comes
+ * next. A log that is empty goes on behind it; else it is for a person to say what is right, and nothing is given up for trimming.
+ */
+async function assertNotAhead({ redis }: Context, store: ArchiveStore, archived: string): Promise<void> {
+  const key = redis.key('log');
+  const info = (await redis.client.xinfo('STREAM', key)) as unknown[];
+  const newest = String(info[info.indexOf('last-generated-id') + 1]);
+  if (compareLogIds(archived, newest) <= 0 || (await redis.client.eval(goOnBehind, 1, key, archived)) === 1) return;
+  throw new Error(`the archive in ${store.place} is ahead of the log: it ends at ${archived}, the log at ${newest}; see docs/log.md`);
+}
+
+/** Between a look at the log and a write a record could come. */
+const goOnBehind = `if redis.call('xlen', KEYS[1]) > 0 then return 0 end redis.call('xsetid', KEYS[1], ARGV[1]) return 1`;
 
 async function openSegment(store: ArchiveStore): Promise<Open> {
   const draft = await store.create();

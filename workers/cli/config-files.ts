@@ -7,6 +7,7 @@ import { loadDkimKeys } from '../../shared/io/dkim.ts';
 import { startPolicyHost } from '../../shared/io/policy-host.ts';
 import { loadRuleFile } from '../../shared/io/rule-file.ts';
 import { loadTemplates } from '../../shared/io/template-load.ts';
+import { loadSecret } from '../../shared/io/webhook.ts';
 
 export interface FileCheck {
   problems: Problem[];
@@ -17,23 +18,25 @@ export interface FileCheck {
 /** Loads the files that settings name, as the roles do when they start: what stops a role is a problem. */
 export async function checkFiles({ ingress, delivery, bounce, policy, webhooks }: Config): Promise<FileCheck> {
   const keys = await loadDkimKeys(bounce.dkim);
-  const templates = await loadTemplates(wordingsInUse(bounce)).then(
+  const templates = await toldBy(loadTemplates(wordingsInUse(bounce)));
+  const others = await Promise.all([
+    problemsOf('ingress.tls.cert', ingress.tls.cert, () => loadCertificate(ingress.tls)),
+    ...delivery.rules.map((file, n) => problemsOf(`delivery.rules.${n}`, file, () => loadRuleFile(file))),
+    problemsOf('policy.file', policy.file, () => loadPolicy(policy.file)),
+    ...Object.entries(webhooks).map(([name, { secretFile }]) => (secretFile === '' ? [] : toldBy(loadSecret(name, secretFile)))),
+  ]);
+  return { problems: [...keys.problems, ...templates, ...others.flat()], warnings: keys.warnings };
+}
+
+/** What a ConfigError says. */
+const toldBy = (loading: Promise<unknown>): Promise<readonly Problem[]> =>
+  loading.then(
     () => [],
     (error: unknown) => {
       if (error instanceof ConfigError) return error.problems;
       throw error;
     },
   );
-  const others = await Promise.all([
-    problemsOf('ingress.tls.cert', ingress.tls.cert, () => loadCertificate(ingress.tls)),
-    ...delivery.rules.map((file, n) => problemsOf(`delivery.rules.${n}`, file, () => loadRuleFile(file))),
-    problemsOf('policy.file', policy.file, () => loadPolicy(policy.file)),
-    ...Object.entries(webhooks).map(([name, { secretFile }]) =>
-      problemsOf(`webhooks.${name}.secretFile`, secretFile, () => readFile(secretFile, 'utf8')),
-    ),
-  ]);
-  return { problems: [...keys.problems, ...templates, ...others.flat()], warnings: keys.warnings };
-}
 
 /** A problem for each line that loading a file fails with; none where no file is named. */
 async function problemsOf(source: string, file: string, load: () => Promise<unknown>): Promise<Problem[]> {

@@ -55,9 +55,12 @@ export async function run(args: string[]): Promise<number> {
   };
   const config = await loadConfig({ ...(file !== undefined && { file }), env: process.env });
   const output = openOutput(process.stdout, flags.json === true || verb === 'export' ? entryAsJson : entryAsRow(process.stdout));
-  if (verb === 'check') return checkArchive(openArchiveStore(config), flags.json === true, output);
-  void whenStopped().then(() => output.stop());
-  return read(config, request, output);
+  if (verb !== 'check') void whenStopped().then(() => output.stop());
+  const code = await (verb === 'check'
+    ? checkArchive(openArchiveStore(config), flags.json === true, output)
+    : read(config, request, output));
+  await output.end();
+  return code;
 }
 
 interface Request {

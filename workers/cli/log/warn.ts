@@ -5,7 +5,8 @@ import { listSegments } from '../../../shared/io/archive.ts';
 import type { RecordSource } from '../../../shared/io/record-reader.ts';
 
 export async function warnOfMissingArchive({ redis, archive }: RecordSource): Promise<void> {
-  if (!archive || (await listSegments(archive)).length > 0) return;
+  // One that cannot be read is told of by the reading.
+  if (!archive || (await listSegments(archive).catch(() => undefined))?.length !== 0) return;
   const position = await archivePosition(redis);
   if (position === undefined || position === firstLogId) return;
   warn(`there is no archive in ${archive.place}: only what is in Redis is read. Run this where the admin role runs, or set archive.dir`);
