@@ -183,7 +183,10 @@ test('rules backtest counts by rule and site what the rules would have changed',
   assert.equal(row('554 -> 450: retry instead of bounce', 'mx.other.test')?.responses, 1);
   assert.equal(past.rows.length, 3);
   const told = await rebound(['backtest', 'rules.json', '--since', '48h'], { REDIS_URL: redis.url });
-  assert.match(told.stdout, /^1210 rejections by servers in this time \(the oldest of \d{4}-[^)]+\), 1208 of them would have been changed\.\n/);
+  assert.match(
+    told.stdout,
+    /^1210 rejections by servers in this time \(the oldest of \d{4}-[^)]+\), 1208 of them would have been changed\.\n/,
+  );
   assert.match(
     told.stdout,
     /1206 responses \(2409 recipients\) at mx\.dest\.test: 452 -> 552: bounce instead of retry\n {2}rule 2 \(line 4\) "over quota"\n {2}for example /,
