@@ -8,6 +8,7 @@ import { registerHandlers, typeNameOf, type Handlers, type Hooks } from '../core
 import type { HookRegistration } from '../core/policy/hook-registration.ts';
 import type { MessageFacts } from '../core/hook-message.ts';
 import { generateRfc3464Message, hearReply, injectMessage, messageOf, runCall } from './policy-asks.ts';
+import { areWordsKept, keepWords } from './policy-secrecy.ts';
 import type { Question, Reply } from './policy-asks.ts';
 import { eventNames, isSecretEvent, type EventName } from '../core/policy/events.ts';
 import { PolicyReject } from '../core/policy/reject.ts';
@@ -65,12 +66,14 @@ registerHooks({
   },
 });
 // What nobody waits for must not end the thread.
-process.on('uncaughtException', (error) => say({ kind: 'strayed', message: describe(error) }));
-process.on('unhandledRejection', (error) => say({ kind: 'strayed', message: describe(error) }));
+const stray = (error: unknown): void => say({ kind: 'strayed', message: areWordsKept() ? describeBriefly(error) : describe(error) });
+process.on('uncaughtException', stray);
+process.on('unhandledRejection', stray);
 
 try {
   const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
   const { handlers, hooks } = await registerHandlers(module.default, { generateRfc3464Message, injectMessage });
+  if ([...handlers.keys()].some(isSecretEvent)) keepWords();
   parentPort?.on('message', (order: Order) => {
     if (order.kind === 'ping') say({ kind: 'pong' });
     else if (order.kind === 'reply') hearReply(order);

@@ -21,12 +21,17 @@ export function openQueueSettings({ config, policy }: Context): QueueSettings {
     const { domain, tenant, campaign, routingDomain } = parseQueueName(queue);
     return ask(domain, tenant, campaign, routingDomain);
   };
-  let turn = 0;
+  const turns = new WeakMap<object, number>();
+  const next = (settings: { sources: readonly string[] }): string | undefined => {
+    const turn = turns.get(settings) ?? 0;
+    turns.set(settings, turn + 1);
+    return settings.sources[turn % settings.sources.length];
+  };
   return {
     schedule: (queue) => {
       const configured = scheduleOf(queue, config.retry, config.queues);
       return settingsOf(queue)?.then((settings) => completeSchedule(settings?.schedule, configured)) ?? configured;
     },
-    source: (queue) => settingsOf(queue)?.then((settings) => settings && settings.sources[turn++ % settings.sources.length]),
+    source: (queue) => settingsOf(queue)?.then((settings) => settings && next(settings)),
   };
 }

@@ -150,6 +150,22 @@ test('a handler that throws is counted each time and logged once, with its place
   assert.match(String(logged('policy_failed')[0]?.['error']), /policy\.ts:3: Error: no way/);
 });
 
+test('in a policy that is given passwords no stray error is told in its words', async (t) => {
+  const text = `import { definePolicy, memoize } from 'rebound';
+    const look = memoize((p) => { throw new Error('memo ' + p); }, { name: 'look', ttl: '1 minute', capacity: 1 });
+    export default definePolicy((policy) => {
+      policy.on('smtp_server_auth_plain', () => false);
+      policy.on('${event}', (s, p) => { void Promise.reject(new Error('stray ' + p)); look(p).catch(() => undefined); return 'done'; });
+    });`;
+  const { say, logged } = await open(t, text);
+  assert.equal(await say('HUNTER2'), 'done');
+  const told = await until(
+    () => logged('policy_failed').map((line) => JSON.stringify(line)),
+    (lines) => lines.length >= 2,
+  );
+  assert.doesNotMatch(told.join(), /HUNTER2/);
+});
+
 test('an error that cannot be described is one like others', async (t) => {
   const odd = 'Object.defineProperties(new Error(), { message: { get() { throw 1; } }, stack: { value: 7 } })';
   const { say, failures } = await open(t, rewriting(`() => { throw ${odd}; }`));

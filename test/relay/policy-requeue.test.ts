@@ -71,6 +71,22 @@ test('a queue that changes each time changes ten times, and then the schedule ho
   assert.ok((last?.next_attempt ?? 0) / 1000 - (last?.timestamp ?? 0) > 3600);
 });
 
+test('what a server says of one recipient ends no other', async (t) => {
+  const words = (recipient: string): string => (recipient === 'full@dest.test' ? '452 4.2.2 mailbox full' : '451 4.7.1 greylisted');
+  const relay = await relayWith(
+    t,
+    "(message, response) => response.includes('4.2.2') ? { bounce: 'full for too long' } : undefined",
+    {},
+    { rcpt: ({ recipient }) => words(recipient) },
+  );
+  await relay.send({ from: home, to: ['full@dest.test', 'bob@dest.test'] });
+  const [bounce] = await relay.until(({ type }) => type === 'AdminBounce');
+  assert.equal(bounce?.recipient, 'full@dest.test');
+  const failures = await relay.until(({ type }) => type === 'TransientFailure', 2);
+  const due = Object.fromEntries(failures.map(({ recipient, next_attempt }) => [String(recipient), next_attempt !== undefined]));
+  assert.deepEqual(due, { 'full@dest.test': false, 'bob@dest.test': true });
+});
+
 test('a message is tried again when the policy says, but not at once', async (t) => {
   const relay = await relayWith(t, '() => ({ delay: 0 })', {}, refusingOnce());
   await relay.send({ from: home, to: 'bob@dest.test' });

@@ -1,9 +1,10 @@
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
-import type { Verdict } from '../../shared/core/judge.ts';
+import type { Judgement, Verdict } from '../../shared/core/judge.ts';
 import { laneName } from '../../shared/core/lane.ts';
-import { readRequeue, type RequeueChanges, type RequeuedMessage } from '../../shared/core/policy/requeue-message.ts';
+import type { Recipient } from '../../shared/core/envelope.ts';
+import { readRequeue, type RequeueChanges, type RequeuedMessage, type RequeueVerdict } from '../../shared/core/policy/requeue-message.ts';
 import { formatQueueName, parseQueueName } from '../../shared/core/queue-name.ts';
-import { localReply, replyOnOneLine } from '../../shared/core/reply.ts';
+import { replyOnOneLine } from '../../shared/core/reply.ts';
 import type { World } from './world.ts';
 
 const event = 'requeue_message';
@@ -19,41 +20,52 @@ export interface Requeued {
   to?: { lane: string; job: DeliveryJob };
 }
 
-/** Asks the policy about a message that is to be put back. `expires`: epoch ms. */
+/** Asks the policy about a message that is to be put back, once for each reply: what one recipient's server says ends no other's. `expires`: epoch ms. */
 export async function requeue(lane: string, job: DeliveryJob, verdict: Verdict, expires: number, world: World): Promise<Requeued> {
   const { policy, config } = world.context;
   const handler = verdict.remaining && policy.handlerOf(event);
   if (!handler || !verdict.remaining) return { verdict };
-  const { recipients, retryAt } = verdict.remaining;
-  const reply = verdict.judgements.find(({ type }) => type === 'TransientFailure')?.reply ?? localReply(451, '4.3.0', 'Unknown');
-  const message = messageOf(
-    job,
-    recipients.map(({ address }) => address),
-  );
-  const names = config.outbound.sources.map(({ name }) => name);
-  const answer = readRequeue(await handler(message, replyOnOneLine(reply), job.attempts + 1), names.length > 0 ? names : ['default']);
-  if ('problem' in answer) policy.complain(event, answer.problem ?? '');
-  switch (answer.kind) {
-    case 'problem':
-      return { verdict };
-    case 'bounce':
-      return { verdict: { judgements: [...verdict.judgements, { type: 'AdminBounce', recipients, reply: answer.reply }] } };
-    case 'expire':
-      return {
-        verdict: { judgements: verdict.judgements.map((j) => (j.type === 'TransientFailure' ? { ...j, type: 'Expiration' as const } : j)) },
-      };
-    default: {
-      const now = Date.now();
-      const moved = movedJob(job, answer.changes);
-      const isMoved = moved !== undefined && (job.requeues ?? 0) < maxRequeues;
-      if (moved && !isMoved) policy.complain(event, `a message changes its queue ${maxRequeues} times at most`);
-      const least = isMoved ? 0 : Math.min(shortestDelay, Math.max(0, retryAt - now));
-      const delay = answer.delay ?? (isMoved ? 0 : undefined);
-      const at = delay === undefined ? retryAt : Math.min(now + Math.max(delay, least), Math.max(expires, now));
-      const next = { ...verdict, remaining: { recipients, retryAt: at } };
-      return isMoved ? { verdict: next, to: { lane: await laneOf(lane, moved, world), job: moved } } : { verdict: next };
+  const sources = config.outbound.sources.map(({ name }) => name);
+  const known = sources.length > 0 ? sources : ['default'];
+  const judgements: Verdict['judgements'] = [];
+  const recipients: Recipient[] = [];
+  let wish: Extract<RequeueVerdict, { kind: 'changes' }> | undefined;
+  for (const judgement of verdict.judgements) {
+    if (judgement.type !== 'TransientFailure') {
+      judgements.push(judgement);
+      continue;
+    }
+    const addresses = judgement.recipients.map(({ address }) => address);
+    const answer = readRequeue(await handler(messageOf(job, addresses), replyOnOneLine(judgement.reply), job.attempts + 1), known);
+    if ('problem' in answer) policy.complain(event, answer.problem ?? '');
+    if (answer.kind === 'bounce')
+      judgements.push(judgement, { type: 'AdminBounce', recipients: judgement.recipients, reply: answer.reply });
+    else if (answer.kind === 'expire') judgements.push(expired(judgement, job));
+    else {
+      judgements.push(judgement);
+      recipients.push(...judgement.recipients);
+      // One job goes one way: that of the first who has a wish.
+      if (answer.kind === 'changes' && (Object.keys(answer.changes).length > 0 || answer.delay !== undefined)) wish ??= answer;
     }
   }
+  if (recipients.length === 0) return { verdict: { judgements } };
+  const { retryAt } = verdict.remaining;
+  if (!wish) return { verdict: { judgements, remaining: { recipients, retryAt } } };
+  const now = Date.now();
+  const moved = movedJob(job, wish.changes);
+  const isMoved = moved !== undefined && (job.requeues ?? 0) < maxRequeues;
+  if (moved && !isMoved) policy.complain(event, `a message changes its queue ${maxRequeues} times at most`);
+  const least = isMoved ? 0 : Math.min(shortestDelay, Math.max(0, retryAt - now));
+  const delay = wish.delay ?? (isMoved ? 0 : undefined);
+  const at = delay === undefined ? retryAt : Math.min(now + Math.max(delay, least), Math.max(expires, now));
+  const next = { judgements, remaining: { recipients, retryAt: at } };
+  return isMoved ? { verdict: next, to: { lane: await laneOf(lane, moved, world), job: moved } } : { verdict: next };
+}
+
+/** The server's last words, as with any other that had its time (RFC 3464 §2.3.3). */
+function expired(judgement: Judgement, { last }: DeliveryJob): Judgement {
+  const isEarlier = judgement.reply.local === true && last !== undefined && !last.reply.local;
+  return { ...judgement, type: 'Expiration', ...(isEarlier && { reply: last.reply, isEarlier }) };
 }
 
 function messageOf(job: DeliveryJob, recipients: string[]): RequeuedMessage {

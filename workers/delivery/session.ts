@@ -84,9 +84,10 @@ async function deliverOne(
   { permit, link, fetchNext }: Turn,
   world: World,
 ): Promise<Settled | 'given back'> {
-  const schedule = await world.queueSettings.schedule(job.queue);
+  // First: a policy may take longer than a lock lasts.
   world.held.add(held);
   try {
+    const schedule = await world.queueSettings.schedule(job.queue);
     const path = await world.paths.of(held.queue, job);
     // The policy allows fewer connections than were open or asked for when nobody had asked it.
     if (permit.index >= world.lanes.limits(held.queue).connections) {

@@ -196,6 +196,11 @@ function record(attempted: Attempted, judgement: NumberedJudgement, world: World
       ...(judgement.relayedDsn && { relayed: true }),
     },
     ...(verdict.remaining &&
-      type === 'TransientFailure' && { next_attempt: verdict.remaining.retryAt, expires, ...(warns && { delay_warning: true }) }),
+      type === 'TransientFailure' &&
+      verdict.remaining.recipients.some((recipient) => recipients.includes(recipient)) && {
+        next_attempt: verdict.remaining.retryAt,
+        expires,
+        ...(warns && { delay_warning: true }),
+      }),
   };
 }
