@@ -1,4 +1,5 @@
-import { pathSettings, type PathSettings } from '../config.ts';
+import { pathSettings } from '../config-delivery.ts';
+import type { PathSettings } from '../config.ts';
 import { typeNameOf } from './define.ts';
 import { problemOf } from './zod-problem.ts';
 

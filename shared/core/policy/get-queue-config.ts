@@ -1,4 +1,4 @@
-import { queueSchedule } from '../config.ts';
+import { queueSchedule } from '../config-delivery.ts';
 import type { PartOfSchedule } from '../schedule.ts';
 import { typeNameOf } from './define.ts';
 import { problemOf } from './zod-problem.ts';
