@@ -9,6 +9,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from './log.ts';
+import { packageRoot } from './own-files.ts';
 
 /**
  * A Redis of our own for one machine without one: a child process on a Unix socket in the data folder, with the
@@ -200,7 +201,7 @@ const keeper = 'exec 3<&0 </dev/null; "$@" 3<&- & redis=$!; { cat <&3 >/dev/null
 
 /** Resolves when the new Redis answers with its data loaded. It has a process group of its own: Ctrl-C does not reach it. */
 async function launch(program: string, folder: string, socket: string): Promise<ChildProcess> {
-  const settings = fileURLToPath(new URL('../../infra/redis/redis.conf', import.meta.url));
+  const settings = fileURLToPath(new URL('infra/redis/redis.conf', packageRoot));
   const logFile = join(folder, 'redis.log');
   const own = [
     '--port',

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Reading } from '../core/inbound/read-mail.ts';
+import { moduleBeside } from './own-files.ts';
 
 /** `time`, `memory`: it used up a limit, twice. `fault`: the parser gave up, or failed. */
 export interface Unreadable {
@@ -39,7 +40,7 @@ export function openMailReader(limits: ReaderLimits = defaults): MailReader {
   const all = new Set<ChildProcess>();
   const idle = new Set<ChildProcess>();
   const start = async (): Promise<ChildProcess> => {
-    const child = fork(fileURLToPath(new URL('./mail-reader-process.ts', import.meta.url)), [], {
+    const child = fork(fileURLToPath(moduleBeside('mail-reader-process', import.meta.url)), [], {
       execArgv: [`--max-old-space-size=${limits.memoryMb}`, '--disable-warning=ExperimentalWarning'],
       // No passwords of ours in the environment of a program that strangers write the input of.
       env: {},

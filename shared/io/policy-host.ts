@@ -4,6 +4,7 @@ import { checkInjectedMail, type HookMessage, type InjectMessage } from '../core
 import { eventNames, type EventName } from '../core/policy/events.ts';
 import type { HookRegistration } from '../core/policy/hook-registration.ts';
 import { hookQueue } from '../core/subscriptions.ts';
+import { moduleBeside } from './own-files.ts';
 import type { Order, ThreadData, Word } from './policy-thread.ts';
 import { withTimeout } from './with-timeout.ts';
 
@@ -61,7 +62,7 @@ const answersWithin = 200;
 export function startPolicyHost(file: string, events: HostEvents): Promise<PolicyHost> {
   return new Promise((resolve, reject) => {
     const data: ThreadData = { file, running: new SharedArrayBuffer(8) };
-    const worker = new Worker(new URL('./policy-thread.ts', import.meta.url), {
+    const worker = new Worker(moduleBeside('policy-thread', import.meta.url), {
       workerData: data,
       execArgv: ['--disable-warning=ExperimentalWarning'],
       // Standard output belongs to the program that was called.

@@ -7,6 +7,7 @@ import type { DispositionRecord } from '../core/disposition.ts';
 import { registerHandlers, typeNameOf, type Handlers, type Hooks } from '../core/policy/define.ts';
 import type { HookRegistration } from '../core/policy/hook-registration.ts';
 import type { MessageFacts } from '../core/hook-message.ts';
+import { moduleBeside } from './own-files.ts';
 import { generateRfc3464Message, hearReply, injectMessage, messageOf, runCall } from './policy-asks.ts';
 import { areWordsKept, keepWords } from './policy-secrecy.ts';
 import type { Question, Reply } from './policy-asks.ts';
@@ -41,13 +42,13 @@ const running = new Int32Array(buffer);
 const files = new Set([file]);
 const say = (word: Word): void => parentPort?.postMessage(word);
 const ownFolder = new URL('../../', import.meta.url).href;
-const api = new URL('./policy-api.ts', import.meta.url).href;
+const library = moduleBeside('library', import.meta.url).href;
 let lastLoaded = file;
 
 // A policy file lies anywhere, and finds us by name all the same.
 registerHooks({
   resolve: (specifier, context, next) => {
-    if (specifier === 'rebound') return { url: api, shortCircuit: true };
+    if (specifier === 'rebound') return { url: library, shortCircuit: true };
     try {
       return next(specifier, context);
     } catch (error) {

@@ -1,21 +1,23 @@
 import { execFile } from 'node:child_process';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { moduleBeside } from './own-files.ts';
 
-/** What the type checker says of a policy file: its findings, each `file:line:column: text`; undefined when it is not installed. */
+/**
+ * What the type checker says of a policy file: its findings, each `file:line:column: text`; undefined when typescript and
+ * @types/node are installed neither with us nor beside the file.
+ */
 export async function checkPolicyTypes(file: string): Promise<string[] | undefined> {
-  const compiler = join(root, 'node_modules/typescript/bin/tsc');
-  const isInstalled = await access(compiler).then(
-    () => true,
-    () => false,
-  );
-  if (!isInstalled) return undefined;
+  const typescript = findPackage('typescript', file);
+  const nodeTypes = findPackage('@types/node', file);
+  if (typescript === undefined || nodeTypes === undefined) return undefined;
   const folder = await mkdtemp(join(tmpdir(), 'rebound-policy-'));
   try {
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(tsconfigFor(file)));
-    const output = await runCompiler(compiler, ['--project', folder, '--pretty', 'false']);
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(tsconfigFor(file, nodeTypes)));
+    const output = await runCompiler(join(typescript, 'bin/tsc'), ['--project', folder, '--pretty', 'false']);
     return output
       .split('\n')
       .filter((line) => line.trim() !== '')
@@ -27,21 +29,44 @@ export async function checkPolicyTypes(file: string): Promise<string[] | undefin
   }
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+/** The folder of an installed package: ours, which a checkout has, before that of the policy. */
+function findPackage(name: string, file: string): string | undefined {
+  for (const from of [import.meta.url, resolve(file)]) {
+    try {
+      return dirname(createRequire(from).resolve(`${name}/package.json`));
+    } catch {
+      // Not there.
+    }
+  }
+  return undefined;
+}
+
 const timeout = 60_000;
 
 /** Our own rules, so that a policy is held to what its examples are held to; 'rebound' is found from everywhere. */
-const tsconfigFor = (file: string): unknown => ({
-  extends: join(root, 'tsconfig.json'),
+const tsconfigFor = (file: string, nodeTypes: string): unknown => ({
   compilerOptions: {
-    // Files outside a package are modules too, and what is not used yet is no mistake.
+    target: 'es2024',
+    lib: ['es2024', 'esnext.array', 'esnext.disposable'],
+    // Files outside a package are modules too.
     module: 'preserve',
     moduleDetection: 'force',
-    noUnusedLocals: false,
-    noUnusedParameters: false,
+    noEmit: true,
+    allowImportingTsExtensions: true,
     allowJs: true,
-    paths: { rebound: [join(root, 'shared/io/policy-api.ts')] },
-    typeRoots: [join(root, 'node_modules/@types')],
+    // What Node runs as it is.
+    erasableSyntaxOnly: true,
+    verbatimModuleSyntax: true,
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    noImplicitOverride: true,
+    noPropertyAccessFromIndexSignature: true,
+    noFallthroughCasesInSwitch: true,
+    skipLibCheck: true,
+    paths: { rebound: [fileURLToPath(moduleBeside('library', import.meta.url))] },
+    types: ['node'],
+    typeRoots: [dirname(nodeTypes)],
   },
   files: [file],
   include: [],

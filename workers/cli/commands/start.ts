@@ -6,6 +6,7 @@ import { loadConfig } from '../../../shared/io/config-load.ts';
 import { startEmbeddedRedis, type EmbeddedRedis } from '../../../shared/io/embedded-redis.ts';
 import { closeInOrder, whenStopped, type Step } from '../../../shared/io/lifecycle.ts';
 import { openLog } from '../../../shared/io/log.ts';
+import { moduleBeside } from '../../../shared/io/own-files.ts';
 import { Failure, type Help } from '../command.ts';
 import { roles, type Role } from '../roles.ts';
 import { supervise, type Supervised } from '../supervise.ts';
@@ -43,7 +44,7 @@ export async function run(args: string[]): Promise<number> {
   return code;
 }
 
-const cli = fileURLToPath(new URL('../main.ts', import.meta.url));
+const cli = fileURLToPath(moduleBeside('../main', import.meta.url));
 /** A role ends itself within shutdownTimeout; past this much more it is stuck. Milliseconds. */
 const killGrace = 5000;
 const nameWidth = Math.max(...roles.map((role) => role.length));
