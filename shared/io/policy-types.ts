@@ -3,8 +3,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { moduleBeside } from './own-files.ts';
 
 /**
  * What the type checker says of a policy file: its findings, each `file:line:column: text`; undefined when typescript and
@@ -64,7 +62,8 @@ const tsconfigFor = (file: string, nodeTypes: string): unknown => ({
     noPropertyAccessFromIndexSignature: true,
     noFallthroughCasesInSwitch: true,
     skipLibCheck: true,
-    paths: { rebound: [fileURLToPath(moduleBeside('library', import.meta.url))] },
+    // library.ts, or library.d.ts in a built package.
+    paths: { rebound: [join(import.meta.dirname, 'library')] },
     types: ['node'],
     typeRoots: [dirname(nodeTypes)],
   },

@@ -17,7 +17,9 @@ export interface Registry {
 export async function startRegistry(): Promise<Registry> {
   const packages = installedPackages();
   const server = createServer((request, response) => {
-    const [name = '', file] = decodeURIComponent(request.url ?? '').slice(1).split('/-/');
+    const [name = '', file] = decodeURIComponent(request.url ?? '')
+      .slice(1)
+      .split('/-/');
     const versions = packages.get(name);
     if (versions === undefined) response.writeHead(404).end('{}');
     else if (file === undefined) response.end(JSON.stringify(describe(name, versions)));
