@@ -4,7 +4,7 @@
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 cd "$root"
-sh infra/setup.sh
+[ -f node_modules/typescript/bin/tsc ] || sh infra/setup.sh
 rm -rf dist
 sh infra/node node_modules/typescript/bin/tsc --project tsconfig.build.json
 # What is read at run time beside the modules: styles, scripts of pages.
