@@ -127,6 +127,15 @@ test('all that is read beside a module, not imported, is in the package', async 
   );
 });
 
+test('no module of the package looks for TypeScript, or for packages, at a place that only the checkout has', async () => {
+  const found: string[] = [];
+  for (const path of files.filter((path) => path.startsWith('dist/') && path.endsWith('.js'))) {
+    const text = await readFile(join(project, 'node_modules/rebound', path), 'utf8');
+    for (const [line] of text.matchAll(/^.*new URL\(.*(?:\.ts\b|node_modules).*$/gm)) found.push(`${path}: ${line.trim()}`);
+  }
+  assert.deepEqual(found, []);
+});
+
 test('importing the library loads nothing of the servers, starts nothing, and lets the program end', async () => {
   const script = `import { registerHooks } from 'node:module';
     const urls = [];
@@ -194,6 +203,8 @@ export const field = client.status().then(({ queues }) => queues);
 generateRfc3464Message({ include_original_message: 'No' }, undefined, record);
 `;
   await writeFile(join(project, 'uses.ts'), uses);
+  const readme = /^(?: {4}.*\n|\n)*^ {4}import .* from 'rebound';\n(?: {4}.*\n|\n)*/m.exec(await readFile(join(root, 'README.md'), 'utf8'));
+  await writeFile(join(project, 'readme.ts'), `const octets = new Uint8Array();\n${readme?.[0] ?? 'the README has no example'}`);
   const options = { module: 'nodenext', target: 'es2024', strict: true, skipLibCheck: false, noEmit: true };
   const programs = {
     'tsconfig.json': { compilerOptions: { ...options, types: ['node'] }, include: ['*.ts'] },
