@@ -27,6 +27,8 @@ export interface Lanes {
   steer(lane: string, limits: LaneLimits): Promise<void>;
   /** Gives no job of the lane to anyone for this time: the answer to a 421. */
   hold(lane: string, ms: number): Promise<void>;
+  /** Ends that time. */
+  release(lane: string): Promise<void>;
   /** Is there a job that may be taken now? The rate is not looked at: whoever meets it sets a wake-up. */
   hasWork(lane: string): Promise<boolean>;
   /** Lanes that have had work lately. */
@@ -50,7 +52,13 @@ const awakeFor = 50;
 const sessionOptions = { removeOnComplete: true, removeOnFail: true } as const;
 
 /** `isSteered`: may other processes set limits by `steer`? Then what they wrote is left alone. */
-export function openLanes(redis: RedisLink, queues: Queues, config: Config['delivery'], orders: Orders, isSteered: () => boolean = () => false): Lanes {
+export function openLanes(
+  redis: RedisLink,
+  queues: Queues,
+  config: Config['delivery'],
+  orders: Orders,
+  isSteered: () => boolean = () => false,
+): Lanes {
   const registryKey = redis.key('lanes');
   const registered = new Map<string, number>();
   const limits = openLaneLimits(queues, config, orders, isSteered);
@@ -104,6 +112,7 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
     },
     steer: (lane, set) => limits.steer(lane, set),
     hold: (lane, ms) => queues.backend(lane).setRateLimit(ms),
+    release: async (lane) => void (await redis.client.eval(releaseScript, 1, queues.backend(lane).keys['limiter'] ?? '')),
     hasWork: async (lane) => isWork(await inspect(redis, queues, lane), Date.now()),
     limits: (lane) => limits.of(lane),
     sweep: async () => {
@@ -127,6 +136,11 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
     },
   };
 }
+
+/** BullMQ sets the counter beyond every limit when a lane is held; one that counts is left alone. */
+const releaseScript = `
+if tonumber(redis.call('GET', KEYS[1]) or 0) > 1000000000 then redis.call('DEL', KEYS[1]) end
+return 1`;
 
 interface LaneState {
   waiting: number;
