@@ -22,3 +22,140 @@ test('a suspended domain waits without an attempt, others go on, and all of it c
   assert.deepEqual(new Set(delivered.map(({ num_attempts }) => num_attempts)), new Set([1]), 'no attempt was used up');
   assert.equal((await relay.end(order.id)).ended?.reason, 'enough', 'ending it twice changes nothing');
 });
+
+test('a suspended lane stops as it is, and goes on when its time is over', async (t) => {
+  const relay = await startSteered(t);
+  const { json } = await relay.ask('GET', '/api/lanes');
+  assert.deepEqual(json['lanes'], []);
+  await relay.mail(['first@dest.test']);
+  await relay.until(({ type }) => type === 'Delivery');
+  const [lane = ''] = await relay.pipeline.lanes.names();
+  const site = lane.slice(lane.indexOf('->') + 2).replaceAll(';', ':');
+  const order = await relay.give({ kind: 'suspend', criteria: { site }, duration: '6s' });
+  assert.equal(order.state, 'in force');
+  const end = Date.parse(order.expires ?? '');
+  // Each process looks at the orders three times a second; what comes within that time may still be on its way.
+  await relay.waitFor('a lane that is told of as suspended', async () => {
+    const answer = await relay.ask('GET', `/api/lanes/${encodeURIComponent(lane)}`);
+    return (answer.json['suspended'] as { order: string } | null)?.order === order.id;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await relay.mail(many(30, 'dest.test'));
+  const delivered = (await relay.until(({ type }) => type === 'Delivery', 31)).slice(1);
+  for (const { event_time, num_attempts } of delivered) {
+    assert.ok(Date.parse(event_time) >= end, `${event_time} is before ${order.expires}`);
+    assert.equal(num_attempts, 1);
+  }
+  assert.deepEqual(await relay.records('Delayed'), [], 'nothing is written of what only stays where it is');
+  assert.equal((await relay.untilOrder(order.id, ({ state }) => state === 'ended')).ended?.reason, 'its time was over');
+});
+
+test('a bounce meets what waits beyond all limits, what is put off for hours, and what comes in its time', async (t) => {
+  const relay = await startSteered(t, {
+    config: { retry: { interval: '2h', maxInterval: '2h', maxAge: '5d' } },
+    sink: { rules: { rcpt: { 'later@dest.test': '452 4.2.2 mailbox full' } } },
+  });
+  await relay.mail(['later@dest.test']);
+  await relay.until(({ type }) => type === 'TransientFailure');
+  const [lane = ''] = await relay.pipeline.lanes.names();
+  const limits = await relay.give({ kind: 'limits', criteria: { lane }, limits: { rate: '1/h' } });
+  await relay.waitFor('the limit', async () => {
+    const answer = await relay.ask('GET', `/api/lanes/${encodeURIComponent(lane)}`);
+    const inForce = answer.json['limits'] as { rate: unknown; from: { rate: string }; orders: string[] };
+    return JSON.stringify(inForce.rate) === '{"messages":1,"ms":3600000}' && inForce.from.rate === 'order' && inForce.orders[0] === limits.id;
+  });
+  await relay.mail(many(1500, 'dest.test'));
+  await relay.mail(many(20, 'other.test'));
+  const order = await relay.give({ kind: 'bounce', criteria: { domain: 'dest.test' }, reason: 'the domain moved' });
+  const ended = await relay.until(({ type, queue }) => type === 'AdminBounce' && queue === 'dest.test', 1500);
+  for (const { response, order: by } of ended) {
+    assert.deepEqual([response.code, by], [551, { id: order.id, kind: 'bounce' }]);
+    assert.match(response.content, /the domain moved/);
+  }
+  await relay.until(({ type, recipient }) => type === 'AdminBounce' && recipient === 'later@dest.test');
+  await relay.mail(['new@dest.test']);
+  // Reports go the same way, and wait there.
+  await relay.until(({ type, reception_protocol }) => type === 'Reception' && reception_protocol === 'Report');
+  await relay.give({ kind: 'bounce', criteria: { domain: 'dest.test' }, duration: '0s' });
+  await relay.until(({ type, recipient }) => type === 'AdminBounce' && recipient === 'new@dest.test');
+  const finals = (await relay.records()).filter(({ type, queue }) => ['AdminBounce', 'Delivery', 'Expiration', 'Bounce'].includes(type) && queue === 'dest.test');
+  assert.equal(new Set(finals.map(({ id }) => id)).size, 1502);
+  assert.equal(finals.length, 1502, 'each ends once');
+  assert.ok(finals.filter(({ type }) => type === 'Delivery').length <= 2, 'the rate held');
+  await relay.end(limits.id);
+  await relay.until(({ type, queue }) => type === 'Delivery' && queue === 'other.test', 20);
+});
+
+test('what is dropped ends with a record and without a report, also what comes in the time that was given', async (t) => {
+  const relay = await startSteered(t);
+  const suspension = await relay.give({ kind: 'suspend', criteria: { sender: '@news.test' } });
+  await relay.untilOrder(suspension.id, ({ state }) => state === 'in force');
+  await relay.mail(many(10, 'a.test'), { from: 'list@news.test' });
+  await relay.until(({ type }) => type === 'Delayed', 10);
+  const order = await relay.give({ kind: 'drop', criteria: { sender: 'LIST@news.test' }, duration: '1h', reason: 'not what was meant' });
+  await relay.until(({ type }) => type === 'AdminBounce', 10);
+  await relay.untilOrder(order.id, ({ state }) => state === 'in force');
+  await relay.mail(many(5, 'b.test'), { from: 'list@news.test' });
+  await relay.mail(['ok@b.test'], { from: 'ann@home.test' });
+  const ended = await relay.until(({ type }) => type === 'AdminBounce', 15);
+  assert.ok(ended.every(({ order: by }) => by?.id === order.id && by.report === false));
+  await relay.until(({ type }) => type === 'Delivery');
+  const keys = await relay.waitFor('the reasons', async () => {
+    const found = await relay.observer.redis.client.keys(relay.observer.redis.key('report:*'));
+    return found.length === 15 && found;
+  });
+  for (const key of keys) assert.equal(await relay.observer.redis.client.get(key), 'suppressed:order');
+  assert.equal((await relay.records('Delivery')).length, 1, 'no report, and none of them');
+  assert.equal((await relay.order(order.id)).messages.done, 15);
+});
+
+test('held mail has its time from when it is released', async (t) => {
+  const relay = await startSteered(t, { config: { retry: { interval: '200ms', maxInterval: '200ms', maxAge: '3s' } } });
+  const hold = await relay.give({ kind: 'hold', criteria: { tenant: 'acme' } });
+  const suspension = await relay.give({ kind: 'suspend', criteria: { tenant: 'other' } });
+  for (const { id } of [hold, suspension]) await relay.untilOrder(id, ({ state }) => state === 'in force');
+  await relay.mail(['held@a.test'], { tenant: 'acme', campaign: 'spring' });
+  await relay.mail(['suspended@a.test'], { tenant: 'other' });
+  const [expired] = await relay.until(({ type }) => type === 'Expiration');
+  assert.equal(expired?.recipient, 'suspended@a.test', 'a suspension ends no later than the message');
+  assert.match(expired.response.content, /suspended by an administrator/);
+  await relay.end(hold.id);
+  const [delivered] = await relay.until(({ type, recipient }) => type === 'Delivery' && recipient === 'held@a.test');
+  assert.ok((delivered?.timestamp ?? 0) - (delivered?.created ?? 0) >= 3, 'older than its age allows');
+  assert.equal(delivered?.num_attempts, 1);
+});
+
+test('a rebound message goes on in its new queue and source, once for each order', async (t) => {
+  const relay = await startSteered(t, { config: { outbound: { sources: [{ name: 'one' }, { name: 'two' }] } } });
+  const suspension = await relay.give({ kind: 'suspend', criteria: { source: 'one' } });
+  await relay.mail(many(8, 'a.test'), { tenant: 'acme' });
+  const stays = await relay.until(({ type, site }) => type === 'Delivery' && site.startsWith('two->'), 4);
+  assert.equal(stays.length, 4);
+  const waiting = await relay.ask('POST', '/api/orders/preview', { criteria: { source: 'one' } });
+  assert.partialDeepStrictEqual(waiting.json, { messages: 4, recipients: 4, is_complete: true });
+  const order = await relay.give({ kind: 'rebind', criteria: { tenant: 'ACME' }, to: { source: 'two', tenant: null, campaign: 'moved' } });
+  const moved = await relay.until(({ type, site, queue }) => type === 'Delivery' && site.startsWith('two->') && queue === 'moved:@a.test', 4);
+  assert.ok(moved.every(({ egress_source, num_attempts }) => egress_source === 'two' && num_attempts === 1));
+  assert.equal((await relay.records('Delayed')).length, 4);
+  assert.equal((await relay.untilOrder(order.id, ({ state }) => state === 'ended')).messages.done, 4);
+  await relay.end(suspension.id);
+});
+
+test('a retry brings what waits for hours at once, but not what is suspended', async (t) => {
+  let isFull = true;
+  const relay = await startSteered(t, {
+    config: { retry: { interval: '2h', maxInterval: '2h', maxAge: '5d' } },
+    sink: { rules: { rcpt: () => (isFull ? '452 4.2.2 mailbox full' : undefined) } } as never,
+  });
+  await relay.mail([...many(10, 'a.test'), ...many(10, 'b.test')]);
+  await relay.until(({ type }) => type === 'TransientFailure', 20);
+  isFull = false;
+  const suspension = await relay.give({ kind: 'suspend', criteria: { domain: 'b.test' } });
+  const order = await relay.give({ kind: 'retry', criteria: { everything: true } });
+  const delivered = await relay.until(({ type }) => type === 'Delivery', 10);
+  assert.deepEqual(new Set(delivered.map(({ queue, num_attempts }) => `${queue} ${num_attempts}`)), new Set(['a.test 2']));
+  assert.equal((await relay.untilOrder(order.id, ({ state }) => state === 'ended')).messages.done, 10);
+  await relay.end(suspension.id);
+  await relay.give({ kind: 'retry', criteria: { domain: 'b.test' } });
+  await relay.until(({ type, queue }) => type === 'Delivery' && queue === 'b.test', 10);
+});
