@@ -8,7 +8,7 @@ test('a suspended domain waits without an attempt, others go on, and all of it c
   const relay = await startSteered(t);
   const order = await relay.give({ kind: 'suspend', criteria: { domain: 'SLOW.test' }, reason: 'they asked us to' });
   assert.deepEqual([order.state, order.expires], ['working', null]);
-  await relay.untilOrder(order.id, ({ state }) => state === 'in force');
+  await relay.untilKnown();
   await relay.mail([...many(20, 'slow.test'), ...many(20, 'fast.test')]);
   await relay.until(({ type, queue }) => type === 'Delivery' && queue === 'fast.test', 20);
   const delayed = await relay.until(({ type }) => type === 'Delayed', 20);
@@ -31,15 +31,14 @@ test('a suspended lane stops as it is, and goes on when its time is over', async
   await relay.until(({ type }) => type === 'Delivery');
   const [lane = ''] = await relay.pipeline.lanes.names();
   const site = lane.slice(lane.indexOf('->') + 2).replaceAll(';', ':');
-  const order = await relay.give({ kind: 'suspend', criteria: { site }, duration: '6s' });
+  const order = await relay.give({ kind: 'suspend', criteria: { site }, duration: '10s' });
   assert.equal(order.state, 'in force');
   const end = Date.parse(order.expires ?? '');
-  // Each process looks at the orders three times a second; what comes within that time may still be on its way.
   await relay.waitFor('a lane that is told of as suspended', async () => {
     const answer = await relay.ask('GET', `/api/lanes/${encodeURIComponent(lane)}`);
     return (answer.json['suspended'] as { order: string } | null)?.order === order.id;
   });
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await relay.untilKnown();
   await relay.mail(many(30, 'dest.test'));
   const delivered = (await relay.until(({ type }) => type === 'Delivery', 31)).slice(1);
   for (const { event_time, num_attempts } of delivered) {
@@ -62,12 +61,14 @@ test('a bounce meets what waits beyond all limits, what is put off for hours, an
   await relay.waitFor('the limit', async () => {
     const answer = await relay.ask('GET', `/api/lanes/${encodeURIComponent(lane)}`);
     const inForce = answer.json['limits'] as { rate: unknown; from: { rate: string }; orders: string[] };
-    return JSON.stringify(inForce.rate) === '{"messages":1,"ms":3600000}' && inForce.from.rate === 'order' && inForce.orders[0] === limits.id;
+    return (
+      JSON.stringify(inForce.rate) === '{"messages":1,"ms":3600000}' && inForce.from.rate === 'order' && inForce.orders[0] === limits.id
+    );
   });
   await relay.mail(many(1500, 'dest.test'));
   await relay.mail(many(20, 'other.test'));
   const order = await relay.give({ kind: 'bounce', criteria: { domain: 'dest.test' }, reason: 'the domain moved' });
-  const ended = await relay.until(({ type, queue }) => type === 'AdminBounce' && queue === 'dest.test', 1500);
+  const ended = await relay.until(({ type, queue }) => type === 'AdminBounce' && queue === 'dest.test', 1499);
   for (const { response, order: by } of ended) {
     assert.deepEqual([response.code, by], [551, { id: order.id, kind: 'bounce' }]);
     assert.match(response.content, /the domain moved/);
@@ -78,7 +79,9 @@ test('a bounce meets what waits beyond all limits, what is put off for hours, an
   await relay.until(({ type, reception_protocol }) => type === 'Reception' && reception_protocol === 'Report');
   await relay.give({ kind: 'bounce', criteria: { domain: 'dest.test' }, duration: '0s' });
   await relay.until(({ type, recipient }) => type === 'AdminBounce' && recipient === 'new@dest.test');
-  const finals = (await relay.records()).filter(({ type, queue }) => ['AdminBounce', 'Delivery', 'Expiration', 'Bounce'].includes(type) && queue === 'dest.test');
+  const finals = (await relay.records()).filter(
+    ({ type, queue }) => ['AdminBounce', 'Delivery', 'Expiration', 'Bounce'].includes(type) && queue === 'dest.test',
+  );
   assert.equal(new Set(finals.map(({ id }) => id)).size, 1502);
   assert.equal(finals.length, 1502, 'each ends once');
   assert.ok(finals.filter(({ type }) => type === 'Delivery').length <= 2, 'the rate held');
@@ -88,13 +91,13 @@ test('a bounce meets what waits beyond all limits, what is put off for hours, an
 
 test('what is dropped ends with a record and without a report, also what comes in the time that was given', async (t) => {
   const relay = await startSteered(t);
-  const suspension = await relay.give({ kind: 'suspend', criteria: { sender: '@news.test' } });
-  await relay.untilOrder(suspension.id, ({ state }) => state === 'in force');
+  await relay.give({ kind: 'suspend', criteria: { sender: '@news.test' } });
+  await relay.untilKnown();
   await relay.mail(many(10, 'a.test'), { from: 'list@news.test' });
   await relay.until(({ type }) => type === 'Delayed', 10);
   const order = await relay.give({ kind: 'drop', criteria: { sender: 'LIST@news.test' }, duration: '1h', reason: 'not what was meant' });
   await relay.until(({ type }) => type === 'AdminBounce', 10);
-  await relay.untilOrder(order.id, ({ state }) => state === 'in force');
+  await relay.untilKnown();
   await relay.mail(many(5, 'b.test'), { from: 'list@news.test' });
   await relay.mail(['ok@b.test'], { from: 'ann@home.test' });
   const ended = await relay.until(({ type }) => type === 'AdminBounce', 15);
@@ -112,8 +115,8 @@ test('what is dropped ends with a record and without a report, also what comes i
 test('held mail has its time from when it is released', async (t) => {
   const relay = await startSteered(t, { config: { retry: { interval: '200ms', maxInterval: '200ms', maxAge: '3s' } } });
   const hold = await relay.give({ kind: 'hold', criteria: { tenant: 'acme' } });
-  const suspension = await relay.give({ kind: 'suspend', criteria: { tenant: 'other' } });
-  for (const { id } of [hold, suspension]) await relay.untilOrder(id, ({ state }) => state === 'in force');
+  await relay.give({ kind: 'suspend', criteria: { tenant: 'other' } });
+  await relay.untilKnown();
   await relay.mail(['held@a.test'], { tenant: 'acme', campaign: 'spring' });
   await relay.mail(['suspended@a.test'], { tenant: 'other' });
   const [expired] = await relay.until(({ type }) => type === 'Expiration');
@@ -128,13 +131,17 @@ test('held mail has its time from when it is released', async (t) => {
 test('a rebound message goes on in its new queue and source, once for each order', async (t) => {
   const relay = await startSteered(t, { config: { outbound: { sources: [{ name: 'one' }, { name: 'two' }] } } });
   const suspension = await relay.give({ kind: 'suspend', criteria: { source: 'one' } });
+  await relay.untilKnown();
   await relay.mail(many(8, 'a.test'), { tenant: 'acme' });
   const stays = await relay.until(({ type, site }) => type === 'Delivery' && site.startsWith('two->'), 4);
   assert.equal(stays.length, 4);
   const waiting = await relay.ask('POST', '/api/orders/preview', { criteria: { source: 'one' } });
   assert.partialDeepStrictEqual(waiting.json, { messages: 4, recipients: 4, is_complete: true });
   const order = await relay.give({ kind: 'rebind', criteria: { tenant: 'ACME' }, to: { source: 'two', tenant: null, campaign: 'moved' } });
-  const moved = await relay.until(({ type, site, queue }) => type === 'Delivery' && site.startsWith('two->') && queue === 'moved:@a.test', 4);
+  const moved = await relay.until(
+    ({ type, site, queue }) => type === 'Delivery' && site.startsWith('two->') && queue === 'moved:@a.test',
+    4,
+  );
   assert.ok(moved.every(({ egress_source, num_attempts }) => egress_source === 'two' && num_attempts === 1));
   assert.equal((await relay.records('Delayed')).length, 4);
   assert.equal((await relay.untilOrder(order.id, ({ state }) => state === 'ended')).messages.done, 4);
@@ -145,7 +152,7 @@ test('a retry brings what waits for hours at once, but not what is suspended', a
   let isFull = true;
   const relay = await startSteered(t, {
     config: { retry: { interval: '2h', maxInterval: '2h', maxAge: '5d' } },
-    sink: { rules: { rcpt: () => (isFull ? '452 4.2.2 mailbox full' : undefined) } } as never,
+    sink: { rules: { rcpt: () => (isFull ? '452 4.2.2 mailbox full' : '250 ok') } },
   });
   await relay.mail([...many(10, 'a.test'), ...many(10, 'b.test')]);
   await relay.until(({ type }) => type === 'TransientFailure', 20);
@@ -158,4 +165,90 @@ test('a retry brings what waits for hours at once, but not what is suspended', a
   await relay.end(suspension.id);
   await relay.give({ kind: 'retry', criteria: { domain: 'b.test' } });
   await relay.until(({ type, queue }) => type === 'Delivery' && queue === 'b.test', 10);
+});
+
+test('limits given while it runs hold in every process, more and fewer connections for sessions at work, until they are lifted', async (t) => {
+  const relay = await startSteered(t, {
+    config: { delivery: { connectionsPerSite: 2 } },
+    sink: { rules: { message: { delayMs: 100, answer: '250 ok' } } },
+  });
+  await relay.mail(['first@dest.test']);
+  await relay.until(({ type }) => type === 'Delivery');
+  const [lane = ''] = await relay.pipeline.lanes.names();
+  const site = lane.slice(lane.indexOf('->') + 2).replaceAll(';', ':');
+  const meta = relay.pipeline.queues.backend(lane).keys['meta'] ?? '';
+  const fields = (): Promise<(string | null)[]> => relay.observer.redis.client.hmget(meta, 'max', 'duration', 'concurrency');
+  const usual = await fields();
+  const more = await relay.give({ kind: 'limits', criteria: { site }, limits: { connections: 8 } });
+  await relay.mail(many(400, 'dest.test'));
+  await relay.waitFor('more connections', () => Promise.resolve(relay.sink.counts.connections.open >= 7));
+  const fewer = await relay.give({ kind: 'limits', criteria: { lane }, limits: { connections: 1, concurrency: 1, rate: '1000/s' } });
+  await relay.waitFor('fewer', () => Promise.resolve(relay.sink.counts.connections.open === 1));
+  assert.deepEqual(await fields(), ['1000', '1000', '1'], 'a lane goes before its site');
+  await relay.end(fewer.id);
+  await relay.waitFor('more again', () => Promise.resolve(relay.sink.counts.connections.open >= 5));
+  await relay.waitFor('the limits of before', async () => JSON.stringify(await fields()) === JSON.stringify(usual));
+  await relay.end(more.id);
+  await relay.until(({ type }) => type === 'Delivery', 401);
+});
+
+test('a process that is killed while it carries out an order leaves nothing undone and does nothing twice', async (t) => {
+  const relay = await startSteered(t, { deliveries: 1, config: { delivery: { lockDuration: 1500 } } });
+  await relay.give({ kind: 'suspend', criteria: { everything: true } });
+  await relay.untilKnown();
+  await relay.mail(many(3000, 'dest.test'));
+  const order = await relay.give({ kind: 'bounce', criteria: { domain: 'dest.test' }, duration: '0s', report: false });
+  await relay.until(({ type }) => type === 'AdminBounce', 300);
+  await relay.deliveries[0]?.kill();
+  const before = (await relay.records('AdminBounce')).length;
+  assert.ok(before < 3000, `it was killed in the middle: ${before}`);
+  await relay.startDeliveryProcess();
+  await relay.startDeliveryProcess();
+  await relay.untilOrder(order.id, ({ state }) => state === 'ended');
+  const finals = await relay.records('AdminBounce');
+  assert.deepEqual([finals.length, new Set(finals.map(({ id }) => id)).size], [3000, 3000]);
+  assert.deepEqual(await relay.leftovers(), []);
+  assert.equal((await relay.order(order.id)).messages.done, 3000);
+});
+
+test('orders outlive Redis and the workers, which follow the last they knew meanwhile', async (t) => {
+  const relay = await startSteered(t, { redis: ['--appendonly', 'yes', '--appendfsync', 'always'] });
+  const order = await relay.give({ kind: 'suspend', criteria: { domain: 'slow.test' } });
+  await relay.untilKnown();
+  await relay.mail(many(5, 'slow.test'));
+  await relay.until(({ type }) => type === 'Delayed', 5);
+  await relay.redis.kill();
+  await relay.redis.restart();
+  await Promise.all(relay.deliveries.map((role) => role.terminate()));
+  await relay.mail(many(5, 'slow.test'));
+  await relay.startDeliveryProcess();
+  await relay.startDeliveryProcess();
+  await relay.until(({ type }) => type === 'Delayed', 10);
+  assert.deepEqual(await relay.records('Delivery'), []);
+  await relay.end(order.id);
+  await relay.until(({ type }) => type === 'Delivery', 10);
+});
+
+test('two operators at once: each message ends in exactly one way', async (t) => {
+  const relay = await startSteered(t);
+  const suspension = await relay.give({ kind: 'suspend', criteria: { domain: 'a.test' } });
+  const hold = await relay.give({ kind: 'hold', criteria: { sender: '' } });
+  await relay.untilKnown();
+  await relay.mail(many(300, 'a.test'));
+  await relay.mail(many(50, 'b.test'), { from: '' });
+  await relay.until(({ type }) => type === 'Delayed', 350);
+  const [drop] = await Promise.all([
+    relay.give({ kind: 'drop', criteria: { domain: 'a.test' } }),
+    relay.end(suspension.id),
+    relay.end(hold.id),
+    relay.end(suspension.id),
+    relay.give({ kind: 'bounce', criteria: { everything: true }, duration: '0s', report: false }),
+    relay.give({ kind: 'retry', criteria: { everything: true } }),
+  ]);
+  await relay.untilOrder(drop.id, ({ state }) => state === 'ended');
+  const isFinal = ({ type }: { type: string }): boolean => type === 'AdminBounce' || type === 'Delivery';
+  const finals = await relay.until(isFinal, 350);
+  assert.equal(new Set(finals.map(({ id }) => id)).size, 350);
+  assert.equal((await relay.records()).filter(isFinal).length, 350);
+  await relay.waitFor('an empty spool', async () => (await relay.leftovers()).length === 0);
 });
