@@ -152,3 +152,33 @@ export async function promoteJobs(lane: string, ids: readonly string[], redis: R
   const prefix = queues.backend(lane).toKey('');
   return (await redis.client.eval(promoteScript, 2, keys['delayed'] ?? '', keys['wait'] ?? '', prefix, ...ids)) as number;
 }
+
+const lanesPerTrip = 500;
+
+/** A job id does not tell its lane, which may have changed: every lane is asked. */
+export async function findLanes(
+  ids: readonly string[],
+  redis: RedisLink,
+  queues: Queues,
+  names: readonly string[],
+): Promise<Map<string, string>> {
+  const places = new Map<string, string>();
+  for (let at = 0; at < names.length && places.size < ids.length; at += lanesPerTrip) {
+    const asked = names.slice(at, at + lanesPerTrip).flatMap((lane) => ids.map((id) => ({ lane, id })));
+    const trip = redis.client.pipeline();
+    for (const { lane, id } of asked) trip.exists(queues.backend(lane).toKey(id));
+    for (const [n, [error, answer]] of ((await trip.exec()) ?? []).entries()) {
+      if (error) throw error;
+      const place = asked[n];
+      if (answer === 1 && place) places.set(place.id, place.lane);
+    }
+  }
+  return places;
+}
+
+/** Those of these lanes in which a message has jobs. */
+export async function lanesOfMessage(message: string, names: readonly string[], redis: RedisLink, queues: Queues): Promise<string[]> {
+  const holders = (await redis.client.hkeys(redis.key(`spool:${message}`))).filter((field) => field.startsWith(`h:${message}.`));
+  const ids = holders.map((field) => field.slice(2));
+  return [...new Set((await findLanes(ids, redis, queues, names)).values())];
+}

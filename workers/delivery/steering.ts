@@ -4,6 +4,7 @@ import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { concerns, isOfWholeLane, mayConcern, type Order } from '../../shared/core/order.ts';
 import {
   activeJobs,
+  lanesOfMessage,
   promoteJobs,
   takeJobs,
   walkLane,
@@ -118,8 +119,10 @@ async function walk(order: Order, world: World): Promise<number | 'ended'> {
 const statesOf = ({ kind }: Order): readonly WaitingState[] =>
   kind === 'retry' ? ['delayed', 'wait'] : kind === 'suspend' ? ['wait', 'prioritized'] : everyState;
 
-const lanesOf = async ({ criteria }: Order, { lanes }: World): Promise<string[]> =>
-  (await lanes.names()).filter((lane) => mayConcern(criteria, lane));
+async function lanesOf({ criteria }: Order, { context, queues, lanes }: World): Promise<string[]> {
+  const names = (await lanes.names()).filter((lane) => mayConcern(criteria, lane));
+  return criteria.message === undefined ? names : lanesOfMessage(criteria.message, names, context.redis, queues);
+}
 
 /** Does what the order wants with the jobs of a page; resolves to how many are gone from it. */
 async function actOn(page: LanePage, order: Order, world: World): Promise<number> {
