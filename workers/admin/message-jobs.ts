@@ -1,4 +1,5 @@
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
+import { findLanes } from '../../shared/io/lane-walk.ts';
 import type { Lanes } from '../../shared/io/lanes.ts';
 import type { Queues } from '../../shared/io/queues.ts';
 import type { RedisLink } from '../../shared/io/redis.ts';
@@ -21,8 +22,6 @@ export interface Holders {
   subscribers: string[];
 }
 
-const lanesPerTrip = 500;
-
 /** Undefined when the message is settled and gone, or never was. */
 export async function holdersOf(message: string, redis: RedisLink, queues: Queues, lanes: Lanes): Promise<Holders | undefined> {
   const fields = await redis.client.hkeys(redis.key(`spool:${message}`));
@@ -33,22 +32,6 @@ export async function holdersOf(message: string, redis: RedisLink, queues: Queue
   const places = await findLanes(jobIds, redis, queues, await lanes.names());
   const jobs = await Promise.all([...places].map(([id, lane]) => readJob(id, lane, redis, queues)));
   return { jobs: jobs.filter((job) => job !== undefined), subscribers };
-}
-
-/** A job id does not tell its lane, which may have changed: every lane is asked. */
-async function findLanes(ids: readonly string[], redis: RedisLink, queues: Queues, names: readonly string[]): Promise<Map<string, string>> {
-  const places = new Map<string, string>();
-  for (let at = 0; at < names.length && places.size < ids.length; at += lanesPerTrip) {
-    const asked = names.slice(at, at + lanesPerTrip).flatMap((lane) => ids.map((id) => ({ lane, id })));
-    const trip = redis.client.pipeline();
-    for (const { lane, id } of asked) trip.exists(queues.backend(lane).toKey(id));
-    for (const [n, [error, answer]] of ((await trip.exec()) ?? []).entries()) {
-      if (error) throw error;
-      const place = asked[n];
-      if (answer === 1 && place) places.set(place.id, place.lane);
-    }
-  }
-  return places;
 }
 
 async function readJob(id: string, lane: string, redis: RedisLink, queues: Queues): Promise<MessageJob | undefined> {
