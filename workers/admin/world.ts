@@ -8,6 +8,7 @@ import type { LoadedTemplates } from '../../shared/io/template-load.ts';
 import type { DispositionCounting } from './count-dispositions.ts';
 import type { Depths } from './lane-depths.ts';
 import type { Recent } from './recent.ts';
+import type { ReplayRunner } from './replay-runner.ts';
 import type { RecordLog } from './record-log.ts';
 
 /** What the routes need of the process. */
@@ -19,6 +20,7 @@ export interface World {
   /** The log and its archive. */
   source: RecordSource;
   counting: DispositionCounting;
+  replays: ReplayRunner;
   recent: () => Promise<Recent>;
   depths: () => Promise<Depths>;
   /** For what puts mail in or reads it. */

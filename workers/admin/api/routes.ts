@@ -8,6 +8,7 @@ import { inject, injectRaw } from './inject.ts';
 import { lane, lanes, sessions } from './lanes.ts';
 import { bounceMessage, message } from './messages.ts';
 import { mount, type Handler } from './mount.ts';
+import { cancelReplay, createReplay, previewReplay, replay, replayRecords, replays, resumeReplay } from './replays.ts';
 import { reportPreview } from './report-preview.ts';
 import { queues, status, subscribers } from './status.ts';
 import { audit, config, workers } from './system.ts';
@@ -28,6 +29,13 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   disposition,
   dispositionCounts,
   events,
+  previewReplay,
+  createReplay,
+  replays,
+  replay,
+  replayRecords,
+  resumeReplay,
+  cancelReplay,
   workers,
   config,
   audit,
