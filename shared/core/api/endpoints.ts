@@ -1,3 +1,4 @@
+import { deadLetterEndpoints } from './dead-letters.ts';
 import { dispositionEndpoints } from './dispositions.ts';
 import { laneEndpoints } from './lanes.ts';
 import { messageEndpoints } from './messages.ts';
@@ -12,6 +13,7 @@ export const endpoints = {
   ...messageEndpoints,
   ...dispositionEndpoints,
   ...replayEndpoints,
+  ...deadLetterEndpoints,
   ...systemEndpoints,
 };
 

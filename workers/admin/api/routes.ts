@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Endpoint } from '../../../shared/core/api/endpoint.ts';
 import { endpoints, type EndpointName, type Endpoints } from '../../../shared/core/api/endpoints.ts';
 import type { World } from '../world.ts';
+import { deadLetters, dropDeadLetters, retryDeadLetters } from './dead-letters.ts';
 import { disposition, dispositionCounts, dispositions } from './dispositions.ts';
 import { events } from './events.ts';
 import { inject, injectRaw } from './inject.ts';
@@ -36,6 +37,9 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   replayRecords,
   resumeReplay,
   cancelReplay,
+  deadLetters,
+  retryDeadLetters,
+  dropDeadLetters,
   workers,
   config,
   audit,
