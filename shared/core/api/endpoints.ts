@@ -3,6 +3,7 @@ import { dispositionEndpoints } from './dispositions.ts';
 import { laneEndpoints } from './lanes.ts';
 import { messageEndpoints } from './messages.ts';
 import { replayEndpoints } from './replays.ts';
+import { ruleEndpoints } from './rules.ts';
 import { statusEndpoints } from './status.ts';
 import { systemEndpoints } from './system.ts';
 
@@ -14,6 +15,7 @@ export const endpoints = {
   ...dispositionEndpoints,
   ...replayEndpoints,
   ...deadLetterEndpoints,
+  ...ruleEndpoints,
   ...systemEndpoints,
 };
 

@@ -11,6 +11,7 @@ import { bounceMessage, message } from './messages.ts';
 import { mount, type Handler } from './mount.ts';
 import { cancelReplay, createReplay, previewReplay, replay, replayRecords, replays, resumeReplay } from './replays.ts';
 import { reportPreview } from './report-preview.ts';
+import { backtestRule, policy, rules } from './rules.ts';
 import { queues, status, subscribers } from './status.ts';
 import { audit, config, workers } from './system.ts';
 
@@ -40,6 +41,9 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   deadLetters,
   retryDeadLetters,
   dropDeadLetters,
+  rules,
+  backtestRule,
+  policy,
   workers,
   config,
   audit,
