@@ -68,7 +68,7 @@ async function loadVersion(path: string): Promise<Version> {
 }
 
 /** The same rules, which count how often each decides. */
-function counted({ rules, status, bounceClass }: RuleSet): Pick<Version, 'rules' | 'hits'> {
+function counted(set: RuleSet): Pick<Version, 'rules' | 'hits'> {
   const hits = new Map<Rule, number>();
   const count = (rule: Rule | undefined): Rule | undefined => {
     if (rule) hits.set(rule, (hits.get(rule) ?? 0) + 1);
@@ -77,9 +77,9 @@ function counted({ rules, status, bounceClass }: RuleSet): Pick<Version, 'rules'
   return {
     hits,
     rules: {
-      rules,
-      status: (response, place) => count(status(response, place)),
-      bounceClass: (response, place) => count(bounceClass(response, place)),
+      rules: set.rules,
+      status: (response, place) => count(set.status(response, place)),
+      bounceClass: (response, place) => count(set.bounceClass(response, place)),
     },
   };
 }

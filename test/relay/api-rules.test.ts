@@ -45,9 +45,11 @@ test('what each delivery process goes by is told: rules with their hits, the pol
   const ruleFile = async (): Promise<RuleFile | undefined> => ((await workersOf('rules'))[0]?.['files'] as RuleFile[] | undefined)?.[0];
 
   await relay.send({ from: 'ann@home.test', to: 'full@dest.test' });
-  await relay.until(({ type }) => type === 'Bounce').catch((error: unknown) => {
-    throw new Error(process.log(), { cause: error });
-  });
+  await relay
+    .until(({ type }) => type === 'Bounce')
+    .catch((error: unknown) => {
+      throw new Error(process.log(), { cause: error });
+    });
   await until(async () => ((await ruleFile())?.hits ?? 0) > 0, 'the hit to be told').catch((error: unknown) => {
     throw new Error(process.log(), { cause: error });
   });

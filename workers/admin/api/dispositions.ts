@@ -44,7 +44,8 @@ export const disposition: Handler<Endpoints['disposition']> = async ({ params },
     reportFate(redis, record),
     replaysOf(redis, record),
     redis.client.get(redis.key(`redelivered:${record.event_id}`)),
-    record.id === '' ? 0 : redis.client.exists(redis.key(`spool:${record.id}`)),
+    // Who holds what was never there holds an entry without content.
+    record.id === '' ? 0 : redis.client.hexists(redis.key(`spool:${record.id}`), 'b'),
   ]);
   return {
     record,
