@@ -71,6 +71,21 @@ test('records are told as they happen, of the types asked for', async (t) => {
   assert.ok(!/^data: forged/m.test(all.text()), 'what a stranger wrote is no event of its own');
 });
 
+test('a stream has the filters of a search', async (t) => {
+  const admin = await startTestAdmin(t);
+  await admin.publish(bounceRecord({ event_id: 'before', recipient: 'bob@one.test' }));
+  const stream = follow(t, admin, '/api/events?domain=one.test&code=5xx&since=1h');
+  await stream.until(/"before"/);
+  await admin.context.redis.client.xadd(admin.context.redis.key('log'), '*', 'r', '{"type":"Bounce","recipient":"x@one.test"}');
+  await admin.publish(
+    bounceRecord({ event_id: 'one', recipient: 'bob@two.test' }),
+    bounceRecord({ event_id: 'two', recipient: 'bob@one.test', type: 'Delivery', response: { ...bounceRecord().response, code: 250 } }),
+    bounceRecord({ event_id: 'three', recipient: 'ann@ONE.test' }),
+  );
+  await stream.until(/"three"/);
+  assert.deepEqual(eventIds(stream.text()), ['before', 'three']);
+});
+
 test('a client that comes back goes on where it was, and is told when the log does not reach back', async (t) => {
   const admin = await startTestAdmin(t);
   await admin.publish(...['one', 'two', 'three'].map((event_id) => bounceRecord({ event_id })));

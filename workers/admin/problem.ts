@@ -58,6 +58,8 @@ function asProblem(error: FastifyError, request: FastifyRequest, isRedisReady: b
   // Of a body that is no JSON, or of a URL that cannot be decoded: our own words, since the parser's may repeat what was sent.
   if (status < 500) return badRequest([{ field: error.code === 'FST_ERR_BAD_URL' ? 'path' : 'body', message: wordsOf(error) }]);
   if (!isRedisReady || wasDisconnected(error)) return redisAway();
+  // A script refuses before its first write, a transaction as a whole: nothing was done.
+  if (/^(?:OOM|EXECABORT)\b/.test(error.message)) return new Problem(503, 'Redis is full', {}, { 'retry-after': '30' });
   log.error({ event: 'request_failed', method: request.method, route: request.routeOptions.url, error: error.stack });
   return new Problem(500, 'the request could not be carried out; the log of this process tells why');
 }
