@@ -10,6 +10,7 @@ import { parseMail, parseRcpt } from '../core/smtp-params.ts';
 import { done, mailOk, noArguments, rcptOk, startContent, stateless } from '../core/server-replies.ts';
 import { verbs } from '../core/smtp-verbs.ts';
 import { SmtpParser } from './smtp-parser.ts';
+import { InboundTalk } from './inbound-talk.ts';
 import { LoginConnection } from './smtp-login.ts';
 import type { About } from './smtp-replies.ts';
 import { responseRewriter } from './smtp-rewriter.ts';
@@ -34,6 +35,7 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
   helo = '';
   envelope: Envelope | undefined;
   readonly #settings: SmtpSettings;
+  readonly #talk: InboundTalk;
   readonly #timers = new Set<NodeJS.Timeout>();
   #addresses = new Set<string>();
   #receiver: ContentReceiver | undefined;
@@ -47,6 +49,7 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
   constructor(server: SMTPServer, socket: Socket, options: ConnectionOptions, settings: SmtpSettings) {
     super(server, socket, options);
     this.#settings = settings;
+    this.#talk = new InboundTalk(settings.tracer, this);
     this.isTrusted = !options.isUnknown && settings.isTrusted(this.remoteAddress);
   }
 
@@ -68,6 +71,7 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
   override init(): void {
     const { handlers, ingress } = this.#settings;
     this._setListeners(() => {
+      this.#talk.opened();
       const refusal = handlers.connect(this);
       if (refusal) {
         this.#refuseConnection(refusal);
@@ -140,12 +144,14 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     super._onClose();
     this.emit('ended');
     this.emit('closed');
+    this.#talk.closed();
     if (this.#isCounted) this.#settings.handlers.close(this);
     this.#isCounted = false;
   }
 
   /** Called by smtp-server after EHLO, HELO, STARTTLS and RSET, and by us after each message. */
   override _resetSession(): void {
+    this.#talk.secured();
     this.envelope = undefined;
     if (this.#addresses.size > 0) this.#addresses = new Set();
   }
@@ -189,6 +195,10 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     return !((this.isTrusted || this.user) && ['MAIL', 'RCPT', 'DATA', '.'].includes(reply.command ?? ''));
   }
 
+  protected override said({ code }: Reply, text: readonly string[]): void {
+    this.#talk.server(code, text);
+  }
+
   protected override rewriter(): ReturnType<typeof responseRewriter> {
     return responseRewriter(this.#settings.policy, this, this.#settings.hostname);
   }
@@ -214,6 +224,7 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     this.about = { sender: '', recipients: [] };
     if (!this._nextHandler) this.line = undefined;
     this._nextHandler = false;
+    this.#talk.note('a line that is too long');
     this.reply(localReply(500, '5.5.2', 'Line too long'));
     this.line = undefined;
     this._whenWritable(next);
@@ -252,6 +263,7 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     this.about = { sender: '', recipients: [] };
     if (continuation) {
       this.command = 'AUTH'; // the line is credentials
+      this.#talk.credentials();
       continuation.call(this, line, next);
       return;
     }
@@ -261,6 +273,8 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     const args = space < 0 ? '' : text.slice(space).trim();
     this.command = /^[A-Z]{4,8}$/.test(verb) ? verb : undefined;
     this.line = undefined;
+    this.isAuthDue = /^\W*AUTH/i.test(text) || (this.isAuthDue && !verbs.has(verb));
+    this.#talk.client(text, this.isAuthDue);
     if (line.length > maxLine && verb !== 'AUTH') {
       this.reply(localReply(500, '5.5.2', 'Line too long'));
       return next();
@@ -268,7 +282,6 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     if (httpRequest.test(text)) return this.tell(localReply(421, '4.7.0', 'This is SMTP, not HTTP'));
     const isText = isUtf8(line);
     if (isText) this.line = line;
-    this.isAuthDue = /^\W*AUTH/i.test(text) || (this.isAuthDue && !verbs.has(verb));
     if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text) || !isText) {
       this.reply(localReply(501, '5.5.2', 'The line holds what no command may'));
       return next();
@@ -387,14 +400,19 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     this.about = { sender: envelope.sender, recipients: envelope.recipients.map((r) => r.address) };
     const { handlers, ingress } = this.#settings;
     const receiver = handlers.data(this, envelope);
+    let octets = 0;
     this.#receiver = receiver;
     const deadline = this.#after(ingress.dataDeadline, () => {
       this.command = '.';
       this.reply(localReply(421, '4.4.2', 'The content took too long, closing connection'));
     });
     parser.startContent({
-      write: (piece) => receiver.write(piece),
+      write: (piece) => {
+        octets += piece.length;
+        return receiver.write(piece);
+      },
       end: (proceed) => {
+        this.#talk.content(octets);
         this.#cancel(deadline);
         // After a 421 or a lost connection the client will send it again: it must not be queued now.
         if (this.isEnding) proceed();

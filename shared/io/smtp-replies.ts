@@ -49,6 +49,8 @@ export abstract class ReplyingConnection extends SMTPConnection {
 
   /** Hears of every reply of 400 or more, as it was sent. */
   protected abstract refused(reply: Reply, about: About): void;
+  /** Hears what is written, before it is. */
+  protected abstract said(reply: Reply, text: readonly string[]): void;
   /** Does this refusal (5xx) count towards the errors that one connection may make? */
   protected abstract isError(reply: Reply): boolean;
   /** What rewrites replies, given the line that failed; undefined when nobody wants to. What it returns never rejects. */
@@ -141,6 +143,7 @@ export abstract class ReplyingConnection extends SMTPConnection {
   #write({ reply, text }: SentReply, about: About): void {
     if (this.#isLastWritten) return;
     this.#isLastWritten = reply.code === 421;
+    this.said(reply, text);
     this.#cork();
     super.send(reply.code, text, false);
     if (reply.code >= 400) this.refused(reply, about);

@@ -120,10 +120,11 @@ async function deliverOne(
           Math.random() * 2 - 1,
         )
       : adminBounce(job);
-    const { peer, protocol, tls } = result ?? { peer: null };
+    const { peer, protocol, tls, said } = result ?? { peer: null };
     const expires = job.created + schedule.maxAge;
     const requeued = await requeue(held.queue, job, verdict, expires, world);
-    return await settle({ held, job, ...requeued, expires, peer, ...(protocol && { protocol }), ...(tls && { tls }) }, fetchNext, world);
+    const facts = { peer, ...(protocol && { protocol }), ...(tls && { tls }), ...(said && { said }) };
+    return await settle({ held, job, ...requeued, expires, ...facts }, fetchNext, world);
   } finally {
     world.held.delete(held);
   }
