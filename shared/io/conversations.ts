@@ -89,8 +89,7 @@ export async function whichHaveConversations(
   const [oldest = ''] = asked.map(({ attempt }) => attempt).toSorted();
   const fields = [...new Set(asked.map(({ attempt }) => attempt))];
   const trip = redis.client.pipeline();
-  for (const at of hoursOf(oldest, config.delivery.keepConversations))
-    trip.eval(existsScript, 1, keyOf(redis, at), ...fields);
+  for (const at of hoursOf(oldest, config.delivery.keepConversations)) trip.eval(existsScript, 1, keyOf(redis, at), ...fields);
   const found = new Set(((await trip.exec()) ?? []).flatMap(([error, value]) => (error ? [] : (value as string[]))));
   return asked.filter(({ attempt }) => found.has(attempt)).map(({ eventId }) => eventId);
 }

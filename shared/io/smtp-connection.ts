@@ -14,7 +14,14 @@ import { InboundTalk } from './inbound-talk.ts';
 import { LoginConnection } from './smtp-login.ts';
 import type { About } from './smtp-replies.ts';
 import { responseRewriter } from './smtp-rewriter.ts';
-import type { ContentReceiver, Credentials, Refusal, SmtpSession, SmtpSettings, SmtpUser } from './smtp-session.ts';
+import {
+  unlessRefused,
+  type ContentReceiver,
+  type Credentials,
+  type SmtpSession,
+  type SmtpSettings,
+  type SmtpUser,
+} from './smtp-session.ts';
 
 /** What a PROXY header adds: the client is unknown to the proxy itself (a health check), and so never trusted. */
 export interface ConnectionOptions extends SMTPConnectionOptions {
@@ -488,7 +495,3 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     return this.#settings.handlers.login(this, credentials);
   }
 }
-
-/** What is accepted is done at once where nobody has to be asked. */
-const unlessRefused = (refusal: Refusal, accept: () => Reply): Reply | Promise<Reply> =>
-  refusal instanceof Promise ? refusal.then((reply) => reply ?? accept()) : (refusal ?? accept());

@@ -22,6 +22,7 @@ const requests: Record<EndpointName, { path: string; ask?: Ask; status: number }
   lane: { path: `/api/lanes/${encodeURIComponent('default->127.0.0.1;1')}`, status: 200 },
   sessions: { path: '/api/sessions', status: 200 },
   message: { path: '/api/messages/MESSAGE', status: 200 },
+  findMessages: { path: '/api/messages?address=waits@dest.test', status: 200 },
   bounceMessage: { path: '/api/messages/MESSAGE/bounce', ask: json({ reason: 'not wanted' }), status: 202 },
   inject: { path: '/api/messages', ask: json({ from: 'ann@home.test', to: ['bob@dest.test'], text: 'hello' }), status: 202 },
   injectRaw: {
@@ -30,6 +31,8 @@ const requests: Record<EndpointName, { path: string; ask?: Ask; status: number }
     status: 202,
   },
   dispositions: { path: '/api/dispositions?type=Bounce', status: 200 },
+  conversation: { path: '/api/dispositions/none/conversation', status: 404 }, // its own tests have one
+  smtpTrace: { path: '/api/trace/smtp?client=nobody', status: 400 }, // as with events
   events: { path: '/api/events?after=now', status: 400 }, // a stream has no end; its own tests follow it
   workers: { path: '/api/workers', status: 200 },
   config: { path: '/api/config', status: 200 },

@@ -3,9 +3,17 @@ import { laneEndpoints } from './lanes.ts';
 import { messageEndpoints } from './messages.ts';
 import { statusEndpoints } from './status.ts';
 import { systemEndpoints } from './system.ts';
+import { traceEndpoints } from './trace.ts';
 
 /** Every operation of the API; the names are the `operationId`s of the OpenAPI document and the actions of the audit log. */
-export const endpoints = { ...statusEndpoints, ...laneEndpoints, ...messageEndpoints, ...dispositionEndpoints, ...systemEndpoints };
+export const endpoints = {
+  ...statusEndpoints,
+  ...laneEndpoints,
+  ...messageEndpoints,
+  ...dispositionEndpoints,
+  ...systemEndpoints,
+  ...traceEndpoints,
+};
 
 export type Endpoints = typeof endpoints;
 export type EndpointName = keyof Endpoints;

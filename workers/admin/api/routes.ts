@@ -6,11 +6,12 @@ import { dispositions } from './dispositions.ts';
 import { events } from './events.ts';
 import { inject, injectRaw } from './inject.ts';
 import { lane, lanes, sessions } from './lanes.ts';
-import { bounceMessage, message } from './messages.ts';
+import { bounceMessage, findMessages, message } from './messages.ts';
 import { mount, type Handler } from './mount.ts';
 import { reportPreview } from './report-preview.ts';
 import { queues, status, subscribers } from './status.ts';
 import { audit, config, workers } from './system.ts';
+import { conversation, smtpTrace } from './trace.ts';
 
 /** What each operation does. */
 const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
@@ -21,6 +22,7 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   lane,
   sessions,
   message,
+  findMessages,
   bounceMessage,
   inject,
   injectRaw,
@@ -30,6 +32,8 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   config,
   audit,
   reportPreview,
+  conversation,
+  smtpTrace,
 };
 
 /** The JSON API. */
