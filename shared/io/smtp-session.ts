@@ -89,7 +89,3 @@ export interface SmtpSettings {
   tracer: Tracer;
   log: Logger;
 }
-
-/** What is accepted is done at once where nobody has to be asked. */
-export const unlessRefused = (refusal: Refusal, accept: () => Reply): Reply | Promise<Reply> =>
-  refusal instanceof Promise ? refusal.then((reply) => reply ?? accept()) : (refusal ?? accept());
