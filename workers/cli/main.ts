@@ -1,5 +1,6 @@
 import { nearest } from '../../shared/core/nearest.ts';
 import { ConfigError, formatProblem } from '../../shared/io/config-load.ts';
+import { explainApiError } from './api/explain.ts';
 import { UsageError, type Command } from './command.ts';
 import { roles, type Role } from './roles.ts';
 import { readVersion } from '../../shared/io/version.ts';
@@ -10,6 +11,12 @@ const commands: Record<string, () => Promise<Command>> = {
   demo: () => import('./commands/demo.ts'),
   sink: () => import('./commands/sink.ts'),
   ...Object.fromEntries(roles.map((role) => [role, () => loadRoleCommand(role)])),
+  status: () => import('./commands/status.ts'),
+  top: () => import('./commands/top.ts'),
+  send: () => import('./commands/send.ts'),
+  lanes: () => import('./commands/lanes.ts'),
+  queues: () => import('./commands/queues.ts'),
+  workers: () => import('./commands/workers.ts'),
   log: () => import('./commands/log.ts'),
   replay: () => import('./commands/replay.ts'),
   report: () => import('./commands/report.ts'),
@@ -21,6 +28,9 @@ const commands: Record<string, () => Promise<Command>> = {
 
 /** Errors whose message is for people, by name: their classes would bring everything with them that throws them. */
 const expectedErrors = ['Failure', 'EmbeddedRedisError', 'RedisUnavailable', 'RuleFileError', 'JsonFileError', 'PolicyUnusable'];
+
+// Whoever reads has had enough (`| head`): that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 process.exit(await main(process.argv.slice(2)));
 
@@ -58,6 +68,11 @@ function explain(error: unknown, name: string | undefined): number {
     say(`the configuration has ${error.problems.length === 1 ? 'a mistake' : `${error.problems.length} mistakes`}`);
     for (const problem of error.problems) process.stderr.write(`  ${formatProblem(problem)}\n`);
     return 1;
+  }
+  const explained = explainApiError(error);
+  if (explained) {
+    for (const line of explained.lines) say(line);
+    return explained.code;
   }
   if (error instanceof Error && expectedErrors.includes(error.name)) say(error.message);
   else say(error instanceof Error ? (error.stack ?? error.message) : String(error));
