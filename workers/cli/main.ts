@@ -17,6 +17,7 @@ const commands: Record<string, () => Promise<Command>> = {
   lanes: () => import('./commands/lanes.ts'),
   queues: () => import('./commands/queues.ts'),
   workers: () => import('./commands/workers.ts'),
+  trace: () => import('./commands/trace.ts'),
   log: () => import('./commands/log.ts'),
   replay: () => import('./commands/replay.ts'),
   report: () => import('./commands/report.ts'),

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
 import { harmlessJson } from '../../../shared/core/api/problem.ts';
+import { egressPath } from '../../../shared/core/lane.ts';
 import { traceMatcher, type TraceFilter } from '../../../shared/core/trace.ts';
 import { readConversation } from '../../../shared/io/conversations.ts';
 import { announceWatcher, watchLifetime, withdrawWatcher, type TraceBatch } from '../../../shared/io/tracer.ts';
@@ -27,7 +28,8 @@ export const conversation: Handler<Endpoints['conversation']> = async ({ params:
 
 export const smtpTrace: Handler<Endpoints['smtpTrace']> = async ({ query, reply }, world) => {
   assertStreams(world);
-  const filter: TraceFilter = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
+  const named = { ...query, ...(query.lane !== undefined && { lane: egressPath(query.lane) }) };
+  const filter: TraceFilter = Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
   const watcher = randomUUID();
   await announceWatcher(world.context.redis, watcher, filter);
   openEventStream(reply, world, (raw) => run(raw, watcher, filter, world));
