@@ -111,7 +111,8 @@ export function openOrderBook(orders: readonly Order[]): OrderBook {
         : limits
             .filter((order) => holds(order, now) && mayConcern(order.criteria, lane))
             .toSorted(
-              (a, b) => Number(b.criteria.lane !== undefined) - Number(a.criteria.lane !== undefined) || b.created - a.created || compareIds(a, b),
+              (a, b) =>
+                Number(b.criteria.lane !== undefined) - Number(a.criteria.lane !== undefined) || b.created - a.created || compareIds(a, b),
             ),
   };
 }
@@ -215,7 +216,10 @@ interface Field {
 /** The most telling first: an order is looked up by the first of these that it has. */
 const fields: readonly Field[] = [
   { name: 'message', values: ({ message }) => [message] },
-  { name: 'sender', values: ({ sender }) => [sender, sender === undefined || sender === '' ? undefined : sender.slice(sender.lastIndexOf('@'))] },
+  {
+    name: 'sender',
+    values: ({ sender }) => [sender, sender === undefined || sender === '' ? undefined : sender.slice(sender.lastIndexOf('@'))],
+  },
   { name: 'domain', values: ({ domain }) => [domain] },
   { name: 'campaign', values: ({ campaign }) => [campaign] },
   { name: 'tenant', values: ({ tenant }) => [tenant] },

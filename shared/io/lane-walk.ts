@@ -39,7 +39,7 @@ export async function* walkLane(
   const backend = queues.backend(lane);
   for (const state of states) {
     const key = backend.keys[state] ?? '';
-    for (let start = 0; ; ) {
+    for (let start = 0; ;) {
       const [from, to] = [String(start), String(start + pageSize - 1)];
       const ids = state === 'wait' ? await redis.client.lrange(key, from, to) : await redis.client.zrevrange(key, from, to);
       if (ids.length === 0) break;

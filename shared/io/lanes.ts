@@ -50,7 +50,13 @@ const awakeFor = 50;
 const sessionOptions = { removeOnComplete: true, removeOnFail: true } as const;
 
 /** `isSteered`: may other processes set limits by `steer`? Then what they wrote is left alone. */
-export function openLanes(redis: RedisLink, queues: Queues, config: Config['delivery'], orders: Orders, isSteered: () => boolean = () => false): Lanes {
+export function openLanes(
+  redis: RedisLink,
+  queues: Queues,
+  config: Config['delivery'],
+  orders: Orders,
+  isSteered: () => boolean = () => false,
+): Lanes {
   const registryKey = redis.key('lanes');
   const registered = new Map<string, number>();
   const limits = openLaneLimits(queues, config, orders, isSteered);

@@ -129,7 +129,8 @@ export async function readOrders(
     if (!before || created < before.created || (created === before.created && id < before.id)) ids.push(id);
   }
   const found: OrderState[] = [];
-  for (let at = 0; at < ids.length && found.length < count; at += 200) found.push(...(await readStates(ids.slice(at, at + 200), redis)).filter(fits));
+  for (let at = 0; at < ids.length && found.length < count; at += 200)
+    found.push(...(await readStates(ids.slice(at, at + 200), redis)).filter(fits));
   return found.slice(0, count);
 }
 

@@ -21,7 +21,13 @@ export type JobOrder = Order & { kind: 'bounce' | 'drop' | 'rebind' | 'hold' | '
  * Does with a job in our hands what an order wants: ends it, gives it another queue, or puts it off. No attempt is counted. Undefined when there is nothing to do about
  * this one, which is delivered then.
  */
-export async function obey(order: JobOrder, held: HeldJob, job: DeliveryJob, fetchNext: boolean, world: World): Promise<Settled | undefined> {
+export async function obey(
+  order: JobOrder,
+  held: HeldJob,
+  job: DeliveryJob,
+  fetchNext: boolean,
+  world: World,
+): Promise<Settled | undefined> {
   switch (order.kind) {
     case 'bounce':
     case 'drop':
@@ -65,7 +71,11 @@ async function rebind(order: Order, held: HeldJob, given: DeliveryJob, fetchNext
     rebound: [...(job.rebound ?? []).slice(-9), order.id],
   };
   const lane = await laneOf(held.queue, moved, world);
-  const reply = localReply(400, '4.2.1', `Context: an administrator gave it the queue ${moved.queue} and the source ${moved.source}: ${order.reason}`);
+  const reply = localReply(
+    400,
+    '4.2.1',
+    `Context: an administrator gave it the queue ${moved.queue} and the source ${moved.source}: ${order.reason}`,
+  );
   const now = Date.now();
   return putBack(held, { lane, at: now, data }, fetchNext, world, (tx) => {
     world.dispositions.publish(tx, recordOf(order, held, job, reply, now, world));

@@ -89,7 +89,14 @@ export async function move(held: HeldJob, job: DeliveryJob, lane: string, fetchN
 }
 
 /** The record of a job that is put off or elsewhere without an attempt. `next`: epoch ms of the next one. */
-export function delayedRecord(held: HeldJob, job: DeliveryJob, suffix: string, reply: Reply, next: number, world: World): DispositionRecord {
+export function delayedRecord(
+  held: HeldJob,
+  job: DeliveryJob,
+  suffix: string,
+  reply: Reply,
+  next: number,
+  world: World,
+): DispositionRecord {
   return {
     type: 'Delayed',
     event_id: `${held.id}.${job.attempts}.${suffix}`,

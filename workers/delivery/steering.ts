@@ -1,7 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker, type Job } from 'bullmq';
 import { concerns, isOfWholeLane, mayConcern, type Order } from '../../shared/core/order.ts';
-import { activeJobs, promoteJobs, takeJobs, walkLane, type LanePage, type WaitingState, type WalkedJob } from '../../shared/io/lane-walk.ts';
+import {
+  activeJobs,
+  promoteJobs,
+  takeJobs,
+  walkLane,
+  type LanePage,
+  type WaitingState,
+  type WalkedJob,
+} from '../../shared/io/lane-walk.ts';
 import { endOrder, knownAfter, noteProgress, readOrder, steeringQueue, type SteeringJob } from '../../shared/io/order-store.ts';
 import { giveBack } from './settle.ts';
 import { isJobOrder, obey } from './obey.ts';
@@ -87,7 +95,7 @@ async function walk(order: Order, world: World): Promise<number | 'ended'> {
     // What a killed worker had is back in the lane then.
     await world.queues.backend(lane).moveStalledJobsToWait();
     const pages = walkLane(lane, statesOf(order), { redis, queues: world.queues, message: order.criteria.message });
-    for (let next = await pages.next(); !next.done; ) {
+    for (let next = await pages.next(); !next.done;) {
       const page = next.value;
       const taken = await actOn(page, order, world);
       examined += page.examined;
@@ -174,7 +182,7 @@ async function bringBack(order: Order, world: World): Promise<void> {
       continue;
     }
     const pages = walkLane(lane, ['delayed'], { redis, queues: world.queues, message: order.criteria.message });
-    for (let next = await pages.next(); !next.done; ) {
+    for (let next = await pages.next(); !next.done;) {
       const ids = next.value.jobs.filter(({ data }) => data.putOff?.order === order.id).map(({ id }) => id);
       const promoted = await promoteJobs(lane, ids, redis, world.queues);
       if (promoted > 0) await wakeLane(lane, world);

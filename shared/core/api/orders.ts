@@ -50,11 +50,7 @@ const life = {
     .describe('Until when it holds, RFC 3339, in place of `duration`'),
 };
 
-const name = z
-  .string()
-  .refine(isQueuePart, { error: 'expected a name of printable ASCII' })
-  .nullable()
-  .optional();
+const name = z.string().refine(isQueuePart, { error: 'expected a name of printable ASCII' }).nullable().optional();
 
 const orderBody = z
   .discriminatedUnion(
@@ -130,9 +126,7 @@ const order = z.strictObject({
   who: z.string(),
   created: time,
   expires: time.nullable().describe('null: until it is ended'),
-  state: z
-    .enum(['working', 'in force', 'ended'])
-    .describe('working: it is being carried out on what waits; ended: it holds no more'),
+  state: z.enum(['working', 'in force', 'ended']).describe('working: it is being carried out on what waits; ended: it holds no more'),
   ended: z.strictObject({ at: time, who: z.string(), reason: z.string() }).nullable(),
   messages: z
     .strictObject({

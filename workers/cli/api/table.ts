@@ -33,7 +33,9 @@ const longestCell = 500;
 /** Aligned columns under their titles. Where a line would be too wide, the widest texts are cut. */
 export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], paper: Paper): string[] {
   const cells = rows.map((row) => columns.map(({ value }) => value(row)));
-  const texts = cells.map((line) => line.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en') : printable(cell, longestCell))));
+  const texts = cells.map((line) =>
+    line.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en') : printable(cell, longestCell))),
+  );
   const isNumber = columns.map((_, n) => cells.some((line) => typeof line[n] === 'number'));
   const needed = columns.map(({ title }, n) => Math.max(title.length, ...texts.map((line) => line[n]?.length ?? 0)));
   const widths = fit(needed, isNumber, paper.width);

@@ -13,7 +13,7 @@ export const help: Help = {
   usage: '[<lane>] [--site <text>] [--source <name>] [--sort depth|age] [--trouble] [--limit <n>]',
   summary: 'lanes and what waits in them, or one lane in detail',
   options: [
-    ['<lane>', 'its limits, sessions and what the site last said; quote it: \'default->mx.example.org\''],
+    ['<lane>', "its limits, sessions and what the site last said; quote it: 'default->mx.example.org'"],
     ['--site <text>', 'only sites whose name contains this'],
     ['--source <name>', 'only this egress source'],
     ['--sort depth|age', 'the deepest first, or the one with the oldest message (depth)'],
@@ -34,7 +34,8 @@ export async function run(args: string[]): Promise<number> {
   const { site, source, sort, limit = '100', trouble } = values;
   if (extra.length > 0) throw new UsageError('expected one lane; quote its name, which has a ">"');
   if (sort !== undefined && sort !== 'depth' && sort !== 'age') throw new UsageError('--sort must be depth or age');
-  if (!/^\d{1,4}$/.test(limit) || Number(limit) < 1 || Number(limit) > 1000) throw new UsageError('--limit must be a number from 1 to 1000');
+  if (!/^\d{1,4}$/.test(limit) || Number(limit) < 1 || Number(limit) > 1000)
+    throw new UsageError('--limit must be a number from 1 to 1000');
   const api = await openApi(values);
   const paper = paperOf(process.stdout, process.env);
   if (name !== undefined) {
@@ -65,7 +66,12 @@ function detailsOf(lane: Answer<'lane'>, paper: Paper): string[] {
     ['oldest', lane.oldest === null ? '-' : `${agoOf(lane.oldest)} ago`],
     ['next retry', inOf(lane.next_retry)],
     ['limits', `${limits.connections} connections, ${limits.concurrency ?? 'any number of'} transactions, rate: ${rate}`],
-    ['sessions', sessions.length === 0 ? 'none' : sessions.map(({ index, worker, since }) => `${index} at ${worker ?? '?'} for ${agoOf(since)}`).join(', ')],
+    [
+      'sessions',
+      sessions.length === 0
+        ? 'none'
+        : sessions.map(({ index, worker, since }) => `${index} at ${worker ?? '?'} for ${agoOf(since)}`).join(', '),
+    ],
   ];
   return [
     ...facts.map(([name, value]) => lineOf(`${name.padEnd(12)}${value}`, paper)),

@@ -95,7 +95,8 @@ async function inject(api: ReboundClient, { from, to }: Mail, values: Values) {
   const { subject, html, raw, sender, tenant, campaign, key } = values;
   const once = key === undefined ? {} : { idempotencyKey: key };
   if (raw !== undefined) return api.injectRaw({ query: { sender: from, to, tenant, campaign }, body: await readOctets(raw), ...once });
-  const words = values.text ?? (values.file === undefined ? (html === undefined ? await readText('-') : undefined) : await readText(values.file));
+  const words =
+    values.text ?? (values.file === undefined ? (html === undefined ? await readText('-') : undefined) : await readText(values.file));
   return api.inject({
     body: {
       from,
