@@ -7,6 +7,7 @@ export const { help, run } = steeringCommand({
   kind: 'limits',
   summary: 'change the limits of a lane or a site at run time',
   usage: '--lane <lane> | --site <site>',
+  isOfPlace: true,
   usualLife: 'until it is ended',
   options: { connections: text, concurrency: text, rate: text },
   optionHelp: [
@@ -14,7 +15,7 @@ export const { help, run } = steeringCommand({
     ['--concurrency <n>', 'transactions in flight, of all connections'],
     ['--rate <rate>', 'messages in a time, such as 50/s or 1000/h'],
   ],
-  notes: 'Only --lane or --site choose here. "rebound orders end" takes it back.',
+  notes: 'One of --lane and --site. "rebound orders end" takes it back.',
   read: ({ connections, concurrency, rate }) => {
     const limits = { ...whole('connections', connections), ...whole('concurrency', concurrency), ...(rate !== undefined && { rate }) };
     if (Object.keys(limits).length === 0) throw new UsageError('which limit? --connections, --concurrency or --rate');

@@ -22,11 +22,17 @@ export const criteriaOptions: ParseArgsOptionsConfig = {
   all: { type: 'boolean' },
 };
 
+/** The two that name a place mail goes to. */
+export const placeHelp: NonNullable<Help['options']> = [
+  ['--lane <lane>', "'default->mx.example.org'; quote it"],
+  ['--site <site>', 'a mail exchanger, whatever the source'],
+];
+export const placeOptions: ParseArgsOptionsConfig = { lane: text, site: text };
+
 export const criteriaHelp: NonNullable<Help['options']> = [
   ['--domain <domain>', 'of the recipients'],
   ['--tenant, --campaign <name>', 'parts of the name of the queue'],
-  ['--lane <lane>', "'default->mx.example.org'; quote it"],
-  ['--site <site>', 'a mail exchanger, whatever the source'],
+  ...placeHelp,
   ['--source <name>', 'an egress source'],
   ['--routing-domain <domain>', 'where mail is routed to in place of its domain'],
   ['--sender <address>', 'return path, @example.org for all of a domain, <> for the null sender'],

@@ -61,7 +61,7 @@ export function orderWords({ id, kind, state, criteria, reason, who, expires, en
   ].map((line) => printable(line, 2000));
 }
 
-const pairs = (values: Readonly<Record<string, unknown>> | undefined): string =>
+const pairs = (values: Readonly<Record<string, string | number | null>> | undefined): string =>
   values
     ? `; ${Object.entries(values)
         .map(([name, value]) => `${name} ${value === null ? 'none' : String(value)}`)

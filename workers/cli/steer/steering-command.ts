@@ -2,7 +2,7 @@ import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import type { Request } from '../../../shared/io/client.ts';
 import { apiHelp, apiOptions, exitCodes, type ApiFlags } from '../api/connect.ts';
 import { UsageError, type Command, type Help } from '../command.ts';
-import { criteriaHelp, criteriaOptions, readCriteria, type Flags } from './criteria.ts';
+import { criteriaHelp, criteriaOptions, placeHelp, placeOptions, readCriteria, type Flags } from './criteria.ts';
 import { give } from './give.ts';
 
 export type OrderBody = Request<'giveOrder'>['body'];
@@ -16,6 +16,8 @@ export interface Steering {
   /** It cannot be undone: somebody is asked. */
   isFinal?: true;
   usage?: string;
+  /** Only a lane or a site can be chosen. */
+  isOfPlace?: true;
   options?: ParseArgsOptionsConfig;
   optionHelp?: NonNullable<Help['options']>;
   notes?: string;
@@ -27,10 +29,10 @@ const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 
 export function steeringCommand(steering: Steering): Command {
-  const { kind, summary, usualLife, isFinal } = steering;
+  const { kind, summary, usualLife, isFinal, isOfPlace } = steering;
   const life: ParseArgsOptionsConfig = usualLife === undefined ? {} : { for: text, until: text };
   const options: ParseArgsOptionsConfig = {
-    ...criteriaOptions,
+    ...(isOfPlace ? placeOptions : criteriaOptions),
     ...steering.options,
     ...life,
     ...apiOptions,
@@ -44,7 +46,7 @@ export function steeringCommand(steering: Steering): Command {
       usage: `${steering.usage ?? '<criteria>'} --reason <text> [options]`,
       summary,
       options: [
-        ...criteriaHelp,
+        ...(isOfPlace ? placeHelp : criteriaHelp),
         ...(steering.optionHelp ?? []),
         ['--reason <text>', 'why; kept in the audit log'],
         ...(usualLife === undefined
