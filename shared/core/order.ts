@@ -149,7 +149,7 @@ function isFor(order: Order, job: DeliveryJob, now: number): boolean {
       return holds(order, now);
     case 'rebind':
       // Once each: two orders of different minds do not send a message to and fro.
-      return isInTime(order, job) && !job.rebound?.includes(order.id);
+      return isInTime(order, job) && !job.rebound?.includes(order.id) && isElsewhere(order.to ?? {}, job);
     case 'bounce':
     case 'drop':
     case 'retry':
@@ -157,6 +157,17 @@ function isFor(order: Order, job: DeliveryJob, now: number): boolean {
     case 'limits':
       return false;
   }
+}
+
+/** Is that another queue than the one the job is in? */
+function isElsewhere({ tenant, campaign, routing_domain: routingDomain, source }: RebindTo, job: DeliveryJob): boolean {
+  const before = parseQueueName(job.queue);
+  return (
+    (tenant !== undefined && (tenant ?? undefined) !== before.tenant) ||
+    (campaign !== undefined && (campaign ?? undefined) !== before.campaign) ||
+    (routingDomain !== undefined && routingDomain?.toLowerCase() !== job.routingDomain) ||
+    (source !== undefined && source !== job.source)
+  );
 }
 
 const isInTime = ({ expires }: Order, { created }: DeliveryJob): boolean => expires === null || created <= expires;

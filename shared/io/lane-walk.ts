@@ -35,7 +35,7 @@ export async function* walkLane(
   lane: string,
   states: readonly WaitingState[],
   { redis, queues, message }: { redis: RedisLink; queues: Queues; message?: string | undefined },
-): AsyncGenerator<LanePage, void, number> {
+): AsyncGenerator<LanePage, void, number | undefined> {
   const backend = queues.backend(lane);
   for (const state of states) {
     const key = backend.keys[state] ?? '';
@@ -44,7 +44,7 @@ export async function* walkLane(
       const ids = state === 'wait' ? await redis.client.lrange(key, from, to) : await redis.client.zrevrange(key, from, to);
       if (ids.length === 0) break;
       const jobs = await readJobs(lane, message === undefined ? ids : ids.filter((id) => id.startsWith(`${message}.`)), redis, queues);
-      const taken: number | undefined = yield { lane, state, examined: ids.length, jobs, start };
+      const taken = yield { lane, state, examined: ids.length, jobs, start };
       start += ids.length - (taken ?? 0);
     }
   }
@@ -89,26 +89,29 @@ if ARGV[1] == 'wait' then
   if #taken > 0 then redis.call('LREM', KEYS[1], #taken, '') end
 else
   for i = 8, #ARGV do
-    if redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then taken[#taken + 1] = ARGV[i] end
+    if redis.call('EXISTS', ARGV[7] .. ARGV[i]) == 1 and redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then taken[#taken + 1] = ARGV[i] end
   end
 end
+local answer = {}
 for _, id in ipairs(taken) do
   local key = ARGV[7] .. id
+  answer[#answer + 1] = id
+  answer[#answer + 1] = redis.call('HGET', key, 'data') or '{}'
   redis.call('LPUSH', KEYS[2], id)
   redis.call('SET', key .. ':lock', ARGV[4], 'PX', ARGV[5])
   redis.call('HSET', key, 'processedOn', ARGV[6], 'delay', 0)
   redis.call('HINCRBY', key, 'ats', 1)
 end
-return taken`;
+return answer`;
 
-/** Takes jobs of a page into our hands; those that others took in between are not among the answer. */
+/** Takes jobs of a page into our hands; those that others took in between are not among the answer. The data is that of now: a job may have been tried since. */
 export async function takeJobs(
   { lane, state, start, examined }: LanePage,
   ids: readonly string[],
   token: string,
   lockDuration: number,
   { redis, queues }: { redis: RedisLink; queues: Queues },
-): Promise<HeldJob[]> {
+): Promise<{ held: HeldJob; data: DeliveryJob }[]> {
   if (ids.length === 0) return [];
   const { keys } = queues.backend(lane);
   const prefix = queues.backend(lane).toKey('');
@@ -126,7 +129,9 @@ export async function takeJobs(
     prefix,
     ...ids,
   )) as string[];
-  return taken.map((id) => ({ queue: lane, id, token }));
+  return taken.flatMap((id, i) =>
+    i % 2 === 0 ? [{ held: { queue: lane, id, token }, data: JSON.parse(taken[i + 1] ?? '') as DeliveryJob }] : [],
+  );
 }
 
 const promoteScript = `

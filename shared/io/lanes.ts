@@ -27,6 +27,8 @@ export interface Lanes {
   steer(lane: string, limits: LaneLimits): Promise<void>;
   /** Gives no job of the lane to anyone for this time: the answer to a 421. */
   hold(lane: string, ms: number): Promise<void>;
+  /** Ends that time. */
+  release(lane: string): Promise<void>;
   /** Is there a job that may be taken now? The rate is not looked at: whoever meets it sets a wake-up. */
   hasWork(lane: string): Promise<boolean>;
   /** Lanes that have had work lately. */
@@ -110,6 +112,7 @@ export function openLanes(
     },
     steer: (lane, set) => limits.steer(lane, set),
     hold: (lane, ms) => queues.backend(lane).setRateLimit(ms),
+    release: async (lane) => void (await redis.client.eval(releaseScript, 1, queues.backend(lane).keys['limiter'] ?? '')),
     hasWork: async (lane) => isWork(await inspect(redis, queues, lane), Date.now()),
     limits: (lane) => limits.of(lane),
     sweep: async () => {
@@ -133,6 +136,11 @@ export function openLanes(
     },
   };
 }
+
+/** BullMQ sets the counter beyond every limit when a lane is held; one that counts is left alone. */
+const releaseScript = `
+if tonumber(redis.call('GET', KEYS[1]) or 0) > 1000000000 then redis.call('DEL', KEYS[1]) end
+return 1`;
 
 interface LaneState {
   waiting: number;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker, type Job } from 'bullmq';
+import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { concerns, isOfWholeLane, mayConcern, type Order } from '../../shared/core/order.ts';
 import {
   activeJobs,
@@ -12,7 +13,7 @@ import {
 } from '../../shared/io/lane-walk.ts';
 import { endOrder, knownAfter, noteProgress, readOrder, steeringQueue, type SteeringJob } from '../../shared/io/order-store.ts';
 import { giveBack } from './settle.ts';
-import { isJobOrder, obey } from './obey.ts';
+import { isJobOrder, obey, type JobOrder } from './obey.ts';
 import type { World } from './world.ts';
 
 /** Orders that one process carries out at the same time. */
@@ -113,13 +114,10 @@ async function walk(order: Order, world: World): Promise<number | 'ended'> {
 
 /** A message whose retry is to come anyway is suspended when it is due; one that is held has its time from now on. */
 const statesOf = ({ kind }: Order): readonly WaitingState[] =>
-  kind === 'retry' ? ['delayed'] : kind === 'suspend' ? ['wait', 'prioritized'] : everyState;
+  kind === 'retry' ? ['delayed', 'wait'] : kind === 'suspend' ? ['wait', 'prioritized'] : everyState;
 
 const lanesOf = async ({ criteria }: Order, { lanes }: World): Promise<string[]> =>
-  (await lanes.names()).filter((lane) => mayConcern(isRebound(criteria) ? {} : criteria, lane));
-
-/** A job's own source may be another than its lane's for the moment. */
-const isRebound = (_criteria: Order['criteria']): boolean => false;
+  (await lanes.names()).filter((lane) => mayConcern(criteria, lane));
 
 /** Does what the order wants with the jobs of a page; resolves to how many are gone from it. */
 async function actOn(page: LanePage, order: Order, world: World): Promise<number> {
@@ -135,36 +133,38 @@ async function takeAndObey(page: LanePage, wanted: readonly WalkedJob[], order: 
   const { lane } = page;
   const token = `${world.context.instance}-steering-${++tokens}`;
   const ids = wanted.map(({ id }) => id);
-  const held = await takeJobs(page, ids, token, config.delivery.lockDuration, { redis, queues: world.queues });
-  const dataOf = new Map(wanted.map(({ id, data }) => [id, data]));
-  for (const job of held) world.held.add(job);
+  const taken = await takeJobs(page, ids, token, config.delivery.lockDuration, { redis, queues: world.queues });
+  for (const { held } of taken) world.held.add(held);
   try {
-    for (let at = 0; at < held.length; at += settledAtOnce) {
+    for (let at = 0; at < taken.length; at += settledAtOnce) {
       await Promise.all(
-        held.slice(at, at + settledAtOnce).map(async (one) => {
-          const data = dataOf.get(one.id);
-          if (!data) return;
-          // Another order may come first for this one.
-          const strongest = world.orders.orderFor(data, lane) ?? order;
-          const chosen = isJobOrder(strongest) && !isOfWholeLane(strongest) ? strongest : order;
-          const settled = isJobOrder(chosen) ? await obey(chosen, one, data, false, world) : undefined;
-          if (!settled) await giveBack(one, data, world);
-          world.held.delete(one);
+        taken.slice(at, at + settledAtOnce).map(async ({ held, data }) => {
+          const chosen = strongest(order, data, lane, world);
+          const settled = chosen && (await obey(chosen, held, data, false, world));
+          if (!settled) await giveBack(held, data, world);
+          world.held.delete(held);
         }),
       );
     }
   } finally {
-    for (const job of held) world.held.delete(job);
+    for (const { held } of taken) world.held.delete(held);
   }
-  return held.length;
+  return taken.length;
 }
 
-/** Has delayed jobs be due now, but for those that another order holds back. */
-async function hurry({ lane }: LanePage, wanted: readonly WalkedJob[], order: Order, world: World): Promise<number> {
+/** What is to be done with a job that we took: another order may come first for it, or it may be another matter by now. */
+function strongest(order: Order, data: DeliveryJob, lane: string, world: World): JobOrder | undefined {
+  if (!isJobOrder(order) || !concerns(order, data, lane, world.orders.now())) return undefined;
+  const first = world.orders.orderFor(data, lane);
+  return first && isJobOrder(first) && !isOfWholeLane(first) ? first : order;
+}
+
+/** Has delayed jobs be due now, but for those that another order holds back; and the lane tried though its site said 421. */
+async function hurry({ lane, state }: LanePage, wanted: readonly WalkedJob[], order: Order, world: World): Promise<number> {
   const { redis, metrics } = world.context;
   const ids = wanted.filter(({ data }) => world.orders.orderFor(data, lane) === undefined).map(({ id }) => id);
   if (ids.length === 0) return 0;
-  const promoted = await promoteJobs(lane, ids, redis, world.queues);
+  const promoted = state === 'delayed' ? await promoteJobs(lane, ids, redis, world.queues) : 0;
   metrics.steered.inc({ kind: order.kind }, promoted);
   await noteProgress(order.id, { done: promoted }, redis);
   await world.lanes.release(lane);
@@ -172,7 +172,7 @@ async function hurry({ lane }: LanePage, wanted: readonly WalkedJob[], order: Or
   return promoted;
 }
 
-/** What the order put off goes on at once: twice, as a process may have put something off that had not heard of the end. */
+/** What the order put off goes on at once. */
 async function bringBack(order: Order, world: World): Promise<void> {
   if (order.kind !== 'suspend' && order.kind !== 'hold') return;
   const { redis } = world.context;
