@@ -1,6 +1,7 @@
 import { dispositionEndpoints } from './dispositions.ts';
 import { laneEndpoints } from './lanes.ts';
 import { messageEndpoints } from './messages.ts';
+import { orderEndpoints } from './orders.ts';
 import { statusEndpoints } from './status.ts';
 import { systemEndpoints } from './system.ts';
 import { traceEndpoints } from './trace.ts';
@@ -10,6 +11,7 @@ export const endpoints = {
   ...statusEndpoints,
   ...laneEndpoints,
   ...messageEndpoints,
+  ...orderEndpoints,
   ...dispositionEndpoints,
   ...systemEndpoints,
   ...traceEndpoints,
