@@ -6,7 +6,7 @@ import { decodeLine } from './decode-line.ts';
 import type { SmtpSession } from './smtp-session.ts';
 import type { Tracer } from './tracer.ts';
 
-/** Lines of a transaction that wait until it is known whether somebody wants to see it. */
+/** Lines of a transaction that are remembered until it is known whether somebody wants to see them. */
 const mostHeld = 40;
 
 /**
@@ -17,7 +17,7 @@ export class InboundTalk {
   readonly #tracer: Tracer;
   readonly #session: SmtpSession;
   #connection = '';
-  #held: TracedLine[] = [];
+  #held: { line: TracedLine; to: readonly string[] }[] = [];
   #domains: string[] = [];
   #message: string | undefined;
   #isSecureTold = false;
@@ -98,15 +98,20 @@ export class InboundTalk {
       domains: this.#domains,
       ...(this.#message !== undefined && { message: this.#message }),
     };
-    if (!this.#tracer.fits(line)) {
-      this.#held.push(line);
-      if (this.#held.length > mostHeld) this.#held.shift();
-      return;
+    const to = this.#tracer.wantedBy(line);
+    if (to.length > 0) this.#tellEarlier(line, to);
+    if (to.length > 0) this.#tracer.tell(line, to);
+    this.#held.push({ line, to });
+    if (this.#held.length > mostHeld) this.#held.shift();
+  }
+
+  /** What led to this line, to those who have not seen it. */
+  #tellEarlier({ domains, message }: TracedLine, to: readonly string[]): void {
+    for (const earlier of this.#held) {
+      const missing = to.filter((watcher) => !earlier.to.includes(watcher));
+      if (missing.length === 0) continue;
+      this.#tracer.tell({ ...earlier.line, domains, ...(message !== undefined && { message }) }, missing);
+      earlier.to = [...earlier.to, ...missing];
     }
-    // Each reader looks again for himself: what led here is of the same message and the same recipients.
-    const { domains, message } = line;
-    for (const earlier of this.#held) this.#tracer.tell({ ...earlier, domains, ...(message !== undefined && { message }) });
-    this.#held = [];
-    this.#tracer.tell(line);
   }
 }

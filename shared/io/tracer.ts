@@ -11,18 +11,24 @@ export interface Tracer {
   readonly process: string;
   /** Somebody watches. Asked before anything is made of a line. */
   readonly isWatched: boolean;
-  /** Does anybody want this line? */
-  fits(line: TracedLine): boolean;
-  tell(line: TracedLine): void;
+  /** Who wants this line. */
+  wantedBy(line: TracedLine): string[];
+  tell(line: TracedLine, watchers: readonly string[]): void;
   close(): void;
 }
 
 /** What one process says at a time. */
 export interface TraceBatch {
   process: string;
-  lines: TracedLine[];
+  lines: AddressedLine[];
   /** Lines since the batch before that there was no room for. */
   leftOut: number;
+}
+
+export interface AddressedLine {
+  line: TracedLine;
+  /** The watchers that it is for. */
+  to: readonly string[];
 }
 
 /** How often a process asks whether somebody watches. Milliseconds. */
@@ -39,8 +45,8 @@ export const traceChannel = (redis: RedisLink): string => redis.key('trace');
 export const watchLifetime = 6000;
 
 export function openTracer({ redis, instance, log }: Pick<Context, 'redis' | 'instance' | 'log'>): Tracer {
-  let wanted: ((line: TracedLine) => boolean)[] = [];
-  let lines: TracedLine[] = [];
+  let watchers: { id: string; fits: (line: TracedLine) => boolean }[] = [];
+  let lines: AddressedLine[] = [];
   let leftOut = 0;
   let isLooking = false;
   let isSending = false;
@@ -51,9 +57,9 @@ export function openTracer({ redis, instance, log }: Pick<Context, 'redis' | 'in
     if (isLooking || !redis.isReady) return;
     isLooking = true;
     try {
-      wanted = (await redis.client.hvals(watchersKey(redis))).flatMap((text) => readWatcher(text) ?? []);
+      watchers = Object.entries(await redis.client.hgetall(watchersKey(redis))).flatMap(([id, text]) => readWatcher(id, text) ?? []);
     } catch (error) {
-      wanted = [];
+      watchers = [];
       log.debug({ event: 'trace_look_failed', error: String(error) });
     } finally {
       isLooking = false;
@@ -84,11 +90,11 @@ export function openTracer({ redis, instance, log }: Pick<Context, 'redis' | 'in
   return {
     process: instance,
     get isWatched() {
-      return wanted.length > 0;
+      return watchers.length > 0;
     },
-    fits: (line) => wanted.some((fits) => fits(line)),
-    tell: (line) => {
-      if (lines.length < mostLines) lines.push(line);
+    wantedBy: (line) => watchers.filter(({ fits }) => fits(line)).map(({ id }) => id),
+    tell: (line, to) => {
+      if (lines.length < mostLines) lines.push({ line, to });
       else leftOut += 1;
       flushing ??= setTimeout(flush, flushInterval).unref();
     },
@@ -100,9 +106,9 @@ export function openTracer({ redis, instance, log }: Pick<Context, 'redis' | 'in
   };
 }
 
-function readWatcher(text: string): ((line: TracedLine) => boolean) | undefined {
+function readWatcher(id: string, text: string): { id: string; fits: (line: TracedLine) => boolean } | undefined {
   try {
-    return traceMatcher((JSON.parse(text) as Watcher).filter);
+    return { id, fits: traceMatcher((JSON.parse(text) as Watcher).filter) };
   } catch {
     return undefined;
   }

@@ -65,7 +65,9 @@ export class Transcript {
   hide({ user, password }: { user: string; password: string }): void {
     const secrets = [password, `\0${user}\0${password}`];
     // Short ones would blot out half of the words, and are no secret.
-    this.#secrets = [...secrets, ...secrets.map((text) => Buffer.from(text).toString('base64'))].filter((text) => text.length >= 4);
+    const all = [...secrets, ...secrets.map((text) => Buffer.from(text).toString('base64'))].filter((text) => text.length >= 4);
+    // The longer first: one may end as another does.
+    this.#secrets = all.toSorted((a, b) => b.length - a.length);
   }
 
   /** A new transaction: what was said in the one before is forgotten. */
@@ -99,7 +101,7 @@ export class Transcript {
       this.#isAuth = false;
     }
     const isLong = lines.length > 20 || lines.reduce((sum, line) => sum + line.length, 0) > longEntry;
-    this.#add('server', isLong ? cutReply(lines) : lines);
+    this.#add('server', isLong ? cutReply(lines.map((line) => this.#withoutSecrets(line))) : lines);
   }
 
   /** All that is kept, as it can be read. */
@@ -130,7 +132,8 @@ export class Transcript {
         domains: [domain],
         message,
       };
-      if (tracer.fits(traced)) tracer.tell(traced);
+      const watchers = tracer.wantedBy(traced);
+      if (watchers.length > 0) tracer.tell(traced, watchers);
     }
   }
 

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
 import { harmlessJson } from '../../../shared/core/api/problem.ts';
 import { egressPath } from '../../../shared/core/lane.ts';
-import { traceMatcher, type TraceFilter } from '../../../shared/core/trace.ts';
+import type { TraceFilter } from '../../../shared/core/trace.ts';
 import { readConversation } from '../../../shared/io/conversations.ts';
 import { announceWatcher, watchLifetime, withdrawWatcher, type TraceBatch } from '../../../shared/io/tracer.ts';
 import { Problem } from '../problem.ts';
@@ -30,26 +30,25 @@ export const smtpTrace: Handler<Endpoints['smtpTrace']> = async ({ query, reply 
   assertStreams(world);
   const named = { ...query, ...(query.lane !== undefined && { lane: egressPath(query.lane) }) };
   const filter: TraceFilter = Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
-  const watcher = randomUUID();
+  const watcher = randomBytes(6).toString('hex');
   await announceWatcher(world.context.redis, watcher, filter);
   openEventStream(reply, world, (raw) => run(raw, watcher, filter, world));
 };
 
 async function run(raw: ServerResponse, watcher: string, filter: TraceFilter, world: World): Promise<void> {
   const { redis } = world.context;
-  const fits = traceMatcher(filter);
   let leftOut = 0;
   const hear = (batch: TraceBatch): void => {
     leftOut += batch.leftOut;
     if (raw.destroyed) return;
-    const lines = batch.lines.filter(fits);
+    const lines = batch.lines.filter(({ to }) => to.includes(watcher));
     if (raw.writableLength > mostUnread) {
       leftOut += lines.length;
       return;
     }
     const gap = leftOut > 0 ? `event: gap\ndata: {"process":${JSON.stringify(batch.process)},"left_out":${leftOut}}\n\n` : '';
     leftOut = 0;
-    const text = lines.map((line) => `data: ${harmlessJson({ ...line, at: new Date(line.at).toISOString() })}\n\n`).join('');
+    const text = lines.map(({ line }) => `data: ${harmlessJson({ ...line, at: new Date(line.at).toISOString() })}\n\n`).join('');
     if (gap !== '' || text !== '') raw.write(`${gap}${text}`);
   };
   const gone = once(raw, 'close').catch(() => undefined);

@@ -107,6 +107,8 @@ function eventLines(record: DispositionRecord, message: Message, conversations: 
   const again = message.redelivered.find((one) => one.event_id === event_id);
   if (again) lines.push(`${deep}delivered again as message ${printable(again.message, 64)}`);
   const conversation = conversations.get(event_id);
+  if (!conversation && message.conversations.includes(event_id))
+    lines.push(`${deep}${colour('its SMTP conversation is kept: --conversation', 'dim', paper)}`);
   if (conversation) for (const line of conversation.lines) lines.push(...conversationLine(line, paper));
   return lines;
 }
