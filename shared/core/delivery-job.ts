@@ -36,6 +36,4 @@ export interface DeliveryJob {
   held?: number;
   /** The orders that gave it another queue, each once. */
   rebound?: string[];
-  /** A person ended it: the next attempt is none, but a bounce for this reason. */
-  adminBounce?: string;
 }

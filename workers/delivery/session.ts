@@ -1,6 +1,5 @@
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
-import { judge, type Verdict } from '../../shared/core/judge.ts';
-import { adminBounceReply } from '../../shared/core/policy/requeue-message.ts';
+import { judge } from '../../shared/core/judge.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
 import { isOfWholeLane } from '../../shared/core/order.ts';
 import type { HeldJob, Taken } from '../../shared/io/queues.ts';
@@ -102,7 +101,7 @@ async function deliverOne(
   // First: a policy may take longer than a lock lasts.
   world.held.add(held);
   try {
-    const order = given.adminBounce === undefined ? world.orders.orderFor(given, held.queue) : undefined;
+    const order = world.orders.orderFor(given, held.queue);
     if (order && isOfWholeLane(order)) {
       await giveBack(held, given, world);
       return 'given back';
@@ -117,34 +116,29 @@ async function deliverOne(
       await giveBack(held, job, world);
       return 'given back';
     }
-    const result =
-      job.adminBounce === undefined
-        ? await attempt(job, { lane: held.queue, path, link, world, failureTtl: Math.min(longestFailureTtl, schedule.interval / 2) })
-        : undefined;
-    if (result?.kind === 'outcomes' && isNoAttempt(result, permit, world)) {
+    const failureTtl = Math.min(longestFailureTtl, schedule.interval / 2);
+    const result = await attempt(job, { lane: held.queue, path, link, world, failureTtl });
+    if (result.kind === 'moved') return await move(held, job, result.lane, fetchNext, world);
+    if (isNoAttempt(result, permit, world)) {
       await giveBack(held, job, world);
       return 'given back';
     }
-    if (result?.kind === 'moved') return await move(held, job, result.lane, fetchNext, world);
     // What a server's own code says of its connection holds, whatever the rules make of it for the message.
-    if (result) await heed(result, held.queue, world);
-    const outcomes = result && (await rewriteOutcomes(result.outcomes, job, held.queue, world));
-    const verdict: Verdict = outcomes
-      ? judge(
-          {
-            recipients: job.envelope.recipients,
-            outcomes,
-            // What was held has its time all the same.
-            created: job.created + (job.held ?? 0),
-            attempts: job.attempts + 1,
-            ...(job.last && { last: job.last.reply }),
-          },
-          schedule,
-          Date.now(),
-          Math.random() * 2 - 1,
-        )
-      : adminBounce(job);
-    const { peer, protocol, tls, said } = result ?? { peer: null };
+    await heed(result, held.queue, world);
+    const verdict = judge(
+      {
+        recipients: job.envelope.recipients,
+        outcomes: await rewriteOutcomes(result.outcomes, job, held.queue, world),
+        // What was held has its time all the same.
+        created: job.created + (job.held ?? 0),
+        attempts: job.attempts + 1,
+        ...(job.last && { last: job.last.reply }),
+      },
+      schedule,
+      Date.now(),
+      Math.random() * 2 - 1,
+    );
+    const { peer, protocol, tls, said } = result;
     const expires = job.created + (job.held ?? 0) + schedule.maxAge;
     const requeued = await requeue(held.queue, job, verdict, expires, world);
     const facts = { peer, ...(protocol && { protocol }), ...(tls && { tls }), ...(said && { said }) };
@@ -169,16 +163,6 @@ function isNoAttempt(
   const isAboutTls = outcomes.some(({ reply }) => reply.command === 'STARTTLS');
   return isUnconnected === true && !isAboutTls && (index > 0 || world.health.isServed(lane));
 }
-
-const adminBounce = (job: DeliveryJob): Verdict => ({
-  judgements: [
-    {
-      type: 'AdminBounce',
-      recipients: job.envelope.recipients,
-      reply: adminBounceReply(job.adminBounce ?? ''),
-    },
-  ],
-});
 
 /** A refused connection is remembered as such; what is said in a transaction is not. */
 const inTransaction = new Set<string | undefined>(['MAIL', 'RCPT', 'DATA', '.']);

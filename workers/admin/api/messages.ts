@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
 import { parseLogFilter, type LogFilter } from '../../../shared/core/log-filter.ts';
 import { whichHaveConversations } from '../../../shared/io/conversations.ts';
+import type { Order } from '../../../shared/core/order.ts';
+import { redisNow } from '../../../shared/io/order-store.ts';
 import { readReportMarks, type ReportMark } from '../../../shared/io/report-marks.ts';
-import { bounceMessage as bounce } from '../admin-bounce.ts';
+import { giveWithin } from '../give-order.ts';
 import { holdersOf, type MessageJob } from '../message-jobs.ts';
 import { badRequest, Problem } from '../problem.ts';
 import { envelopeOf, findHistories, historyOf, redeliveriesOf, timelineOf } from '../message-history.ts';
@@ -51,11 +54,28 @@ export const findMessages: Handler<Endpoints['findMessages']> = ({ query: { mess
   return findHistories(context, { ...read.filter, ...wanted }, limit);
 };
 
-export const bounceMessage: Handler<Endpoints['bounceMessage']> = async ({ params: { id }, body, note }, world) => {
+export const bounceMessage: Handler<Endpoints['bounceMessage']> = async ({ params: { id }, body, actor, note }, world) => {
   const { context, queues, lanes } = world;
-  const result = await bounce(id, body.reason, context.redis, queues, lanes);
-  if (result.kind === 'unknown') throw new Problem(404, `no recipient of a message ${id} waits`);
-  const { bounced, busy } = result;
+  const jobs = (await holdersOf(id, context.redis, queues, lanes))?.jobs ?? [];
+  if (jobs.length === 0) throw new Problem(404, `no recipient of a message ${id} waits`);
+  const recipientsOf = (isBusy: boolean): string[] =>
+    jobs
+      .filter(({ state }) => (state === 'active') === isBusy)
+      .flatMap(({ data }) => data.envelope.recipients.map(({ address }) => address));
+  const [bounced, busy] = [recipientsOf(false), recipientsOf(true)];
+  if (bounced.length > 0) {
+    const created = await redisNow(context.redis);
+    const order: Order = {
+      id: randomBytes(16).toString('hex'),
+      kind: 'bounce',
+      criteria: { message: id },
+      reason: body.reason,
+      who: actor.name,
+      created,
+      expires: created,
+    };
+    await giveWithin(order, world);
+  }
   note({ result: `${bounced.length} recipients ended, ${busy.length} busy` });
   context.log.info({ event: 'admin_bounce', messageId: id, bounced: bounced.length, busy: busy.length });
   if (busy.length > 0) throw new Problem(409, 'a delivery is being tried just now; try again in a moment', { bounced, busy });

@@ -2,17 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
 import { parseDuration } from '../../../shared/core/duration.ts';
 import { egressPath } from '../../../shared/core/lane.ts';
-import { fits, isOfWholeLane, mayConcern, type Order, type OrderKind } from '../../../shared/core/order.ts';
+import { fits, mayConcern, type Order, type OrderKind } from '../../../shared/core/order.ts';
 import { activeJobs, walkLane, type WalkedJob } from '../../../shared/io/lane-walk.ts';
-import {
-  endOrder as end,
-  giveOrder as give,
-  mostInForce,
-  readOrder,
-  readOrders,
-  redisNow,
-  type OrderState,
-} from '../../../shared/io/order-store.ts';
+import { endOrder as end, readOrder, readOrders, redisNow, type OrderState } from '../../../shared/io/order-store.ts';
+import { giveWithin } from '../give-order.ts';
 import { badRequest, Problem } from '../problem.ts';
 import type { World } from '../world.ts';
 import type { ApiRequest, Handler } from './mount.ts';
@@ -56,8 +49,7 @@ export const giveOrder: Handler<Endpoints['giveOrder']> = async ({ body, actor, 
     ...(body.kind === 'rebind' && { to: body.to }),
     ...(body.kind === 'limits' && { limits: body.limits }),
   };
-  const isGiven = await give(order, isOfWholeLane(order), redis, world.queues);
-  if (!isGiven) throw new Problem(409, `${mostInForce} orders are in force, which is as many as may be; end some first`);
+  await giveWithin(order, world);
   note({ target: id, result: `${body.kind} ${JSON.stringify(body.criteria)}` });
   return describe(await stateOf(id, world));
 };
