@@ -22,7 +22,7 @@ export function watchSmtp(t: TestContext, url: string, query: Request<'smtpTrace
   const stopped = new AbortController();
   const lines: LiveLine[] = [];
   let leftOut = 0;
-  let problem: unknown;
+  let problem: Error | undefined;
   const read = async (): Promise<void> => {
     const api = new ReboundClient({ url, signal: stopped.signal });
     for await (const { event, data } of api.smtpTrace({ query })) {
@@ -31,7 +31,7 @@ export function watchSmtp(t: TestContext, url: string, query: Request<'smtpTrace
     }
   };
   const reading = read().catch((error: unknown) => {
-    if (!stopped.signal.aborted) problem = error;
+    if (!stopped.signal.aborted) problem = error as Error;
   });
   cleanUp(t, async () => {
     stopped.abort();
