@@ -168,6 +168,30 @@ test('what fits a filter has a word of each list that the filter needs: the inde
   assert.ok(fitted > 50, `only ${fitted} filters fitted`);
 });
 
+test('a message is found by its Message-ID and by either side, and the index does not hide it', () => {
+  const it = logRecord(4, { headers: { 'Message-ID': '<a@B.test>' }, sender: 'Ann@home.test', recipient: ['bob@dest.test', 'x@y.test'] });
+  const cases: [filter: LogFilter, fits: boolean][] = [
+    [{ messageId: '<a@B.test>' }, true],
+    [{ messageId: '<A@B.test>' }, false],
+    [{ messageId: 'a@B.test' }, false],
+    [{ party: 'ann@home.test' }, true],
+    [{ party: 'x@y.test' }, true],
+    [{ party: '@home.test' }, true],
+    [{ party: '@y.test' }, true],
+    [{ party: 'bob@home.test' }, false],
+  ];
+  const words = new Set(indexWords(it));
+  for (const [filter, fits] of cases) {
+    assert.equal(recordMatcher(filter)(it), fits, JSON.stringify(filter));
+    assert.equal(
+      wordsNeeded(filter).every((some) => some.some((one) => words.has(one))),
+      fits,
+      JSON.stringify(filter),
+    );
+  }
+  assert.equal(recordMatcher({ messageId: '<a@B.test>' })({ ...it, headers: undefined as never }), false, 'a record of another program');
+});
+
 test('a Bloom filter knows all it was given, and little else', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'binary' })), (words) => {

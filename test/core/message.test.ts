@@ -44,3 +44,23 @@ for (const [name, pieces, hops, hasHeader] of headers) {
 }
 
 test('newlines are made CRLF', () => assert.equal(fixNewlines('\na\rb\nc\r\nd\r\r\n\r'), '\r\na\r\nb\r\nc\r\nd\r\n\r\n\r\n'));
+
+const ids: [name: string, pieces: string[], messageId: string | undefined][] = [
+  ['an ordinary one', ['A: b\r\nMessage-ID: <a@b.test>\r\n\r\n'], '<a@b.test>'],
+  ['in pieces', ['A: b\r\nMess', 'age-ID: <a@', 'b.test>\r\n\r\n'], '<a@b.test>'],
+  ['in any case, with blanks', ['MESSAGE-id \t:<a@b.test>  \r\n\r\n'], '<a@b.test>'],
+  ['on the next line', ['Message-ID:\r\n <a@b.test>\r\nA: b\r\n\r\n'], '<a@b.test>'],
+  ['none on the next line', ['Message-ID:\r\nA: <a@b.test>\r\n\r\n'], undefined],
+  ['the first of two', ['Message-ID: <a@b.test>\r\nMessage-ID: <c@d.test>\r\n\r\n'], '<a@b.test>'],
+  ['in the body', ['A: b\r\n\r\nMessage-ID: <a@b.test>\r\n'], undefined],
+  ['one with blanks is none', ['Message-ID: <a b@c.test>\r\n\r\n'], undefined],
+  ['one with controls is none', ['Message-ID: <a\x1b[31m@c.test>\r\n\r\n'], undefined],
+  ['one too long is none', [`Message-ID: <${line(300)}@c.test>\r\n\r\n`], undefined],
+];
+for (const [name, pieces, messageId] of ids) {
+  test(`Message-ID: ${name}`, () => {
+    const scan = scanMessage(998);
+    for (const piece of pieces) scan.push(piece);
+    assert.equal(scan.messageId, messageId);
+  });
+}

@@ -27,6 +27,7 @@ const requests: Record<EndpointName, { path: string; ask?: Ask; status: number }
   lane: { path: `/api/lanes/${encodeURIComponent('default->127.0.0.1;1')}`, status: 200 },
   sessions: { path: '/api/sessions', status: 200 },
   message: { path: '/api/messages/MESSAGE', status: 200 },
+  findMessages: { path: '/api/messages?address=waits@dest.test', status: 200 },
   bounceMessage: { path: '/api/messages/MESSAGE/bounce', ask: json({ reason: 'not wanted' }), status: 202 },
   inject: { path: '/api/messages', ask: json({ from: 'ann@home.test', to: ['bob@dest.test'], text: 'hello' }), status: 202 },
   injectRaw: {
@@ -42,6 +43,8 @@ const requests: Record<EndpointName, { path: string; ask?: Ask; status: number }
   dispositions: { path: '/api/dispositions?type=Bounce', status: 200 },
   disposition: { path: '/api/dispositions/RECORD', status: 200 },
   dispositionCounts: { path: '/api/dispositions/counts?since=1h&step=5m', status: 200 },
+  conversation: { path: '/api/dispositions/none/conversation', status: 404 }, // its own tests have one
+  smtpTrace: { path: '/api/trace/smtp?client=nobody', status: 400 }, // as with events
   events: { path: '/api/events?after=now', status: 400 }, // a stream has no end; its own tests follow it
   previewReplay: { path: '/api/replays/preview', ask: json({ to: 'bounces', since: '1h' }), status: 200 },
   createReplay: { path: '/api/replays', ask: json({ to: 'bounces', since: '1h', reason: 'again' }), status: 202 },

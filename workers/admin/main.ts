@@ -21,6 +21,7 @@ import { registerDocs } from './routes/docs.ts';
 import { registerPages } from './routes/pages.ts';
 import { registerProbes } from './routes/probes.ts';
 import { addSecurityHeaders, securityHeaders } from './security-headers.ts';
+import { openTraceFeed } from './trace-feed.ts';
 import type { StreamTimes, World } from './world.ts';
 
 declare module 'fastify' {
@@ -131,6 +132,7 @@ function openWorld(context: Context, streamTimes: StreamTimes, version: string):
     recent: openRecent(log),
     depths: openDepths(redis, queues, lanes),
     templates: once(() => loadTemplates(wordingsInUse(config.bounce))),
+    trace: openTraceFeed(redis),
     streamTimes,
     streams: new Set(),
     version,

@@ -4,11 +4,13 @@ import { trimBacklogs } from '../../shared/io/hook-backlog.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
 import { trimLog } from '../../shared/io/log-trim.ts';
 import { releaseKept } from '../../shared/io/original-holds.ts';
+import { openConversations, trimConversations } from '../../shared/io/conversations.ts';
 import type { Outbound } from '../../shared/io/outbound.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { openRuleFiles } from '../../shared/io/rule-file.ts';
 import { smtpClient } from '../../shared/io/smtp-client.ts';
 import { nodemailerClient } from '../../shared/io/smtp-client-nodemailer.ts';
+import { openTracer } from '../../shared/io/tracer.ts';
 import type { Config } from '../../shared/core/config.ts';
 import { openEgressPaths } from './egress-paths.ts';
 import { openHeldJobs } from './held-jobs.ts';
@@ -35,6 +37,8 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
     ...pipeline,
     context,
     outbound: clients[config.delivery.client],
+    tracer: openTracer(context),
+    conversations: openConversations(context),
     paths: openEgressPaths(context, pipeline.lanes),
     held: openHeldJobs(pipeline.queues, lockDuration, log),
     health: openSiteHealth(),
@@ -85,6 +89,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
       await Promise.all([worker.close(), steering.close()]);
       clearTimeout(timer);
       world.held.close();
+      world.tracer.close();
       rules.close();
       await pipeline.close();
     },
@@ -116,15 +121,6 @@ async function wake(lane: string, world: World, index = 0): Promise<void> {
   await tx.exec();
 }
 
-function hasRoom(spool: World['spool']): boolean {
-  try {
-    spool.assertRoom();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** One process sweeps in each interval. */
 async function sweep(world: World): Promise<void> {
   const { redis, config, instance, metrics, log } = world.context;
@@ -132,7 +128,8 @@ async function sweep(world: World): Promise<void> {
   if (lease !== 'OK') return;
   const isShort = await trimLog(world.context);
   await trimBacklogs(world.context, world, isShort);
-  await releaseKept(world.context, world.queues, world.spool, isShort || !hasRoom(world.spool));
+  await trimConversations(world.context, isShort);
+  await releaseKept(world.context, world.queues, world.spool, isShort || !world.spool.hasRoom());
   const woken = await world.lanes.sweep();
   metrics.swept.inc(woken);
   if (woken > 0) log.info({ event: 'lanes_swept', woken });

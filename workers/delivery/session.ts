@@ -138,10 +138,11 @@ async function deliverOne(
       Date.now(),
       Math.random() * 2 - 1,
     );
-    const { peer, protocol, tls } = result;
+    const { peer, protocol, tls, said } = result;
     const expires = job.created + (job.held ?? 0) + schedule.maxAge;
     const requeued = await requeue(held.queue, job, verdict, expires, world);
-    return await settle({ held, job, ...requeued, expires, peer, ...(protocol && { protocol }), ...(tls && { tls }) }, fetchNext, world);
+    const facts = { peer, ...(protocol && { protocol }), ...(tls && { tls }), ...(said && { said }) };
+    return await settle({ held, job, ...requeued, expires, ...facts }, fetchNext, world);
   } finally {
     world.held.delete(held);
   }

@@ -7,6 +7,7 @@ import type { Peer } from '../../shared/core/outcome.ts';
 import { localReply, type Reply } from '../../shared/core/reply.ts';
 import { recipientField, recordBase } from '../../shared/core/reception.ts';
 import { isWarningDue } from '../../shared/core/schedule.ts';
+import type { Said } from '../../shared/io/conversations.ts';
 import { countDone } from '../../shared/io/order-store.ts';
 import { parseNext, type HeldJob, type Taken, type Transaction } from '../../shared/io/queues.ts';
 import type { DeliveryProtocol } from './attempt.ts';
@@ -30,6 +31,7 @@ export interface Attempted {
   peer: DispositionRecord['peer_address'];
   protocol?: DeliveryProtocol;
   tls?: Peer['tls'];
+  said?: Said;
   /** It ends by this order. */
   order?: Order;
 }
@@ -42,7 +44,7 @@ const settleRetryDelay = 1000;
  * A crash before it repeats the attempt, with the same event ids.
  */
 export async function settle(attempted: Attempted, fetchNext: boolean, world: World): Promise<Settled> {
-  const { held, job, verdict, to, peer, order } = attempted;
+  const { held, job, verdict, to, peer, said, order } = attempted;
   const { remaining } = verdict;
   const now = Date.now();
   const { bounce } = world.context.config;
@@ -51,9 +53,13 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
   const isOneOfMany = bounce.hold > 0 && (job.others === true || verdict.judgements.length > 1);
   const hold = isOneOfMany ? (job.others ? bounce.hold : 0) : undefined;
   const classes = await classify(verdict.judgements, held.queue, job.queue, world);
+  // Left out when Redis has no room, or has refused the transaction before.
+  let mayKeep = said !== undefined && verdict.judgements.some(({ type }) => type !== 'Delivery') && world.spool.hasRoom();
   return transact(held, fetchNext, world, (tx) => {
     for (const [n, judgement] of verdict.judgements.entries())
       world.dispositions.publish(tx, record(attempted, { ...judgement, n, warns, bounceClass: classes[n] }, world), hold);
+    if (said && mayKeep) world.conversations.keep(tx, held.id, job.attempts + 1, said);
+    mayKeep = false;
     if (order) {
       countDone(tx, order.id, world.context.redis);
       tx.whenDone(() => Promise.resolve(world.context.metrics.steered.inc({ kind: order.kind })));

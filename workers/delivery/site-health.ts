@@ -1,10 +1,13 @@
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import type { Reply } from '../../shared/core/reply.ts';
+import type { Said } from '../../shared/io/conversations.ts';
 
 /** Why a site could not be reached just now. */
 export interface SiteFailure {
   reply: Reply;
   peer: DispositionRecord['peer_address'];
+  /** What was said until then. */
+  said?: Said;
 }
 
 /**

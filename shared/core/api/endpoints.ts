@@ -7,6 +7,7 @@ import { replayEndpoints } from './replays.ts';
 import { ruleEndpoints } from './rules.ts';
 import { statusEndpoints } from './status.ts';
 import { systemEndpoints } from './system.ts';
+import { traceEndpoints } from './trace.ts';
 
 /** Every operation of the API; the names are the `operationId`s of the OpenAPI document and the actions of the audit log. */
 export const endpoints = {
@@ -19,6 +20,7 @@ export const endpoints = {
   ...deadLetterEndpoints,
   ...ruleEndpoints,
   ...systemEndpoints,
+  ...traceEndpoints,
 };
 
 export type Endpoints = typeof endpoints;

@@ -7,7 +7,7 @@ import { disposition, dispositionCounts, dispositions } from './dispositions.ts'
 import { events } from './events.ts';
 import { inject, injectRaw } from './inject.ts';
 import { lane, lanes, sessions } from './lanes.ts';
-import { bounceMessage, message } from './messages.ts';
+import { bounceMessage, findMessages, message } from './messages.ts';
 import { mount, type Handler } from './mount.ts';
 import { endOrder, giveOrder, order, orders, previewOrder } from './orders.ts';
 import { cancelReplay, createReplay, previewReplay, replay, replayRecords, replays, resumeReplay } from './replays.ts';
@@ -15,6 +15,7 @@ import { reportPreview } from './report-preview.ts';
 import { backtestRule, policy, rules } from './rules.ts';
 import { queues, status, subscribers } from './status.ts';
 import { audit, config, workers } from './system.ts';
+import { conversation, smtpTrace } from './trace.ts';
 
 /** What each operation does. */
 const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
@@ -25,6 +26,7 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   lane,
   sessions,
   message,
+  findMessages,
   bounceMessage,
   inject,
   injectRaw,
@@ -54,6 +56,8 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   config,
   audit,
   reportPreview,
+  conversation,
+  smtpTrace,
 };
 
 /** The JSON API. */

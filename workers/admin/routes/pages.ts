@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import { readReportMarks } from '../../../shared/io/report-marks.ts';
 import { whileAnswering } from '../../../shared/io/redis.ts';
+import { historyOf } from '../message-history.ts';
 import { holdersOf } from '../message-jobs.ts';
 import { messagePage } from '../pages/message.ts';
 import { overviewPage } from '../pages/overview.ts';
@@ -26,7 +27,7 @@ export async function registerPages(app: FastifyInstance, world: World): Promise
   app.get('/messages/:id', async ({ params }, reply) => {
     const id = messageId(params);
     const [{ records, isComplete }, holders] = await answered(
-      Promise.all([log.ofMessage(id), holdersOf(id, context.redis, queues, lanes)]),
+      Promise.all([historyOf(id, context, log), holdersOf(id, context.redis, queues, lanes)]),
     );
     if (records.length === 0 && !holders) throw new Problem(404, `nothing is known of a message ${id}`);
     const eventIds = records.map((record) => record.event_id);
