@@ -13,8 +13,7 @@ test('send waits until every recipient is settled, and says what became of each'
     sink: { rules: { rcpt: { 'no@dest.test': '550 5.1.1 no such user\u001b[31m' } } },
   });
   const { code, stdout } = await system.rebound(
-    ...['send', '--from', 'Ann <ann@home.test>', '--to', 'bob@dest.test,no@dest.test', '--to', 'eve@other.test'],
-    ...['--subject', 'hi', '--text', 'hello', '--wait'],
+    ...'send --from ann@home.test --to bob@dest.test,no@dest.test --to eve@other.test --subject hi --text hello --wait'.split(' '),
   );
   assert.equal(code, 1, 'not delivered to all');
   assert.match(stdout, /^RECIPIENT +BECAME +ATTEMPTS +REPLY +MESSAGE\n/);
@@ -51,9 +50,7 @@ test('a message comes from a file, from standard input, or is written already', 
 
 test('who waits no longer is told what waits', async (t) => {
   const system = await startCommandLine(t, { sink: { rules: { rcpt: '451 4.2.0 later' } } });
-  const { code, stdout } = await system.rebound(
-    ...['send', '--from', 'a@home.test', '--to', 'b@dest.test', '--text', 'x', '--wait', '--for', '3s'],
-  );
+  const { code, stdout } = await system.rebound(...'send --from a@home.test --to b@dest.test --text x --wait --for 3s'.split(' '));
   assert.equal(code, 1);
   assert.match(stdout, /^b@dest\.test +waiting +/m);
 });

@@ -87,7 +87,7 @@ test('on a terminal somebody is asked before what cannot be undone', async (t) =
     ['y', /drop domain dest\.test/, 0],
   ] as const) {
     const drop = rebound(t, system, ['drop', '--domain', 'dest.test', '--reason', 'test', '--no-wait']);
-    await drop.until(/\[y\/N\] $/);
+    await drop.until(/\[y\/N\] /);
     drop.type(`${answer}\r`);
     await drop.until(words);
     assert.equal(await drop.ended, code);

@@ -56,7 +56,7 @@ async function giveOnce(api: ReboundClient, body: OrderBody): Promise<Answer<'gi
 
 const mostSamples = 5;
 const sampleColumns: readonly Column<Preview['sample'][number]>[] = [
-  { title: 'MESSAGE', value: ({ message }) => message },
+  { title: 'MESSAGE', value: ({ message }) => message, isWhole: true },
   { title: 'LANE', value: ({ lane }) => lane },
   { title: 'FROM', value: ({ sender }) => sender || '<>' },
   { title: 'TO', value: ({ recipients: [first = '', ...others] }) => (others.length > 0 ? `${first} +${others.length}` : first) },
