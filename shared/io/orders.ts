@@ -10,8 +10,8 @@ import type { RedisLink } from './redis.ts';
  * by the clock ends here by itself.
  */
 export interface Orders {
-  /** Resolves when the first copy is there; rejects when Redis cannot be read. */
-  ready(): Promise<void>;
+  /** Resolves when every order given before the call is known here; rejects when Redis cannot be read. */
+  refresh(): Promise<void>;
   readonly book: OrderBook;
   /** Epoch ms by the clock of Redis. */
   now(): number;
@@ -46,6 +46,7 @@ export function openOrders(redis: RedisLink, log: Logger, metrics: Metrics): Ord
       const orders = await readInForce(redis);
       book = openOrderBook(orders);
       version = current;
+      if (version !== null) log.info({ event: 'orders_known', version: Number(version), inForce: orders.length });
       metrics.orders.reset();
       for (const { kind } of orders) metrics.orders.inc({ kind });
     }
@@ -80,8 +81,10 @@ export function openOrders(redis: RedisLink, log: Logger, metrics: Metrics): Ord
   quietly();
 
   return {
-    ready: async () => {
-      if (version === undefined) await lookOnce();
+    refresh: async () => {
+      // A look that is under way may have asked before.
+      await looking?.catch(() => undefined);
+      await lookOnce();
     },
     get book() {
       return book;

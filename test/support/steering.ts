@@ -31,7 +31,8 @@ export interface Steered extends Relay {
   give(body: Record<string, unknown>): Promise<GivenOrder>;
   end(id: string): Promise<GivenOrder>;
   order(id: string): Promise<GivenOrder>;
-  /** Once every process surely knows of the orders so far: each looks three times a second, and says so. */
+  /** Resolves when every delivery process has said that it knows the orders of now. */
+  untilKnown(): Promise<void>;
   untilOrder(id: string, fits: (order: GivenOrder) => boolean): Promise<GivenOrder>;
   waitFor<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T>;
   /** Puts a message in for each recipient. */
@@ -46,7 +47,7 @@ const patience = 30_000;
 /** A relay with two delivery processes, an admin role, and a bounce worker. */
 export async function startSteered(
   t: TestContext,
-  options: { config?: ConfigInput; sink?: SinkOptions; deliveries?: number } = {},
+  options: { config?: ConfigInput; sink?: SinkOptions; redis?: string[]; deliveries?: number } = {},
 ): Promise<Steered> {
   const { deliveries: count = 2, ...rest } = options;
   const relay = await startRebound(t, { ...rest, deliveries: 0, config: { admin: { port: 0 }, ...rest.config } });
@@ -54,9 +55,11 @@ export async function startSteered(
   cleanUp(t, () => admin.close());
   const pipeline = openPipeline(relay.observer);
   cleanUp(t, () => pipeline.close());
+  const deliveries: RoleProcess[] = [];
   const startDeliveryProcess = async (): Promise<RoleProcess> => {
     const role = await startRole(t, 'delivery', relay.redis, relay.config);
     await waitFor('delivery at work', () => Promise.resolve(role.log().includes('"event":"ready"')));
+    deliveries.push(role);
     return role;
   };
   const ask = async (method: string, path: string, body?: unknown): Promise<Answer> => {
@@ -72,8 +75,7 @@ export async function startSteered(
     return json as unknown as GivenOrder;
   };
   const order = (id: string): Promise<GivenOrder> => must('GET', `/api/orders/${id}`);
-  const deliveries: RoleProcess[] = [];
-  for (let n = 0; n < count; n++) deliveries.push(await startDeliveryProcess());
+  for (let n = 0; n < count; n++) await startDeliveryProcess();
   return Object.assign(relay, {
     deliveries,
     pipeline,
@@ -86,6 +88,15 @@ export async function startSteered(
         const now = await order(id);
         return fits(now) && now;
       }),
+    untilKnown: async () => {
+      const version = Number(await relay.observer.redis.client.get(relay.observer.redis.key('orders-version')));
+      for (const role of deliveries) {
+        if (role.child.exitCode !== null || role.child.signalCode !== null) continue;
+        const knows = (): boolean =>
+          [...role.log().matchAll(/"event":"orders_known","version":(\d+)/g)].some(([, n]) => Number(n) >= version);
+        await waitFor('a process that knows the orders', () => Promise.resolve(knows()));
+      }
+    },
     waitFor,
     mail: async (
       recipients: readonly string[],

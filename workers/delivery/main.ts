@@ -30,7 +30,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
   const rules = await openRuleFiles({ paths, interval, log, metrics: context.metrics });
   const pipeline = openPipeline(context);
   // Nothing is tried before it is known what may not be.
-  await pipeline.orders.ready();
+  await pipeline.orders.refresh();
   const world: World = {
     ...pipeline,
     context,

@@ -78,7 +78,7 @@ async function rebind(order: Order, held: HeldJob, given: DeliveryJob, fetchNext
   );
   const now = Date.now();
   return putBack(held, { lane, at: now, data }, fetchNext, world, (tx) => {
-    world.dispositions.publish(tx, recordOf(order, held, job, reply, now, world));
+    world.dispositions.publish(tx, recordOf(order, { held, job, reply, next: now }, world));
     note(tx, order, world);
   });
 }
@@ -100,7 +100,7 @@ async function putOff(order: Order, held: HeldJob, given: DeliveryJob, fetchNext
   const isNew = given.putOff?.order !== order.id;
   return putBack(held, { lane: held.queue, at, data }, fetchNext, world, (tx) => {
     if (isNew) {
-      world.dispositions.publish(tx, recordOf(order, held, job, reply, at, world));
+      world.dispositions.publish(tx, recordOf(order, { held, job, reply, next: at }, world));
       note(tx, order, world);
     }
     // Whoever ends the order looks for what it put off; what a process puts off that has not heard of the end, it brings back itself.
@@ -127,7 +127,7 @@ function note(tx: Tx, { id, kind }: Order, { context: { redis, metrics } }: Worl
 const lastWords = ({ last }: DeliveryJob, reply: Reply): { reply: Reply; isEarlier?: true } =>
   last && !last.reply.local ? { reply: last.reply, isEarlier: true } : { reply };
 
-const recordOf = (order: Order, held: HeldJob, job: DeliveryJob, reply: Reply, next: number, world: World): DispositionRecord => ({
-  ...delayedRecord(held, job, `${order.kind}-${order.id}`, reply, next, world),
+const recordOf = (order: Order, put: { held: HeldJob; job: DeliveryJob; reply: Reply; next: number }, world: World): DispositionRecord => ({
+  ...delayedRecord({ ...put, suffix: `${order.kind}-${order.id}` }, world),
   order: { id: order.id, kind: order.kind },
 });

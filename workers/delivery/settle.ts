@@ -77,7 +77,7 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
 export async function move(held: HeldJob, job: DeliveryJob, lane: string, fetchNext: boolean, world: World): Promise<Settled> {
   const moves = (job.moves ?? 0) + 1;
   const text = `Context: the mail exchangers of ${job.routingDomain ?? job.domain} changed. Next due now in ${egressPath(lane)}`;
-  const moved = delayedRecord(held, job, `m${moves}`, localReply(400, '4.4.4', text), Date.now(), world);
+  const moved = delayedRecord({ held, job, suffix: `m${moves}`, reply: localReply(400, '4.4.4', text), next: Date.now() }, world);
   const { queues, lanes, dispositions } = world;
   const tx = queues.begin();
   dispositions.publish(tx, moved);
@@ -90,11 +90,7 @@ export async function move(held: HeldJob, job: DeliveryJob, lane: string, fetchN
 
 /** The record of a job that is put off or elsewhere without an attempt. `next`: epoch ms of the next one. */
 export function delayedRecord(
-  held: HeldJob,
-  job: DeliveryJob,
-  suffix: string,
-  reply: Reply,
-  next: number,
+  { held, job, suffix, reply, next }: { held: HeldJob; job: DeliveryJob; suffix: string; reply: Reply; next: number },
   world: World,
 ): DispositionRecord {
   return {

@@ -47,6 +47,8 @@ export function openSteering(world: World): { close(): Promise<void> } {
 
 async function carryOut({ data: { order: id, step } }: Job<SteeringJob>, world: World): Promise<void> {
   const { redis, log } = world.context;
+  // What is held back by another order that was given before is not touched.
+  await world.orders.refresh();
   const state = await readOrder(id, redis);
   if (!state) return;
   const { order, ended } = state;
