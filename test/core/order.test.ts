@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
-import { concerns, fits, isOfWholeLane, mayConcern, openOrderBook, orderKinds, type Criteria, type Order } from '../../shared/core/order.ts';
+import {
+  concerns,
+  fits,
+  isOfWholeLane,
+  mayConcern,
+  openOrderBook,
+  orderKinds,
+  type Criteria,
+  type Order,
+} from '../../shared/core/order.ts';
 
 const now = 1_000_000;
 const job = (changes: Partial<DeliveryJob> = {}): DeliveryJob => ({
@@ -79,7 +88,12 @@ test('an order concerns what is there in its time', () => {
     ['and not at it', { expires: now }, {}, false],
     ['a bounce concerns what came before its end, also later', { kind: 'bounce', expires: now - 10 }, {}, true],
     ['and not what came after it', { kind: 'bounce', expires: now - 2000 }, {}, false],
-    ['a rebind only those that it moves', { kind: 'rebind', to: { tenant: 'acme', source: 'one', routing_domain: 'RELAY.test' } }, {}, false],
+    [
+      'a rebind only those that it moves',
+      { kind: 'rebind', to: { tenant: 'acme', source: 'one', routing_domain: 'RELAY.test' } },
+      {},
+      false,
+    ],
     ['null takes a name away', { kind: 'rebind', to: { campaign: null } }, {}, true],
     ['which may be gone', { kind: 'rebind', to: { campaign: null } }, { queue: 'acme@dest.test' }, false],
     ['a retry and limits are none for a message that is due', { kind: 'retry' }, {}, false],
@@ -118,7 +132,11 @@ test('a suspension of nothing but a lane, a site, a source or everything is one 
     assert.equal(isOfWholeLane(order({ criteria })), expected);
     assert.equal(isOfWholeLane(order({ kind: 'hold', criteria })), false, 'what is held has its time kept for each message');
   }
-  const book = openOrderBook([order({ criteria: { site: 'MX.dest.test:2525' } }), order({ criteria: { site: 'x' } }), order({ criteria: { tenant: 'acme' } })]);
+  const book = openOrderBook([
+    order({ criteria: { site: 'MX.dest.test:2525' } }),
+    order({ criteria: { site: 'x' } }),
+    order({ criteria: { tenant: 'acme' } }),
+  ]);
   assert.deepEqual(book.suspensionOf(lane, now)?.criteria, { site: 'MX.dest.test:2525' });
   assert.equal(book.suspensionOf('one->mx.other.test', now), undefined);
 });

@@ -48,7 +48,11 @@ test('an order that makes no sense is refused, and the answer names the field', 
     const { status, json } = await admin.post('/api/orders', body);
     const errors = (json['errors'] ?? []) as { field: string }[];
     assert.ok(status === 400 || status === 413, `${JSON.stringify(body).slice(0, 200)}: ${status} ${JSON.stringify(json)}`);
-    if (field !== '') assert.ok(errors.some((error) => error.field === field), `${JSON.stringify(body)}: ${JSON.stringify(errors)}`);
+    if (field !== '')
+      assert.ok(
+        errors.some((error) => error.field === field),
+        `${JSON.stringify(body)}: ${JSON.stringify(errors)}`,
+      );
   }
   assert.deepEqual((await admin.ask('/api/orders?state=all')).json['orders'], []);
   assert.equal((await admin.ask(`/api/orders/${'0'.repeat(32)}`)).status, 404);
@@ -58,8 +62,9 @@ test('an order that makes no sense is refused, and the answer names the field', 
 
 test('orders are listed page by page, the newest first; as many as may be are in force at most', async (t) => {
   const admin = await startTestAdmin(t);
-  const hostile = ['\u202eevil', '<script>', '{{x}}', "a'b\"c", '__proto__', 'x->y;z'];
-  for (const tenant of hostile) assert.equal((await admin.post('/api/orders', { kind: 'hold', criteria: { tenant }, reason: tenant })).status, 201);
+  const hostile = ['\u202eevil', '<script>', '{{x}}', 'a\'b"c', '__proto__', 'x->y;z'];
+  for (const tenant of hostile)
+    assert.equal((await admin.post('/api/orders', { kind: 'hold', criteria: { tenant }, reason: tenant })).status, 201);
   for (let n = hostile.length; n < mostInForce; n += 50)
     await Promise.all(
       Array.from({ length: Math.min(50, mostInForce - n) }, (_, i) =>
@@ -69,14 +74,20 @@ test('orders are listed page by page, the newest first; as many as may be are in
   const full = await admin.post('/api/orders', { kind: 'suspend', criteria: { tenant: 'more' }, reason: 'x' });
   assert.equal(full.status, 409);
   const seen: { id: string; created: string; criteria: { tenant: string } }[] = [];
-  for (let cursor = ''; ; ) {
+  for (let cursor = ''; ;) {
     const { json } = await admin.ask(`/api/orders?limit=90${cursor}`);
     seen.push(...(json['orders'] as typeof seen));
     if (json['next'] === null) break;
     cursor = `&cursor=${json['next'] as string}`;
   }
   assert.equal(new Set(seen.map(({ id }) => id)).size, mostInForce);
-  assert.deepEqual(seen.map(({ created }) => created), seen.map(({ created }) => created).toSorted().toReversed());
+  assert.deepEqual(
+    seen.map(({ created }) => created),
+    seen
+      .map(({ created }) => created)
+      .toSorted()
+      .toReversed(),
+  );
   assert.deepEqual(new Set(seen.slice(-hostile.length).map(({ criteria }) => criteria.tenant)), new Set(hostile));
   const [newest] = seen;
   const end = { method: 'DELETE', headers: { 'content-type': 'application/json' }, body: '{"reason":"enough"}' };
@@ -98,7 +109,10 @@ test('a preview says what an order would concern, and changes nothing', async (t
   const [first] = await admin.queue('a@one.test', 'b@one.test', 'c@two.test');
   const preview = async (criteria: unknown) => (await admin.post('/api/orders/preview', { criteria })).json;
   assert.partialDeepStrictEqual(await preview({ domain: 'one.test' }), { messages: 2, recipients: 2, is_complete: true });
-  assert.partialDeepStrictEqual(await preview({ message: first }), { messages: 1, sample: [{ message: first, recipients: ['a@one.test'], attempts: 0 }] });
+  assert.partialDeepStrictEqual(await preview({ message: first }), {
+    messages: 1,
+    sample: [{ message: first, recipients: ['a@one.test'], attempts: 0 }],
+  });
   assert.partialDeepStrictEqual(await preview({ everything: true }), { messages: 3, lanes: [{ messages: 3 }] });
   assert.partialDeepStrictEqual(await preview({ sender: '@nobody.test' }), { messages: 0, lanes: [], sample: [] });
 });

@@ -10,9 +10,11 @@ import { readVersion } from '../../shared/io/version.ts';
 import { openAccess, type Actor } from './access.ts';
 import { startArchiver } from './archiver.ts';
 import { registerApi } from './api/routes.ts';
+import { openDispositionCounting } from './count-dispositions.ts';
 import { openDepths } from './lane-depths.ts';
 import { answerProblem, Problem, redisAway } from './problem.ts';
 import { openRecent } from './recent.ts';
+import { openReplayRunner } from './replay-runner.ts';
 import { openRecordLog } from './record-log.ts';
 import { registerBoard } from './routes/board.ts';
 import { registerDocs } from './routes/docs.ts';
@@ -54,12 +56,15 @@ export async function run(
   const world = openWorld(context, streamTimes, await readVersion());
   await registerRoutes(app, world);
   await app.listen({ host, port });
+  world.replays.look();
   const archiver = context.config.archive.enabled ? startArchiver(context, openArchiveStore(context.config)) : undefined;
   const actual = (app.server.address() as AddressInfo).port;
   return {
     port: actual,
     describe: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
     close: async () => {
+      world.counting.close();
+      await world.replays.close();
       await archiver?.close();
       for (const stream of world.streams) stream.destroy();
       await app.close();
@@ -106,11 +111,22 @@ function openWorld(context: Context, streamTimes: StreamTimes, version: string):
   const { redis, config } = context;
   const { queues, lanes } = pipeline;
   const log = openRecordLog(redis);
+  const source = { redis, archive: openArchiveStore(config) };
+  const replayWorld = {
+    ...source,
+    queues,
+    get subscriptions() {
+      return context.subscriptions;
+    },
+  };
   return {
     context,
     queues,
     lanes,
     log,
+    source,
+    replays: openReplayRunner(replayWorld, context.log),
+    counting: openDispositionCounting(source, log, context.log),
     pipeline,
     recent: openRecent(log),
     depths: openDepths(redis, queues, lanes),

@@ -1,7 +1,10 @@
+import { deadLetterEndpoints } from './dead-letters.ts';
 import { dispositionEndpoints } from './dispositions.ts';
 import { laneEndpoints } from './lanes.ts';
 import { messageEndpoints } from './messages.ts';
 import { orderEndpoints } from './orders.ts';
+import { replayEndpoints } from './replays.ts';
+import { ruleEndpoints } from './rules.ts';
 import { statusEndpoints } from './status.ts';
 import { systemEndpoints } from './system.ts';
 
@@ -12,6 +15,9 @@ export const endpoints = {
   ...messageEndpoints,
   ...orderEndpoints,
   ...dispositionEndpoints,
+  ...replayEndpoints,
+  ...deadLetterEndpoints,
+  ...ruleEndpoints,
   ...systemEndpoints,
 };
 

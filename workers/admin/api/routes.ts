@@ -2,14 +2,17 @@ import type { FastifyInstance } from 'fastify';
 import type { Endpoint } from '../../../shared/core/api/endpoint.ts';
 import { endpoints, type EndpointName, type Endpoints } from '../../../shared/core/api/endpoints.ts';
 import type { World } from '../world.ts';
-import { dispositions } from './dispositions.ts';
+import { deadLetters, dropDeadLetters, retryDeadLetters } from './dead-letters.ts';
+import { disposition, dispositionCounts, dispositions } from './dispositions.ts';
 import { events } from './events.ts';
 import { inject, injectRaw } from './inject.ts';
 import { lane, lanes, sessions } from './lanes.ts';
 import { bounceMessage, message } from './messages.ts';
 import { mount, type Handler } from './mount.ts';
 import { endOrder, giveOrder, order, orders, previewOrder } from './orders.ts';
+import { cancelReplay, createReplay, previewReplay, replay, replayRecords, replays, resumeReplay } from './replays.ts';
 import { reportPreview } from './report-preview.ts';
+import { backtestRule, policy, rules } from './rules.ts';
 import { queues, status, subscribers } from './status.ts';
 import { audit, config, workers } from './system.ts';
 
@@ -31,7 +34,22 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   order,
   endOrder,
   dispositions,
+  disposition,
+  dispositionCounts,
   events,
+  previewReplay,
+  createReplay,
+  replays,
+  replay,
+  replayRecords,
+  resumeReplay,
+  cancelReplay,
+  deadLetters,
+  retryDeadLetters,
+  dropDeadLetters,
+  rules,
+  backtestRule,
+  policy,
   workers,
   config,
   audit,
