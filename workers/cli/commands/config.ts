@@ -29,7 +29,8 @@ export async function run(args: string[]): Promise<number> {
   const source = { ...(values.config !== undefined && { file: values.config }), env: process.env };
   if (verb === 'show' && isThroughApi(values, process.env)) {
     const { config } = await (await openApi(values)).config();
-    process.stdout.write(`${printableJson(JSON.stringify(config, null, 2))}\n`);
+    const lines = JSON.stringify(config, null, 2).split('\n');
+    process.stdout.write(`${lines.map(printableJson).join('\n')}\n`);
     return 0;
   }
   if (verb === 'show') {
