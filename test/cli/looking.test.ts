@@ -21,7 +21,7 @@ test('status tells of workers, mail, lanes with trouble and orders on one screen
   const { code, stdout, stderr } = await system.rebound('status');
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^workers +1 delivery$/m);
-  assert.match(stdout, /^mail +.*in 1 lanes$/m);
+  assert.match(stdout, /^mail +.*in 1 lane$/m);
   assert.match(stdout, /^rates +.*Reception.* a second, over /m);
   assert.match(stdout, /^no ingress process is at work$/m);
   assert.match(stdout, /^lanes with trouble\nLANE +WAITING +RETRY +ACTIVE +OLDEST +STATE\ndefault->127/m);
