@@ -17,6 +17,7 @@ check lint oxlint --type-aware --deny-warnings
 check types tsc --pretty false
 check dead-code knip --no-progress
 check documents sh infra/node --disable-warning=ExperimentalWarning infra/settings-table.ts --check
+check commands sh infra/node --disable-warning=ExperimentalWarning infra/verb-table.ts --check
 check rules sh infra/node infra/rule-table.ts --check
 if [ -n "$failed" ]; then
   echo "check: failed:$failed" >&2

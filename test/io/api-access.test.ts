@@ -92,10 +92,14 @@ async function started(
     const replay = path.includes('REPLAY')
       ? await createReplay(admin.context.redis, plan, { who: 'tester', why: '', isAudited: true })
       : '';
-    return admin.ask(path.replace('MESSAGE', message).replace('ORDER', order).replace('RECORD', kept.event_id).replace('REPLAY', replay), {
-      ...question,
-      headers: { ...question.headers, ...headers },
-    });
+    const names = { MESSAGE: message, ORDER: order, RECORD: kept.event_id, REPLAY: replay };
+    return admin.ask(
+      path.replace(/MESSAGE|ORDER|RECORD|REPLAY/, (word) => names[word as keyof typeof names]),
+      {
+        ...question,
+        headers: { ...question.headers, ...headers },
+      },
+    );
   };
   return { admin, ask };
 }

@@ -8,8 +8,12 @@ import { readVersion } from '../../shared/io/version.ts';
 /** Errors whose message is for people, by name: their classes would bring everything with them that throws them. */
 const expectedErrors = ['Failure', 'EmbeddedRedisError', 'RedisUnavailable', 'RuleFileError', 'JsonFileError', 'PolicyUnusable'];
 
-// Whoever reads has had enough (`| head`): that is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0); // whoever reads has had enough (`| head`)
+  if (process.stdout.listenerCount('error') > 1) return; // the command tells it itself
+  process.stderr.write(`rebound: cannot write the output: ${error.message}\n`);
+  process.exit(1);
+});
 
 process.exit(await main(process.argv.slice(2)));
 

@@ -54,3 +54,14 @@ async function urlOfSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
   const host = admin.host === '0.0.0.0' ? '127.0.0.1' : admin.host === '::' ? '::1' : admin.host;
   return `http://${host.includes(':') ? `[${host}]` : host}:${admin.port}`;
 }
+
+/** Of commands that read Redis and files themselves, and go through the API when they are told where it is. */
+export const throughApiOptions = { url: text, token: text } as const;
+
+export const throughApiHelp: NonNullable<Help['options']> = [
+  ['--url <url>', 'ask the admin role there, not Redis; REBOUND_URL does the same'],
+  ['--token <token>', 'login there; REBOUND_TOKEN is the better place, since all users of this machine see command lines'],
+];
+
+/** Was it said where the API is? */
+export const isThroughApi = (flags: ApiFlags, env: NodeJS.ProcessEnv): boolean => (flags.url ?? env['REBOUND_URL'] ?? '') !== '';

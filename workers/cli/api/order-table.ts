@@ -7,15 +7,15 @@ export type Order = Answer<'order'>;
 const styles: Record<Order['state'], Style> = { working: 'cyan', 'in force': 'yellow', ended: 'dim' };
 
 export const orderColumns: readonly Column<Order>[] = [
-  { title: 'ORDER', value: ({ id }) => id },
+  { title: 'ORDER', value: ({ id }) => id, isWhole: true },
   { title: 'KIND', value: ({ kind }) => kind },
-  { title: 'STATE', value: ({ state }) => state, style: ({ state }) => styles[state] },
-  { title: 'DONE', value: ({ messages }) => messages.done },
-  { title: 'ENDS', value: ({ expires, state }) => (state === 'ended' ? '-' : inOf(expires)) },
-  { title: 'AGE', value: ({ created }) => agoOf(created) },
-  { title: 'WHO', value: ({ who }) => who },
   { title: 'WHICH', value: ({ criteria }) => criteriaWords(criteria) },
+  { title: 'STATE', value: ({ state }) => state, style: ({ state }) => styles[state] },
+  { title: 'ENDS', value: ({ expires, state }) => (state === 'ended' ? '-' : inOf(expires)) },
+  { title: 'DONE', value: ({ messages }) => messages.done },
   { title: 'REASON', value: ({ reason }) => reason },
+  { title: 'WHO', value: ({ who }) => who },
+  { title: 'AGE', value: ({ created }) => agoOf(created) },
 ];
 
 /** As the options name them: `domain example.org, tenant acme`. */

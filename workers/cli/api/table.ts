@@ -9,6 +9,8 @@ export interface Column<Row> {
   /** Numbers stand to the right. Whatever strangers wrote is made harmless here. */
   value: (row: Row) => string | number;
   style?: (row: Row) => Style | undefined;
+  /** It is not cut: an id that is to be copied. */
+  isWhole?: true;
 }
 
 /** What can be shown. */
@@ -30,54 +32,55 @@ const gap = '  ';
 const narrowest = 8;
 const longestCell = 500;
 
-/** Aligned columns under their titles. Where a line would be too wide, the widest texts are cut. */
+/** Aligned columns under their titles. Where a line would be too wide, the widest texts are cut, then the last columns left out. */
 export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], paper: Paper): string[] {
-  const cells = rows.map((row) => columns.map(({ value }) => value(row)));
-  const texts = cells.map((line) =>
-    line.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en') : printable(cell, longestCell))),
-  );
-  const isNumber = columns.map((_, n) => cells.some((line) => typeof line[n] === 'number'));
-  const needed = columns.map(({ title }, n) => Math.max(title.length, ...texts.map((line) => line[n]?.length ?? 0)));
-  const widths = fit(needed, isNumber, paper.width);
-  const write = (line: readonly string[], styles: readonly (Style | undefined)[]): string =>
-    line
-      .map((text, n) => {
-        const width = widths[n] ?? 0;
+  const cells = columns.map((column) => {
+    const values = rows.map((row) => column.value(row));
+    const isNumber = values.some((value) => typeof value === 'number');
+    const texts = values.map((value) => (typeof value === 'number' ? value.toLocaleString('en') : printable(value, longestCell)));
+    const width = Math.max(column.title.length, ...texts.map(({ length }) => length));
+    return { column, texts, isNumber, width, isFixed: isNumber || column.isWhole === true };
+  });
+  const shown = fit(cells, paper.width);
+  const write = (textOf: (cell: (typeof cells)[number]) => string, styleOf: (column: Column<Row>) => Style | undefined): string =>
+    shown
+      .map(({ cell, width }, n) => {
+        const text = textOf(cell);
         const cut = text.length > width ? `${text.slice(0, width - 1)}…` : text;
-        const isLast = n === line.length - 1;
-        const padded = isNumber[n] ? cut.padStart(width) : isLast ? cut : cut.padEnd(width);
-        return colour(padded, styles[n], paper);
+        const isLast = n === shown.length - 1;
+        return colour(cell.isNumber ? cut.padStart(width) : isLast ? cut : cut.padEnd(width), styleOf(cell.column), paper);
       })
       .join(gap)
       .trimEnd();
-  const head = write(
-    columns.map(({ title }) => title),
-    columns.map(() => 'dim'),
-  );
   return [
-    head,
-    ...texts.map((line, at) =>
+    write(
+      ({ column }) => column.title,
+      () => 'dim',
+    ),
+    ...rows.map((row, at) =>
       write(
-        line,
-        columns.map(({ style }) => style?.(rows[at] as Row)),
+        ({ texts }) => texts[at] ?? '',
+        ({ style }) => style?.(row),
       ),
     ),
   ];
 }
 
-/** Numbers keep their width; of the texts the widest gives way first. */
-function fit(needed: readonly number[], isNumber: readonly boolean[], width: number): number[] {
-  const widths = [...needed];
-  const sum = (): number => widths.reduce((all, one) => all + one, gap.length * (widths.length - 1));
-  while (sum() > width) {
-    let widest = -1;
-    for (const [n, one] of widths.entries()) if (!isNumber[n] && one > narrowest && one > (widths[widest] ?? 0)) widest = n;
-    if (widest < 0) break;
-    const next = Math.max(narrowest, ...widths.filter((one, n) => n !== widest && !isNumber[n] && one < (widths[widest] ?? 0)));
-    widths[widest] = Math.max(next, (widths[widest] ?? 0) - (sum() - width), narrowest);
-    if (widths[widest] === next && sum() > width && next > narrowest) widths[widest] = next - 1;
+/** The columns that have room, with their widths. */
+function fit<Cell extends { width: number; isFixed: boolean }>(cells: readonly Cell[], width: number): { cell: Cell; width: number }[] {
+  const least = ({ width: needed, isFixed }: Cell): number => (isFixed ? needed : Math.min(needed, narrowest));
+  const sum = (widths: readonly number[]): number => widths.reduce((all, one) => all + one, gap.length * (widths.length - 1));
+  let count = cells.length;
+  while (count > 1 && sum(cells.slice(0, count).map(least)) > width) count -= 1;
+  const shown = cells.slice(0, count).map((cell) => ({ cell, width: cell.width }));
+  let excess = sum(shown.map((one) => one.width)) - width;
+  while (excess > 0) {
+    const [widest] = shown.filter(({ cell, width: now }) => now > least(cell)).toSorted((a, b) => b.width - a.width);
+    if (!widest) break;
+    widest.width -= 1;
+    excess -= 1;
   }
-  return widths;
+  return shown;
 }
 
 export const colour = (text: string, style: Style | undefined, { hasColours }: Paper): string =>

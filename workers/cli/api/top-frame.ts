@@ -27,7 +27,10 @@ export function frameOf({ overview, rates, sort, problem }: Seen, paper: Paper, 
       'bold',
       paper,
     ),
-    lineOf(`mail   ${queue.waiting} waiting, ${queue.delayed} for a retry, ${queue.active} active, in ${queue.lanes} lanes`, paper),
+    lineOf(
+      `mail   ${queue.waiting} waiting, ${queue.delayed} for a retry, ${queue.active} active, in ${queue.lanes} ${queue.lanes === 1 ? 'lane' : 'lanes'}`,
+      paper,
+    ),
     lineOf(`rates  ${rates ? ratesWords(rates) : '...'} a second`, paper),
     ...(problem === undefined ? [] : [colour(lineOf(problem, paper), 'red', paper)]),
   ];

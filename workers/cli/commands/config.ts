@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
 import { hideSecrets } from '../../../shared/core/config-describe.ts';
+import { printableJson } from '../../../shared/core/printable.ts';
 import { ConfigError, formatProblem, loadConfig, type ConfigSource, type Problem } from '../../../shared/io/config-load.ts';
 import { dkimRecord, loadDkimKeys } from '../../../shared/io/dkim.ts';
+import { isThroughApi, openApi, throughApiHelp, throughApiOptions } from '../api/connect.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
 import { checkFiles } from '../config-files.ts';
 
@@ -12,18 +14,25 @@ export const help: Help = {
     ['check', 'list every mistake, in the files that settings name too (keys, templates, rules, policy); exit code 1 when there are any'],
     ['show', 'print all settings as JSON, secrets hidden'],
     ['dkim', 'print the DNS records of the keys that reports are signed with (bounce.dkim)'],
+    ...throughApiHelp.map(([flag, meaning]) => [flag, `show: ${meaning.replace(', not Redis', ' for those it goes by')}`] as const),
     ['--config <file>', 'settings (JSON or TypeScript)'],
     ['--json', 'print the mistakes as JSON'],
   ],
 };
 
 export async function run(args: string[]): Promise<number> {
-  const options = { config: { type: 'string' }, json: { type: 'boolean', default: false } } as const;
+  const options = { ...throughApiOptions, config: { type: 'string' }, json: { type: 'boolean', default: false } } as const;
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
   const [verb, ...extra] = positionals;
   if ((verb !== 'check' && verb !== 'show' && verb !== 'dkim') || extra.length > 0)
     throw new UsageError('expected "config check", "config show" or "config dkim"');
   const source = { ...(values.config !== undefined && { file: values.config }), env: process.env };
+  if (verb === 'show' && isThroughApi(values, process.env)) {
+    const { config } = await (await openApi(values)).config();
+    const lines = JSON.stringify(config, null, 2).split('\n');
+    process.stdout.write(`${lines.map(printableJson).join('\n')}\n`);
+    return 0;
+  }
   if (verb === 'show') {
     process.stdout.write(`${JSON.stringify(hideSecrets(await loadConfig(source)), null, 2)}\n`);
     return 0;

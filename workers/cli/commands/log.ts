@@ -9,11 +9,13 @@ import { whenStopped } from '../../../shared/io/lifecycle.ts';
 import { openLog } from '../../../shared/io/log.ts';
 import { readRecords, type ReadOptions, type RecordSource } from '../../../shared/io/record-reader.ts';
 import { openRedis } from '../../../shared/io/redis.ts';
+import { isThroughApi, openApi, throughApiHelp, throughApiOptions } from '../api/connect.ts';
 import { UsageError, type Help } from '../command.ts';
 import { checkArchive } from '../log/check.ts';
 import { filterHelp, filterOptions, readFilter } from '../log/filter.ts';
 import { openOutput, type Output } from '../log/output.ts';
 import { entryAsJson, entryAsRow } from '../log/show.ts';
+import { readRemote, recordAsJson, type RemoteRequest } from '../log/remote.ts';
 import { warn, warnOfMissingArchive } from '../log/warn.ts';
 import { findRedisUrl } from '../redis-url.ts';
 
@@ -30,9 +32,10 @@ export const help: Help = {
     ['--reverse', 'search and export: the newest first'],
     ['-f, --follow', 'tail: wait for more until Ctrl-C'],
     ['--json', 'one JSON object a line'],
+    ...throughApiHelp,
     ['--config <file>', 'settings (JSON or TypeScript)'],
   ],
-  notes: 'Run it where the admin role runs: the archive is read from its folder (archive.dir).',
+  notes: 'Without --url, run it where the admin role runs: the archive is read from its folder (archive.dir).',
 };
 
 const verbs = ['tail', 'search', 'export', 'check'] as const;
@@ -53,12 +56,21 @@ export async function run(args: string[]): Promise<number> {
     isFollowing: flags.follow === true,
     limit: readLimit(limit, verb),
   };
+  if (verb !== 'check' && isThroughApi(values as Values, process.env)) return readThroughApi(verb, request, values as Values);
   const config = await loadConfig({ ...(file !== undefined && { file }), env: process.env });
   const output = openOutput(process.stdout, flags.json === true || verb === 'export' ? entryAsJson : entryAsRow(process.stdout));
   if (verb !== 'check') void whenStopped().then(() => output.stop());
   const code = await (verb === 'check'
     ? checkArchive(openArchiveStore(config), flags.json === true, output)
     : read(config, request, output));
+  await output.end();
+  return code;
+}
+
+async function readThroughApi(verb: RemoteRequest['verb'], request: Request, values: Values): Promise<number> {
+  const output = openOutput(process.stdout, values.json === true || verb === 'export' ? recordAsJson : entryAsRow(process.stdout));
+  void whenStopped().then(() => output.stop());
+  const code = await readRemote(await openApi(values), { ...request, verb, filter: values }, output);
   await output.end();
   return code;
 }
@@ -71,12 +83,14 @@ interface Request {
   limit: number;
 }
 
-type Values = Partial<Record<FilterField | 'limit' | 'config', string>> & Partial<Record<'follow' | 'reverse' | 'json', boolean>>;
+type Values = Partial<Record<FilterField | 'limit' | 'config' | 'url' | 'token', string>> &
+  Partial<Record<'follow' | 'reverse' | 'json', boolean>>;
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 const options: ParseArgsOptionsConfig = {
   ...filterOptions,
+  ...throughApiOptions,
   limit: text,
   config: text,
   follow: { ...flag, short: 'f' },

@@ -10,25 +10,26 @@ import type { HookRegistration } from '../../../shared/core/policy/hook-registra
 import { loadConfig } from '../../../shared/io/config-load.ts';
 import { PolicyUnusable, startPolicyHost, type PolicyHost } from '../../../shared/io/policy-host.ts';
 import { checkPolicyTypes } from '../../../shared/io/policy-types.ts';
+import { apiHelp, apiOptions, openApi } from '../api/connect.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
 
 export const help: Help = {
-  usage: 'check [<file>] [--json] | run <event or hook> --args <json> [<file>]',
+  usage: 'check [<file>] [--json] | run <event or hook> --args <json> [<file>] | show [--json]',
   summary: 'check a policy file, or call one of its handlers',
   options: [
     ['check', 'check its types, load it, and list what it handles. Exit code 1 when something is wrong'],
     ['run <event>', 'call the handler of an event and print what it returns as JSON'],
     ['run <hook>', 'call a hook with [message, record] and print what it would inject; the message: {"content": "..."}'],
     ['--args <json>', 'the arguments, a JSON array; null stands for undefined'],
-    ['--config <file>', 'settings (JSON or TypeScript); they name the policy file when it is not given'],
-    ['--json', 'print JSON'],
+    ['show', 'the policy that each process goes by: asked of the API'],
+    ...apiHelp,
   ],
-  notes: `Events: ${eventNames.join(', ')}. They are described in docs/policy.md.`,
+  notes: `Events: ${eventNames.join(', ')}. They are described in docs/policy.md. Without a file, the settings name it.`,
 };
 
 export async function run(args: string[]): Promise<number> {
   const text = { type: 'string' } as const;
-  const options = { args: text, config: text, json: { type: 'boolean', default: false } } as const;
+  const options = { ...apiOptions, args: text } as const;
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
   const [verb, ...operands] = positionals;
   if (verb === 'check' && operands.length <= 1 && values.args === undefined) {
@@ -39,7 +40,8 @@ export async function run(args: string[]): Promise<number> {
     if (values.args === undefined) throw new UsageError('"policy run" needs --args <json>');
     return call(event, parseArguments(values.args), file, values.config);
   }
-  throw new UsageError('expected "policy check [<file>]" or "policy run <event or hook> --args <json> [<file>]"');
+  if (verb === 'show' && operands.length === 0) return (await import('../api/in-force.ts')).showPolicy(await openApi(values), values.json);
+  throw new UsageError('expected "policy check [<file>]", "policy show" or "policy run <event or hook> --args <json> [<file>]"');
 }
 
 async function check(file: string, asJson: boolean): Promise<number> {

@@ -1,5 +1,4 @@
 import { hostname, userInfo } from 'node:os';
-import { createInterface } from 'node:readline/promises';
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import type { Config } from '../../../shared/core/config.ts';
 import type { FilterField } from '../../../shared/core/log-filter.ts';
@@ -14,10 +13,13 @@ import { openQueues } from '../../../shared/io/queues.ts';
 import { openRedis } from '../../../shared/io/redis.ts';
 import { cancelReplay, createReplay, listReplays, readReplay, readReplaySample, redisNow } from '../../../shared/io/replay-state.ts';
 import { surveyReplay, type ReplayWorld } from '../../../shared/io/replay.ts';
+import { isThroughApi, openApi, throughApiHelp, throughApiOptions } from '../api/connect.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
+import { confirm } from '../api/confirm.ts';
 import { filterHelp, filterOptions, readFilter } from '../log/filter.ts';
 import { warn, warnOfMissingArchive } from '../log/warn.ts';
 import { openProgress } from '../replay/progress.ts';
+import { remoteReplays, type RemoteReplays } from '../replay/remote.ts';
 import { runAndFollow } from '../replay/run.ts';
 import { replayAsJson, replayAsLines, replayAsRow, surveyAsJson, surveyAsLines } from '../replay/show.ts';
 import { findRedisUrl } from '../redis-url.ts';
@@ -36,6 +38,7 @@ export const help: Help = {
     ['--why <text>', 'the reason, for the audit log'],
     ['--yes', 'do not ask'],
     ['--json', 'print the result as JSON'],
+    ...throughApiHelp,
     ['--config <file>', 'settings (JSON or TypeScript)'],
     ['list', 'the latest replays'],
     ['show <id>', 'one replay: its counts and some records of each outcome'],
@@ -47,13 +50,14 @@ export const help: Help = {
     'Exit code 0: all records are done or queued; 1: a part of the archive could not be read, or the replay was cancelled; 130: interrupted.',
 };
 
-type Values = Partial<Record<FilterField | 'to' | 'rate' | 'why' | 'config', string>> &
+type Values = Partial<Record<FilterField | 'to' | 'rate' | 'why' | 'config' | 'url' | 'token', string>> &
   Partial<Record<'dry-run' | 'force' | 'yes' | 'json', boolean>>;
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 const options: ParseArgsOptionsConfig = {
   ...filterOptions,
+  ...throughApiOptions,
   to: text,
   rate: text,
   why: text,
@@ -73,10 +77,13 @@ export async function run(args: string[]): Promise<number> {
   if (extra.length > 0 || (name !== undefined && verb === undefined)) throw new UsageError(`expected ${verbs.join(', ')} or --to`);
   if (verb === undefined) {
     const request = readRequest(values);
+    if (isThroughApi(values, process.env)) return throughApi(values, (remote) => remote.begin(request.rate, request.force));
     return withWorld(values, (world, config) => begin(request, values, world, config));
   }
+  if (verb === 'list' && isThroughApi(values, process.env)) return throughApi(values, (remote) => remote.list());
   if (verb === 'list') return withWorld(values, (world) => list(world, values));
   if (id === undefined || !/^[0-9a-f]{32}$/.test(id)) throw new UsageError(`expected the id of a replay after "${verb}"`);
+  if (isThroughApi(values, process.env)) return throughApi(values, (remote) => remote[verb](id));
   return withWorld(values, (world) => ({ show, resume, cancel })[verb](world, id, values));
 }
 
@@ -92,6 +99,11 @@ function readRequest(values: Values): Request {
   if (!values.yes && !values['dry-run'] && !process.stdin.isTTY)
     throw new UsageError('--yes or --dry-run is needed where nobody can be asked');
   return { target, rate: Number(rate), force: values.force === true, filter };
+}
+
+async function throughApi(values: Values, work: (remote: RemoteReplays) => Promise<number>): Promise<number> {
+  const manner = { isPreview: values['dry-run'] === true, isSure: values.yes === true, json: values.json === true, reason: values.why };
+  return work(remoteReplays(await openApi(values), values, manner, stopSignal()));
 }
 
 async function withWorld(values: Values, work: (world: ReplayWorld, config: Config) => Promise<number>): Promise<number> {
@@ -144,21 +156,10 @@ async function survey(plan: ReplayPlan, values: Values, world: ReplayWorld): Pro
   return stop.aborted ? 130 : isDamaged ? 1 : 0;
 }
 
-async function isConfirmed({ target, filter, force }: ReplayPlan): Promise<boolean> {
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
+function isConfirmed({ target, filter, force }: ReplayPlan): Promise<boolean> {
   const { until, ...chosen } = filter;
   const words = `${JSON.stringify(chosen)}, until ${new Date(until).toISOString()}`;
-  try {
-    const answer = await asking.question(`Replay to ${formatReplayTarget(target)}${force ? ', by force' : ''}: ${words}? [y/N] `, {
-      signal: stopSignal(),
-    });
-    return /^y(es)?$/i.test(answer.trim());
-  } catch (error) {
-    if (error instanceof Error && error.name === 'AbortError') return false;
-    throw error;
-  } finally {
-    asking.close();
-  }
+  return confirm(`Replay to ${formatReplayTarget(target)}${force ? ', by force' : ''}: ${words}?`, stopSignal());
 }
 
 async function list({ redis }: ReplayWorld, values: Values): Promise<number> {

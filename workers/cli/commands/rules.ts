@@ -6,11 +6,13 @@ import type { Rule, RuleSet } from '../../../shared/core/rules/rule-file.ts';
 import { judgeByRules, type RuleVerdict, type StatusChange } from '../../../shared/core/rules/verdict.ts';
 import { loadConfig } from '../../../shared/io/config-load.ts';
 import { loadRuleFile } from '../../../shared/io/rule-file.ts';
+import { apiHelp, apiOptions, openApi } from '../api/connect.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
 import type { Backtest } from '../../../shared/io/backtest.ts';
 
 export const help: Help = {
-  usage: 'test <file> --response <text> [--domain <name>] [--site <name>] [--json] | backtest <file> [--since <time>] [--json]',
+  usage:
+    'test <file> --response <text> [--domain <name>] [--site <name>] [--json] | backtest <file> [--since <time>] [--json] | show [--json]',
   summary: 'try a rule file on a response, or on what servers said in the past',
   options: [
     ['test <file>', 'say which rule matches and what becomes of the response. Exit code 1 when none matches'],
@@ -19,8 +21,8 @@ export const help: Help = {
     ['--site <name>', 'the site, as the dashboard shows it'],
     ['backtest <file>', 'read the disposition log and say what the rules would have changed; nothing is written'],
     ['--since <time>', 'how far back, such as 90m, 24h or 7d (24h)'],
-    ['--config <file>', 'settings (JSON or TypeScript)'],
-    ['--json', 'print JSON'],
+    ['show', 'the files that each delivery process goes by, and how often they decided: asked of the API'],
+    ...apiHelp,
   ],
   notes: 'Rule files are described in docs/rules.md.',
 };
@@ -33,8 +35,7 @@ export async function run(args: string[]): Promise<number> {
     domain: text,
     site: text,
     since: text,
-    config: text,
-    json: { type: 'boolean', default: false },
+    ...apiOptions,
   } as const;
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
   const [verb, file, ...others] = positionals;
@@ -49,7 +50,8 @@ export async function run(args: string[]): Promise<number> {
     if (age === undefined) throw new UsageError(`"${since}" is no time such as 24h`);
     return backtest(file, age, config, json);
   }
-  throw new UsageError('expected "rules test <file> --response <text>" or "rules backtest <file>"');
+  if (verb === 'show' && file === undefined) return (await import('../api/in-force.ts')).showRules(await openApi(values), json);
+  throw new UsageError('expected "rules test <file> --response <text>", "rules backtest <file>" or "rules show"');
 }
 
 async function test(

@@ -41,7 +41,10 @@ function screenOf(overview: Overview, paper: Paper): string[] {
     ['system', `${status.hostname}, admin up ${agoOf(status.started)}, you are ${you.name} (${you.role})`],
     ['redis', redis.ready ? `answers, appendfsync ${redis.durability.aof}` : 'away'],
     ['workers', [...roles].map(([role, all]) => `${all.length} ${role}`).join(', ') || 'none'],
-    ['mail', `${queue.waiting} waiting, ${queue.delayed} for a retry, ${queue.active} active, in ${queue.lanes} lanes`],
+    [
+      'mail',
+      `${queue.waiting} waiting, ${queue.delayed} for a retry, ${queue.active} active, in ${queue.lanes} ${queue.lanes === 1 ? 'lane' : 'lanes'}`,
+    ],
     ['rates', rates ? `${ratesWords(rates.rates)} a second, over ${rates.over}` : 'nothing has happened yet'],
   ];
   const part = (title: string, lines: readonly string[]): string[] =>

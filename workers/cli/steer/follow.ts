@@ -57,7 +57,7 @@ export function orderWords({ id, kind, state, criteria, reason, who, expires, en
     `state    ${state}${until}`,
     `messages ${done.toLocaleString('en')} done of ${matched.toLocaleString('en')} that fit${busy > 0 ? `, ${busy} were just being tried` : ''}`,
     `why      ${reason} (${who})`,
-    ...(ended ? [`ended    ${ended.at} by ${ended.who}: ${ended.reason}`] : []),
+    ...(ended ? [`ended    ${ended.at}${ended.who === '' ? '' : ` by ${ended.who}`}: ${ended.reason}`] : []),
   ].map((line) => printable(line, 2000));
 }
 

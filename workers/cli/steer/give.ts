@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { createInterface } from 'node:readline/promises';
 import type { Answer, ReboundClient } from '../../../shared/io/client.ts';
 import { whenStopped } from '../../../shared/io/lifecycle.ts';
+import { confirm } from '../api/confirm.ts';
 import { openApi, type ApiFlags } from '../api/connect.ts';
 import { criteriaWords } from '../api/order-table.ts';
 import { paperOf, print, printJson, renderTable, type Column, type Paper } from '../api/table.ts';
@@ -32,7 +32,7 @@ export async function give(body: OrderBody, flags: ApiFlags, { isAsking, isPrevi
     return 0;
   }
   if (!json || isAsking) process.stderr.write(`${previewLines(body, preview, paperOf(process.stderr, process.env)).join('\n')}\n`);
-  if (isAsking && !(await isConfirmed(body.kind, stopped.signal))) {
+  if (isAsking && !(await confirm(`${body.kind} them? This cannot be undone.`, stopped.signal))) {
     process.stderr.write('nothing was done\n');
     return stopped.signal.aborted ? 130 : 1;
   }
@@ -56,7 +56,7 @@ async function giveOnce(api: ReboundClient, body: OrderBody): Promise<Answer<'gi
 
 const mostSamples = 5;
 const sampleColumns: readonly Column<Preview['sample'][number]>[] = [
-  { title: 'MESSAGE', value: ({ message }) => message },
+  { title: 'MESSAGE', value: ({ message }) => message, isWhole: true },
   { title: 'LANE', value: ({ lane }) => lane },
   { title: 'FROM', value: ({ sender }) => sender || '<>' },
   { title: 'TO', value: ({ recipients: [first = '', ...others] }) => (others.length > 0 ? `${first} +${others.length}` : first) },
@@ -72,16 +72,4 @@ function previewLines({ kind, criteria }: OrderBody, preview: Preview, paper: Pa
     `${kind} ${criteriaWords(criteria)}: ${isComplete ? '' : 'at least '}${words} waiting now`,
     ...(sample.length > 0 ? renderTable(sampleColumns, sample.slice(0, mostSamples), paper) : []),
   ];
-}
-
-async function isConfirmed(kind: string, signal: AbortSignal): Promise<boolean> {
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await asking.question(`${kind} them? This cannot be undone. [y/N] `, { signal })).trim());
-  } catch (error) {
-    if (error instanceof Error && error.name === 'AbortError') return false;
-    throw error;
-  } finally {
-    asking.close();
-  }
 }
