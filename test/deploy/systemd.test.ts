@@ -112,7 +112,9 @@ test('systemd finds the units well protected', async (t) => {
     assert.ok(unit.includes(`\n${setting}\n`), setting);
   if (!analyze) return;
   const [service = ''] = await install(await temporaryFolder(t));
-  const child = spawn(analyze, ['security', '--offline=true', '--threshold=25', '--no-pager', service], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(analyze, ['security', '--offline=true', '--threshold=25', '--no-pager', service], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const [code] = (await once(child, 'close')) as [number];
