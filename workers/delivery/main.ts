@@ -13,8 +13,9 @@ import type { Config } from '../../shared/core/config.ts';
 import { openEgressPaths } from './egress-paths.ts';
 import { openHeldJobs } from './held-jobs.ts';
 import { policyRewriter, rulesRewriter } from './rewrite.ts';
-import { runSession, type SessionEnd } from './session.ts';
+import { runSession, wakeAfterSuspension, type SessionEnd } from './session.ts';
 import { openSiteHealth } from './site-health.ts';
+import { openSteering } from './steering.ts';
 import type { World } from './world.ts';
 
 const clients: Record<Config['delivery']['client'], Outbound> = { rebound: smtpClient, nodemailer: nodemailerClient };
@@ -28,6 +29,8 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
   const { rules: paths, rulesInterval: interval } = config.delivery;
   const rules = await openRuleFiles({ paths, interval, log, metrics: context.metrics });
   const pipeline = openPipeline(context);
+  // Nothing is tried before it is known what may not be.
+  await pipeline.orders.ready();
   const world: World = {
     ...pipeline,
     context,
@@ -45,6 +48,11 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
     cut: cut.signal,
   };
 
+  world.orders.onChange((changed) => {
+    if (changed.some(({ kind }) => kind === 'retry')) world.health.forget();
+    return Promise.resolve();
+  });
+  const steering = openSteering(world);
   const worker = new Worker<SessionJob, SessionEnd>(sessionsQueue, (job, _token, signal) => open(job, world, signal), {
     connection: redis.duplicate() as never,
     prefix: redis.prefix,
@@ -74,7 +82,7 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
       clearInterval(sweeper);
       closing.abort();
       const timer = setTimeout(() => cut.abort(), config.shutdownTimeout);
-      await worker.close();
+      await Promise.all([worker.close(), steering.close()]);
       clearTimeout(timer);
       world.held.close();
       rules.close();
@@ -86,6 +94,10 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
 async function open(job: Job<SessionJob, SessionEnd>, world: World, signal?: AbortSignal): Promise<SessionEnd> {
   const { lane, index } = job.data;
   // A permit of a time when the site was allowed more connections.
+  if (world.orders.suspensionOf(lane)) {
+    await wakeAfterSuspension(lane, world);
+    return 'waiting';
+  }
   if (index !== undefined && index >= world.lanes.limits(lane).connections) return 'waiting';
   if (index !== undefined) return runSession({ lane, index }, world, signal);
   await wake(lane, world);

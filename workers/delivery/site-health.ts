@@ -17,6 +17,8 @@ export interface SiteHealth {
   /** `ms`: how long the answer stands. */
   failed(lane: string, failure: SiteFailure, ms: number): void;
   succeeded(lane: string): void;
+  /** Forgets every failure and refusal: somebody wants all tried again. */
+  forget(): void;
   /** A connection was refused a moment ago: no more are asked for, though those that are open work. */
   isFull(lane: string): boolean;
   /** Counts a connection; what is returned uncounts it. */
@@ -58,6 +60,11 @@ export function openSiteHealth(): SiteHealth {
     succeeded: (lane) => {
       failures.delete(lane);
       holds.delete(lane);
+    },
+    forget: () => {
+      failures.clear();
+      full.clear();
+      holds.clear();
     },
     isFull: (lane) => (full.get(lane) ?? 0) > Date.now(),
     opened: (lane) => {

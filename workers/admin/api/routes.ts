@@ -8,6 +8,7 @@ import { inject, injectRaw } from './inject.ts';
 import { lane, lanes, sessions } from './lanes.ts';
 import { bounceMessage, message } from './messages.ts';
 import { mount, type Handler } from './mount.ts';
+import { endOrder, giveOrder, order, orders, previewOrder } from './orders.ts';
 import { reportPreview } from './report-preview.ts';
 import { queues, status, subscribers } from './status.ts';
 import { audit, config, workers } from './system.ts';
@@ -24,6 +25,11 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   bounceMessage,
   inject,
   injectRaw,
+  giveOrder,
+  previewOrder,
+  orders,
+  order,
+  endOrder,
   dispositions,
   events,
   workers,
