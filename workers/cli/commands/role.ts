@@ -5,6 +5,7 @@ import { loadConfig } from '../../../shared/io/config-load.ts';
 import { openContext, type Context } from '../../../shared/io/context.ts';
 import { startHealth } from '../../../shared/io/health.ts';
 import { closeInOrder, whenStopped, type Step } from '../../../shared/io/lifecycle.ts';
+import { notifySystemd } from '../../../shared/io/notify-systemd.ts';
 import { readVersion } from '../../../shared/io/version.ts';
 import { announceWorker } from '../../../shared/io/worker-registry.ts';
 import { Failure, type Command } from '../command.ts';
@@ -42,7 +43,9 @@ async function runRole(role: Role, config: Config): Promise<number> {
       opened.push({ name: 'health', close: () => health.close() });
     }
     context.log.info({ event: 'ready', role, ...(worker.describe !== undefined && { at: worker.describe }) });
-    process.send?.({ ready: worker.describe ?? '' });
+    // A child of `rebound start` reports to that instead.
+    if (process.send) process.send({ ready: worker.describe ?? '' });
+    else await notifySystemd(process.env, worker.describe ?? `${role} at work`, context.log);
   } catch (error) {
     await closeInOrder(opened, config.shutdownTimeout, context.log);
     throw isOfTheSystem(error) ? new Failure(`${role}: ${error.message}`, { cause: error }) : error;
