@@ -38,7 +38,7 @@ export async function openContext(
   { policy: isPolicyUsed = false, subscriptions = subscriptionsOf(config), ...use }: ContextUse = {},
 ): Promise<Context & { close(): Promise<void> }> {
   const log = openLog(config.log, { instance });
-  const metrics = openMetrics(instance);
+  const metrics = openMetrics();
   const { lockDuration, sweepInterval } = config.delivery;
   const policy = isPolicyUsed ? await openPolicy(config.policy, log, metrics) : noPolicy;
   const redisUse = { ...use, lockDuration, stalledInterval: sweepInterval, name: instance };

@@ -21,9 +21,12 @@ export interface Pipeline {
 }
 
 export function openPipeline(context: Context): Pipeline {
-  const { config, redis, log, policy } = context;
+  const { config, redis, log, policy, metrics } = context;
   const queues = openQueues(redis);
-  const spool = openSpool(redis, config, log);
+  const spool = openSpool(redis, config, log, ({ hasRoom, free }) => {
+    metrics.spoolHasRoom.set(hasRoom ? 1 : 0);
+    if (free !== undefined) metrics.spoolFree.set(free);
+  });
   const lanes = openLanes(redis, queues, config.delivery, () => policy.handles('get_egress_path_config'));
   const dispositions = openDispositions(context, spool);
   const router = openRouter(config);

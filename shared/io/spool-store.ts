@@ -44,7 +44,19 @@ const allocatorOverhead = 1.25;
 const roomInterval = 1000;
 const sweepInterval = 3_600_000;
 
-export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolStore {
+/** Whether new mail is accepted as far as room goes; `free`: octets of the disk, where it is on one. */
+export interface SpoolRoom {
+  hasRoom: boolean;
+  free: number | undefined;
+}
+
+/** `noteRoom` is told every second. */
+export function openSpool(
+  redis: RedisLink,
+  config: Config,
+  log: Logger,
+  noteRoom: (room: SpoolRoom) => void = () => undefined,
+): SpoolStore {
   const tiers: Record<SpoolTier['name'], SpoolTier> = {
     redis: redisTier(redis, config.redis.timeout),
     disk: diskTier(join(config.dataDir, 'spool', config.redis.prefix), config.spool.minFreeDisk),
@@ -59,6 +71,13 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
   const watch = async (): Promise<void> => {
     if (redis.isReady) memory = await readMemory(redis);
     full = await tier.full();
+    noteRoom({ hasRoom: whyFull() === undefined, free: await tier.free?.() });
+  };
+  const whyFull = (): string | undefined => {
+    if (full) return full;
+    // What is left above the limit is for delivering what is queued: a Redis that is quite full cannot even do that.
+    const isShort = memory.max > 0 && memory.used > memory.max * config.spool.maxRedisMemory;
+    return isShort ? `Redis uses ${memory.used} of ${memory.max} bytes` : undefined;
   };
   const quietly = (work: () => Promise<void>) => (): void => {
     work().catch((error: unknown) => log.debug({ event: 'spool_watch', error: String(error) }));
@@ -105,11 +124,8 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
       return content ? headThen(head, content) : head;
     },
     assertRoom: () => {
-      if (full) throw spoolFull(new Error(full));
-      // What is left above the limit is for delivering what is queued: a Redis that is quite full cannot even do that.
-      if (memory.max > 0 && memory.used > memory.max * config.spool.maxRedisMemory) {
-        throw spoolFull(new Error(`Redis uses ${memory.used} of ${memory.max} bytes`));
-      }
+      const why = whyFull();
+      if (why) throw spoolFull(new Error(why));
     },
     close: () => {
       clearInterval(watching);

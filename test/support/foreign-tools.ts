@@ -25,7 +25,7 @@ export interface ForeignTool {
 }
 
 /** Undefined where it cannot be had; on CI that is a failure, elsewhere the test says so. */
-export function findTool(t: TestContext, name: 'swaks' | 'smtp-source' | 'smtp-sink'): ForeignTool | undefined {
+export function findTool(t: TestContext, name: 'swaks' | 'smtp-source' | 'smtp-sink' | 'promtool'): ForeignTool | undefined {
   const path = folders.map((folder) => join(folder, name)).find((candidate) => existsSync(candidate));
   if (!path) {
     explainAbsence(t, name);

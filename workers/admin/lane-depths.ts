@@ -10,6 +10,8 @@ export interface LaneDepth {
   site: string;
   waiting: number;
   delayed: number;
+  /** Those of the delayed whose time has come. */
+  due: number;
   active: number;
   paused: boolean;
   /** The site said 421 and is left alone for this time. Milliseconds; 0: it is not. */
@@ -29,6 +31,7 @@ export interface Depths {
 /** Several pages and scrapes within this time share one look at the lanes. Milliseconds. */
 const freshFor = 1000;
 const lanesPerTrip = 200;
+const commandsPerLane = 10;
 /** BullMQ's counter of a rate limit is set to a number beyond every limit when a lane is held. */
 const heldCount = 1_000_000_000;
 
@@ -76,10 +79,12 @@ async function readSome(redis: RedisLink, queues: Queues, names: readonly string
     trip.llen(key('wait')).zcard(key('prioritized')).zcard(key('delayed')).llen(key('active'));
     trip.hexists(key('meta'), 'paused').get(key('limiter')).pttl(key('limiter'));
     trip.lindex(key('wait'), -1).zrange(key('delayed'), '0', '0');
+    // BullMQ keeps 12 bits of order below the time.
+    trip.zcount(key('delayed'), '-inf', Date.now() * 0x1000 + 0xfff);
   }
   const answers = (await trip.exec()) ?? [];
   const value = (lane: number, n: number): unknown => {
-    const [error, answer] = answers[lane * 9 + n] ?? [];
+    const [error, answer] = answers[lane * commandsPerLane + n] ?? [];
     if (error) throw error;
     return answer;
   };
@@ -88,6 +93,7 @@ async function readSome(redis: RedisLink, queues: Queues, names: readonly string
     ...(parseLaneName(lane) ?? { source: '', site: lane }),
     waiting: Number(value(i, 0)) + Number(value(i, 1)),
     delayed: Number(value(i, 2)),
+    due: Number(value(i, 9)),
     active: Number(value(i, 3)),
     paused: value(i, 4) === 1,
     heldMs: Number(value(i, 5)) > heldCount ? Math.max(0, Number(value(i, 6))) : 0,

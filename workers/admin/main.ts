@@ -12,6 +12,7 @@ import { startArchiver } from './archiver.ts';
 import { registerApi } from './api/routes.ts';
 import { openDepths } from './lane-depths.ts';
 import { answerProblem, Problem, redisAway } from './problem.ts';
+import { collectQueueMetrics } from './queue-metrics.ts';
 import { openRecent } from './recent.ts';
 import { openRecordLog } from './record-log.ts';
 import { registerBoard } from './routes/board.ts';
@@ -38,7 +39,7 @@ const maxHeaderSize = 64 * 1024;
 export async function run(
   context: Context,
   streamTimes: StreamTimes = usualStreamTimes,
-): Promise<{ port: number; describe: string; close(): Promise<void> }> {
+): Promise<{ port: number; describe: string; collect(): Promise<void>; close(): Promise<void> }> {
   const { host, port } = context.config.admin;
   const access = openAccess(context.config.admin, context.log);
   const app = openApp(context);
@@ -59,6 +60,7 @@ export async function run(
   return {
     port: actual,
     describe: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
+    collect: () => collectQueueMetrics(world),
     close: async () => {
       await archiver?.close();
       for (const stream of world.streams) stream.destroy();

@@ -69,8 +69,14 @@ export const sessions: Handler<Endpoints['sessions']> = async ({ query }, { cont
   return { sessions: fitting.slice(0, query.limit), total: all.length };
 };
 
-const describe = ({ heldMs, oldest, ...lane }: LaneDepth) => ({
-  ...lane,
+const describe = ({ lane, source, site, waiting, delayed, active, paused, heldMs, oldest }: LaneDepth) => ({
+  lane,
+  source,
+  site,
+  waiting,
+  delayed,
+  active,
+  paused,
   held_ms: heldMs,
   oldest: oldest === undefined ? null : timeOf(oldest),
 });
