@@ -30,6 +30,8 @@ export interface DeliveryJob {
   /** The message has recipients in other jobs too: what is to be told of them waits for each other (`bounce.hold`). */
   others?: true;
   reception: Pick<DispositionRecord, 'reception_protocol' | 'session_id' | 'meta'>;
+  /** W3C `traceparent` of its reception, where the message is traced. */
+  trace?: string;
   /** A person ended it: the next attempt is none, but a bounce for this reason. */
   adminBounce?: string;
 }

@@ -108,6 +108,8 @@ export interface DispositionRecord {
   };
   /** Only in what webhooks and hooks are given, never in the log: a person has it sent again. The event id is that of the first time. */
   replay?: { id: string; force?: true };
+  /** W3C `traceparent` of what made it so, where the message is traced: for whoever carries on. */
+  traceparent?: string;
   /** A TransientFailure of a message so late that senders who want to hear of it are warned. */
   delay_warning?: boolean;
 }

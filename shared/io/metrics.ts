@@ -176,6 +176,7 @@ const ofStores = ({ counter, gauge, unknown }: Declare) => ({
     'Is new mail accepted as far as room goes, in Redis and on disk? 1 or 0: 452 is answered',
   ),
   spoolFree: unknown('rebound_spool_free_bytes', 'Free space of the disk spool (spool.driver: disk)'),
+  traceSpans: counter('rebound_trace_spans_total', 'Steps of traces handed to tracing.endpoint, by result: sent, or lost', 'result'),
   redisErrors: counter('rebound_redis_errors_total', 'Failed Redis operations, by operation', 'operation'),
   logLost: counter('rebound_log_lost_total', 'Dispositions dropped from Redis before they were archived, because it ran short of room'),
   archived: counter('rebound_archive_records_total', 'Dispositions archived'),

@@ -7,6 +7,7 @@ import { openQueueSettings, type QueueSettings } from './queue-settings.ts';
 import { openQueues, type Queues } from './queues.ts';
 import type { Router } from './router.ts';
 import { openSpool, type SpoolStore } from './spool-store.ts';
+import { tracedIntake } from './traced-intake.ts';
 
 /** Everything a worker does with mail, over the one Redis connection of its context. */
 export interface Pipeline {
@@ -21,7 +22,7 @@ export interface Pipeline {
 }
 
 export function openPipeline(context: Context): Pipeline {
-  const { config, redis, log, policy, metrics } = context;
+  const { config, redis, log, policy, metrics, tracing } = context;
   const queues = openQueues(redis);
   const spool = openSpool(redis, config, log, ({ hasRoom, free }) => {
     metrics.spoolHasRoom.set(hasRoom ? 1 : 0);
@@ -31,6 +32,6 @@ export function openPipeline(context: Context): Pipeline {
   const dispositions = openDispositions(context, spool);
   const router = openRouter(config);
   const queueSettings = openQueueSettings(context);
-  const intake = openIntake({ context, queues, spool, lanes, dispositions, router, queueSettings });
+  const intake = tracedIntake(openIntake({ context, queues, spool, lanes, dispositions, router, queueSettings }), tracing);
   return { queues, spool, lanes, dispositions, router, queueSettings, intake, close: () => spool.close() };
 }

@@ -4,6 +4,7 @@ import { adminBounceReply } from '../../shared/core/policy/requeue-message.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
 import type { HeldJob, Taken } from '../../shared/io/queues.ts';
 import { attempt, type AttemptResult } from './attempt.ts';
+import { beginAttempt, tellAttempt } from './trace-attempt.ts';
 import { requeue } from './requeue.ts';
 import { rewriteOutcomes } from './rewrite.ts';
 import { giveBack, move, settle, type Settled } from './settle.ts';
@@ -86,6 +87,7 @@ async function deliverOne(
 ): Promise<Settled | 'given back'> {
   // First: a policy may take longer than a lock lasts.
   world.held.add(held);
+  const span = beginAttempt(held, job, world.context.tracing);
   try {
     const schedule = await world.queueSettings.schedule(job.queue);
     const path = await world.paths.of(held.queue, job);
@@ -122,9 +124,15 @@ async function deliverOne(
       : adminBounce(job);
     const { peer, protocol, tls } = result ?? { peer: null };
     const expires = job.created + schedule.maxAge;
+    if (span) tellAttempt(span, verdict, peer);
     const requeued = await requeue(held.queue, job, verdict, expires, world);
-    return await settle({ held, job, ...requeued, expires, peer, ...(protocol && { protocol }), ...(tls && { tls }) }, fetchNext, world);
+    return await settle(
+      { held, job, ...requeued, expires, peer, trace: span?.traceparent, ...(protocol && { protocol }), ...(tls && { tls }) },
+      fetchNext,
+      world,
+    );
   } finally {
+    span?.end();
     world.held.delete(held);
   }
 }

@@ -9,6 +9,7 @@ import { isWarningDue } from '../../shared/core/schedule.ts';
 import { parseNext, type HeldJob, type Taken, type Transaction } from '../../shared/io/queues.ts';
 import type { DeliveryProtocol } from './attempt.ts';
 import { classify } from './classify.ts';
+import { beginDisposition } from './trace-attempt.ts';
 import type { World } from './world.ts';
 
 /** The answer to settling: the next job of the lane if one was asked for and is there, and how many wait behind it. */
@@ -28,6 +29,8 @@ export interface Attempted {
   peer: DispositionRecord['peer_address'];
   protocol?: DeliveryProtocol;
   tls?: Peer['tls'];
+  /** Of the attempt. */
+  trace?: string | undefined;
 }
 
 /** How long to wait before a transaction that Redis refused is tried again. Milliseconds. */
@@ -47,9 +50,14 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
   const isOneOfMany = bounce.hold > 0 && (job.others === true || verdict.judgements.length > 1);
   const hold = isOneOfMany ? (job.others ? bounce.hold : 0) : undefined;
   const classes = await classify(verdict.judgements, held.queue, job.queue, world);
-  return transact(held, fetchNext, world, (tx) => {
+  const spans = verdict.judgements.map((judgement, n) => beginDisposition(judgement, classes[n], attempted, world.context.tracing));
+  const settled = transact(held, fetchNext, world, (tx) => {
     for (const [n, judgement] of verdict.judgements.entries())
-      world.dispositions.publish(tx, record(attempted, { ...judgement, n, warns, bounceClass: classes[n] }, world), hold);
+      world.dispositions.publish(
+        tx,
+        record(attempted, { ...judgement, n, warns, bounceClass: classes[n], trace: spans[n]?.traceparent }, world),
+        hold,
+      );
     if (!remaining) return undefined;
     const reply = verdict.judgements.find(({ type }) => type === 'TransientFailure')?.reply;
     const data: DeliveryJob = {
@@ -63,6 +71,7 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
     world.lanes.wakeLater(tx, lane, remaining.retryAt);
     return { lane, at: remaining.retryAt, data };
   });
+  return settled.finally(() => spans.forEach((span) => span?.end()));
 }
 
 /** Gives a job to the lane that its domain belongs to now. No attempt is counted. */
@@ -165,11 +174,11 @@ function read(results: unknown[], finishedAt: number, world: World, held: HeldJo
 const letters: Record<Judgement['type'], string> = { Delivery: 'd', Bounce: 'b', TransientFailure: 't', Expiration: 'x', AdminBounce: 'a' };
 
 /** With its place in the verdict, its class, and whether senders who want to hear of delays are warned. */
-type NumberedJudgement = Judgement & { n: number; warns: boolean; bounceClass: string | undefined };
+type NumberedJudgement = Judgement & { n: number; warns: boolean; bounceClass: string | undefined; trace: string | undefined };
 
 function record(attempted: Attempted, judgement: NumberedJudgement, world: World): DispositionRecord {
   const { held, job, verdict, expires, peer, protocol, tls } = attempted;
-  const { type, recipients, reply, n, warns, bounceClass } = judgement;
+  const { type, recipients, reply, n, warns, bounceClass, trace } = judgement;
   const now = Date.now();
   const { envelope } = job;
   return {
@@ -186,6 +195,7 @@ function record(attempted: Attempted, judgement: NumberedJudgement, world: World
     bounce_classification: bounceClass ?? 'Uncategorized',
     egress_source: job.source,
     delivery_protocol: peer ? (protocol ?? null) : null,
+    ...(trace && { traceparent: trace }),
     ...(tls && { tls_protocol_version: tls.protocol, tls_cipher: tls.cipher }),
     dsn: {
       recipients,
