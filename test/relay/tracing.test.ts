@@ -34,7 +34,7 @@ async function startSystem(t: TestContext, tracing: ConfigInput['tracing']): Pro
     await until(() => started.log().includes('"event":"ready"'), `${role} to be ready`);
   }
   const inject = async (to: string, headers: Record<string, string> = {}): Promise<void> => {
-    const response = await fetch(`http://127.0.0.1:${adminPort}/api/inject`, {
+    const response = await fetch(`http://127.0.0.1:${adminPort}/api/messages`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({
@@ -61,12 +61,11 @@ test('one trace follows a message from the program that injects it to the delive
   const collector = await startCollector(t);
   const { inject, sink } = await startSystem(t, { endpoint: collector.url, headers: { 'x-key': 'k3y' } });
   await inject('nobody@dest.test', traceparent('01'));
-  await sink.until((messages) => messages.some(({ sender }) => sender === ''));
-  const isDone = ({ name, attributes }: CollectedSpan): boolean =>
-    name === 'disposition' && attributes['rebound.disposition'] === 'Delivery';
-  await until(() => collector.spans().some(isDone) && collector.spans().some(({ name }) => name === 'report'), 'the last spans');
-  // The parents of the last one end after it.
-  await until(() => collector.spans().filter(({ name }) => name === 'deliver').length >= 2, 'both deliveries');
+  await sink.until(() => sink.messages.some(({ sender }) => sender === ''));
+  // Each process sends when it likes; a step that is done twice is told twice.
+  const wanted = { receive: 2, deliver: 2, disposition: 2, report: 1 };
+  const count = (wantedName: string): number => collector.spans().filter(({ name }) => name === wantedName).length;
+  await until(() => Object.entries(wanted).every(([name, least]) => count(name) >= least), 'all spans');
   const spans = collector.spans();
   assert.deepEqual([...new Set(spans.map(({ traceId }) => traceId))], [parent.traceId]);
 
@@ -113,7 +112,7 @@ test('what is not to be sampled is not traced, and no traceparent goes on with i
 test('records name the span that they are from, and outcomes that are told together are linked', async (t) => {
   const collector = await startCollector(t);
   const relay = await startRebound(t, {
-    config: { tracing: { endpoint: collector.url } },
+    config: { tracing: { endpoint: collector.url }, bounce: { hold: '5s' } },
     sink: { rules: { rcpt: { 'a@one.test': '550 5.1.1 no', 'b@two.test': '550 5.1.1 no' } } },
   });
   await relay.send({ from: 'ann@home.test', to: ['a@one.test', 'b@two.test'] });
@@ -121,13 +120,13 @@ test('records name the span that they are from, and outcomes that are told toget
   await until(() => collector.spans().some(({ name, links }) => name === 'report' && links.length > 0), 'a report with a link');
   const report = collector.spans().find(({ name, links }) => name === 'report' && links.length > 0);
   const told = [report?.parentSpanId, ...(report?.links ?? []).map(({ spanId }) => spanId)];
-  assert.deepEqual(told.toSorted(), bounces.map((record) => record.traceparent?.split('-')[2]).toSorted());
+  assert.deepEqual(new Set(told), new Set(bounces.map((record) => record.traceparent?.split('-')[2])));
 });
 
 const collectors: [name: string, answer: Parameters<typeof startCollector>[1] | 'absent'][] = [
   ['is not there', 'absent'],
   ['never answers', () => undefined],
-  ['answers without end', (response) => void endless(response)],
+  ['answers without end', (response) => endless(response)],
   ['refuses', (response) => void response.writeHead(500).end('no')],
 ];
 for (const [name, answer] of collectors) {
@@ -135,7 +134,7 @@ for (const [name, answer] of collectors) {
     const url = answer === 'absent' ? `http://127.0.0.1:${await freePort()}` : (await startCollector(t, answer)).url;
     const { inject, sink, processes } = await startSystem(t, { endpoint: url });
     for (let n = 0; n < 5; n++) await inject(`r${n}@dest.test`);
-    await sink.until((messages) => messages.length === 5);
+    await sink.until(() => sink.messages.length >= 5);
     for (const process of processes.values()) assert.equal(await process.terminate(), 0);
   });
 }

@@ -1,6 +1,5 @@
 import { parseLaneName } from '../../shared/core/lane.ts';
 import type { Lanes } from '../../shared/io/lanes.ts';
-import type { Queues } from '../../shared/io/queues.ts';
 import type { RedisLink } from '../../shared/io/redis.ts';
 
 /** What lies in one lane; messages by state. */
@@ -36,13 +35,13 @@ const commandsPerLane = 10;
 const heldCount = 1_000_000_000;
 
 /** All lanes of the registry, looked at once a second at most. */
-export function openDepths(redis: RedisLink, queues: Queues, lanes: Lanes): () => Promise<Depths> {
+export function openDepths(redis: RedisLink, lanes: Lanes): () => Promise<Depths> {
   let depths: Promise<Depths> | undefined;
   let readAt = 0;
   return () => {
     if (!depths || Date.now() - readAt > freshFor) {
       readAt = Date.now();
-      depths = read(redis, queues, lanes);
+      depths = read(redis, lanes);
       depths.catch(() => {
         depths = undefined;
       });
@@ -51,11 +50,11 @@ export function openDepths(redis: RedisLink, queues: Queues, lanes: Lanes): () =
   };
 }
 
-async function read(redis: RedisLink, queues: Queues, lanes: Lanes): Promise<Depths> {
+async function read(redis: RedisLink, lanes: Lanes): Promise<Depths> {
   const names = await lanes.names();
   const found: LaneDepth[] = [];
   for (let at = 0; at < names.length; at += lanesPerTrip) {
-    found.push(...(await readSome(redis, queues, names.slice(at, at + lanesPerTrip))));
+    found.push(...(await readSome(redis, names.slice(at, at + lanesPerTrip))));
   }
   const total = (state: 'waiting' | 'delayed' | 'active'): number => found.reduce((sum, lane) => sum + lane[state], 0);
   found.sort((a, b) => depthOf(b) - depthOf(a) || (a.lane < b.lane ? -1 : 1));
@@ -65,17 +64,17 @@ async function read(redis: RedisLink, queues: Queues, lanes: Lanes): Promise<Dep
 /** All messages of a lane. */
 export const depthOf = (lane: LaneDepth): number => lane.waiting + lane.delayed + lane.active;
 
-export async function readLane(redis: RedisLink, queues: Queues, name: string): Promise<LaneDepth> {
-  const [lane] = await readSome(redis, queues, [name]);
+export async function readLane(redis: RedisLink, name: string): Promise<LaneDepth> {
+  const [lane] = await readSome(redis, [name]);
   if (!lane) throw new Error('a look at one lane gave none');
   return lane;
 }
 
-async function readSome(redis: RedisLink, queues: Queues, names: readonly string[]): Promise<LaneDepth[]> {
+async function readSome(redis: RedisLink, names: readonly string[]): Promise<LaneDepth[]> {
   const trip = redis.client.pipeline();
   for (const name of names) {
-    const { keys } = queues.backend(name);
-    const key = (part: string): string => keys[part] ?? '';
+    // Not by a backend of each lane: thousands of them cost more than asking.
+    const key = (part: string): string => `${redis.prefix}:${name}:${part}`;
     trip.llen(key('wait')).zcard(key('prioritized')).zcard(key('delayed')).llen(key('active'));
     trip.hexists(key('meta'), 'paused').get(key('limiter')).pttl(key('limiter'));
     trip.lindex(key('wait'), -1).zrange(key('delayed'), '0', '0');

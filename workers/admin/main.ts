@@ -115,7 +115,7 @@ function openWorld(context: Context, streamTimes: StreamTimes, version: string):
     log,
     pipeline,
     recent: openRecent(log),
-    depths: openDepths(redis, queues, lanes),
+    depths: openDepths(redis, lanes),
     templates: once(() => loadTemplates(wordingsInUse(config.bounce))),
     streamTimes,
     streams: new Set(),

@@ -41,7 +41,7 @@ export const lane: Handler<Endpoints['lane']> = async ({ params }, world) => {
   if ((await client.zscore(context.redis.key('lanes'), name)) === null) throw new Problem(404, 'there is no such lane');
   const { keys } = queues.backend(name);
   const [depth, limits, due, sessions, replies] = await Promise.all([
-    readLane(context.redis, queues, name),
+    readLane(context.redis, name),
     client.hmget(keys['meta'] ?? '', 'max', 'duration', 'concurrency'),
     client.zrange(keys['delayed'] ?? '', '0', '0', 'WITHSCORES'),
     readSessions(context.redis, queues),
