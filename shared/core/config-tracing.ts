@@ -5,7 +5,6 @@ export const tracingSchema = z
   .strictObject({
     endpoint: z
       .string()
-      .regex(/^(?:https?:\/\/[^\s/?#]+(?:[/?][^\s#]*)?)?$/, { error: 'expected an http:// or https:// address' })
       .default('')
       .describe('Where traces are sent (OTLP over HTTP), such as http://127.0.0.1:4318; empty: none are made. See docs/monitoring.md'),
     sampling: z
