@@ -1,9 +1,12 @@
 // Writes the tables of settings and of metrics into README.md, between their markers. `--check` only looks whether they
 // are as they should be: exit code 1 when not.
 import { readFile, writeFile } from 'node:fs/promises';
+import type { MetricObject } from 'prom-client';
 import { describeSettings } from '../shared/core/config-describe.ts';
 import { openMetrics } from '../shared/io/metrics.ts';
 
+/** Those that there are only on Linux are in docs/monitoring.md, so that the table is the same everywhere. */
+const onlyOnLinux = /^rebound_process_(?:virtual_memory_bytes|heap_bytes|open_fds|max_fds)$/;
 const readme = new URL('../README.md', import.meta.url);
 const before = await readFile(readme, 'utf8');
 const after = put(put(before, 'settings', settingsTable()), 'metrics', await metricsTable());
@@ -29,13 +32,17 @@ function settingsTable(): string {
   return table(['Key', 'Variable', 'Default', 'Meaning'], rows);
 }
 
-/** Our own metrics; those of Node itself have the prefix too and are documented by prom-client. */
 async function metricsTable(): Promise<string> {
-  const { registry } = openMetrics('docs');
-  const metrics = await registry.getMetricsAsJSON();
-  const own = metrics.filter(({ name }) => !/^rebound_(?:process|nodejs)_/.test(name));
-  const rows = own.map(({ name, type, help }) => [`\`${name}\``, String(type), help]);
-  return table(['Metric', 'Type', 'Meaning'], rows);
+  const { registry } = openMetrics();
+  const types = new Map((await registry.getMetricsAsJSON()).map(({ name, type }) => [name, String(type)]));
+  const rows = registry
+    .getMetricsAsArray()
+    .filter(({ name }) => !onlyOnLinux.test(name))
+    .map((metric) => {
+      const { name, help, labelNames } = metric as MetricObject & { labelNames: readonly string[] };
+      return [`\`${name}\``, types.get(name) ?? '', labelNames.map((label) => `\`${label}\``).join(', '), help];
+    });
+  return table(['Metric', 'Type', 'Labels', 'Meaning'], rows);
 }
 
 function table(head: string[], rows: string[][]): string {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Gets the mail programs that the tests check Rebound against, without installing them (an installed Postfix would push
-# another mail server off the machine): swaks and Postfix's smtp-source and smtp-sink, two readers of reports, dkimpy. Their
-# Debian packages are unpacked into .tools. Where that cannot be done, the tests that need them say so.
+# another mail server off the machine): swaks and Postfix's smtp-source and smtp-sink, two readers of reports, dkimpy; and
+# Prometheus' promtool. Their Debian packages are unpacked into .tools. Where that cannot be done, the tests that need them say so.
 set -u
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
 cd "$root" || exit 1
@@ -20,6 +20,8 @@ has_dkimpy() {
 }
 has_flufl() { PYTHONPATH=.tools/usr/lib/python3/dist-packages "$python" -c 'import flufl.bounce' 2>/dev/null; }
 
+has_promtool() { [ -x .tools/usr/bin/promtool ] || has promtool; }
+
 libraries() { apt-cache depends postfix 2>/dev/null | awk '/Depends: lib/ { print $2 }'; }
 packages_of() {
   case $1 in
@@ -27,6 +29,7 @@ packages_of() {
     postfix) echo postfix swaks libtirpc3 $(libraries) ;;
     bounceparser) echo libmail-deliverystatus-bounceparser-perl libmailtools-perl libmime-tools-perl libtimedate-perl libconvert-binhex-perl ;;
     dkimpy) echo python3-dkim python3-dnspython python3-nacl python3-cffi-backend libsodium23 ;;
+    promtool) echo prometheus ;;
     flufl) echo python3-flufl.bounce python3-public python3-zope.interface python3-pkg-resources ;;
   esac
 }
@@ -56,3 +59,4 @@ get postfix "swaks and Postfix's smtp-source and smtp-sink"
 get bounceparser 'Mail::DeliveryStatus::BounceParser'
 get flufl 'flufl.bounce'
 get dkimpy dkimpy
+get promtool "Prometheus' promtool"

@@ -14,9 +14,18 @@ export interface Contradiction {
 
 /** Everything about a valid configuration that cannot work, or that nobody means. */
 export function checkConfig(config: Config): Contradiction[] {
-  return [checkRedis, checkTls, checkAdmin, checkSchedules, checkOutbound, checkNames, checkReports, checkWebhooks, checkMinima].flatMap(
-    (check) => check(config),
-  );
+  return [
+    checkRedis,
+    checkTls,
+    checkAdmin,
+    checkSchedules,
+    checkOutbound,
+    checkNames,
+    checkReports,
+    checkWebhooks,
+    checkTracing,
+    checkMinima,
+  ].flatMap((check) => check(config));
 }
 
 // A URL may hold a password: the message does not repeat it.
@@ -123,6 +132,22 @@ function checkNames({ outbound, ingress, admin }: Config): Contradiction[] {
 }
 
 const repeated = (names: string[]): string | undefined => names.find((name, i) => names.indexOf(name) !== i);
+
+// As for webhooks: what cannot be a request would throw at the first of them.
+function checkTracing({ tracing }: Config): Contradiction[] {
+  const found: Contradiction[] = [];
+  const { endpoint, headers } = tracing;
+  if (endpoint !== '' && (!/^https?:\/\/[^\s/?#@]+(?:[/?]\S*)?$/i.test(endpoint) || !URL.canParse(endpoint)))
+    found.push({
+      keys: ['tracing.endpoint'],
+      message: 'expected http://... or https://...; a login goes into tracing.headers, as Authorization',
+    });
+  for (const [field, value] of Object.entries(headers)) {
+    if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(field) || !/^[\t\x20-\x7e]*$/.test(value))
+      found.push({ keys: ['tracing.headers'], message: 'names and values of one line of ASCII' });
+  }
+  return found;
+}
 
 // A URL may hold a secret: no message repeats it.
 function checkWebhooks({ webhooks }: Config): Contradiction[] {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { adminSchema } from './config-admin.ts';
 import { deliverySchema, outboundSchema, type pathSettings, queueSchedule, retry } from './config-delivery.ts';
+import { tracingSchema } from './config-tracing.ts';
 import { bytes, cidr, count, duration, flag, hostname, languageTag, limit, port } from './config-values.ts';
 import { recordTypes } from './disposition.ts';
 import { optionalRules } from './dsn/report-policy.ts';
@@ -242,6 +243,7 @@ export const configSchema = z.strictObject({
       port: port(0).describe('Their port; 0: none'),
     })
     .prefault({}),
+  tracing: tracingSchema,
   shutdownTimeout: duration('30s').describe('Time for work in hand after SIGTERM'),
 });
 

@@ -36,4 +36,6 @@ export interface DeliveryJob {
   held?: number;
   /** The orders that gave it another queue, each once. */
   rebound?: string[];
+  /** W3C `traceparent` of its reception, where the message is traced. */
+  trace?: string;
 }

@@ -111,6 +111,8 @@ export interface DispositionRecord {
   replay?: { id: string; force?: true };
   /** An operator wanted it so. `report: false`: the sender shall not hear of it. */
   order?: { id: string; kind: OrderKind; report?: false };
+  /** W3C `traceparent` of what made it so, where the message is traced: for whoever carries on. */
+  traceparent?: string;
   /** A TransientFailure of a message so late that senders who want to hear of it are warned. */
   delay_warning?: boolean;
 }

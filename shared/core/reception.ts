@@ -45,6 +45,7 @@ export interface ReceivedMessage {
   campaign?: string;
   routingDomain?: string;
   reception: DeliveryJob['reception'];
+  trace?: string;
 }
 
 /** The job of one group. */
@@ -67,6 +68,7 @@ export function deliveryJob(message: ReceivedMessage, group: LaneGroup, source: 
     attempts: 0,
     ...(envelope.recipients.length > group.recipients.length && { others: true }),
     reception: message.reception,
+    ...(message.trace && { trace: message.trace }),
   };
 }
 

@@ -3,6 +3,7 @@ import { hookSubscription, subscriptionsOf, type Subscription } from '../core/su
 import { openLog, type Logger } from './log.ts';
 import { openMetrics, type Metrics } from './metrics.ts';
 import { noPolicy, openPolicy, type PolicyLink } from './policy.ts';
+import { openTracing, type Tracing } from './tracing.ts';
 import { openRedis, type RedisLink, type RedisUse } from './redis.ts';
 
 /** What every worker is given: nothing else is shared between the parts of a process. */
@@ -13,6 +14,7 @@ export interface Context {
   readonly redis: RedisLink;
   /** What the owner of this relay wants decided otherwise. */
   readonly policy: PolicyLink;
+  readonly tracing: Tracing;
   /** Name of this process in records and locks: `role-host-pid`. */
   readonly instance: string;
   /** Who hears dispositions: every process that publishes must know all. To be asked for each record: a policy that is loaded again changes it. */
@@ -38,7 +40,7 @@ export async function openContext(
   { policy: isPolicyUsed = false, subscriptions = subscriptionsOf(config), ...use }: ContextUse = {},
 ): Promise<Context & { close(): Promise<void> }> {
   const log = openLog(config.log, { instance });
-  const metrics = openMetrics(instance);
+  const metrics = openMetrics();
   const { lockDuration, sweepInterval } = config.delivery;
   const policy = isPolicyUsed ? await openPolicy(config.policy, log, metrics) : noPolicy;
   const redisUse = { ...use, lockDuration, stalledInterval: sweepInterval, name: instance };
@@ -46,6 +48,7 @@ export async function openContext(
     await policy.close();
     throw error;
   });
+  const tracing = await openTracing(config.tracing, instance, metrics);
   const withHooks = () => [...subscriptions, ...policy.hooks.map(hookSubscription)];
   let { hooks } = policy;
   let all = withHooks();
@@ -54,6 +57,7 @@ export async function openContext(
     log,
     metrics,
     policy,
+    tracing,
     redis,
     instance,
     get subscriptions() {
@@ -63,6 +67,7 @@ export async function openContext(
     close: async () => {
       await policy.close();
       await redis.close();
+      await tracing.close();
     },
   };
 }

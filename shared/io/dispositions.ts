@@ -7,6 +7,7 @@ import { gather } from './gathered.ts';
 import { unsweptLog } from './log-trim.ts';
 import { holdOriginal, keepOriginal } from './original-holds.ts';
 import type { Transaction } from './queues.ts';
+import { openSiteOutcomes } from './site-outcomes.ts';
 import type { SpoolStore } from './spool-store.ts';
 
 /** The job of a subscriber: the record, and whose original it may read. */
@@ -45,6 +46,7 @@ export function openDispositions(context: Context, spool: SpoolStore): Dispositi
   const logKey = redis.key('log');
   const { keepRecords } = config.log;
   const { keepOriginals } = config.bounce;
+  const sites = openSiteOutcomes(metrics);
   // With an archive the sweeper trims, which asks first what is archived.
   const bound = ['MAXLEN', '~', config.archive.enabled ? keepRecords * unsweptLog : keepRecords] as const;
   return {
@@ -63,7 +65,8 @@ export function openDispositions(context: Context, spool: SpoolStore): Dispositi
       keepOriginal(tx, record, keepOriginals, redis, spool);
       tx.whenDone(() => {
         metrics.dispositions.inc({ type: record.type });
-        if (isFailure(record)) metrics.classified.inc({ class: classLabel(record.bounce_classification) });
+        if (isFailure(record)) metrics.classified.inc({ type: record.type, class: classLabel(record.bounce_classification) });
+        sites.count(record);
         if (record.type === 'Delivery') metrics.deliverySeconds.observe(record.timestamp - record.created);
         log[levelOf(record)](logged(record));
         return Promise.resolve();

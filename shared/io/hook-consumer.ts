@@ -19,6 +19,8 @@ export const consumerOptions = ({ config, redis }: Context) => ({
 export interface ObservedConsumer {
   done(job: Job<SubscriberJob>): void;
   retried(records: number): void;
+  /** A call of it or a request has ended. Milliseconds. */
+  called(ms: number, isOk: boolean): void;
   /** The job was given up and lies in BullMQ's failed set. */
   dead(job: Job<SubscriberJob> | undefined, error: Error): void;
   close(): void;
@@ -50,6 +52,7 @@ export function observeConsumer(hook: string, { metrics, log }: Context): Observ
       metrics.hookJobs.inc({ hook, outcome: 'done' });
       metrics.hookSeconds.observe({ hook }, (Date.now() - job.timestamp) / 1000);
     },
+    called: (ms, isOk) => metrics.hookCalls.observe({ hook, result: isOk ? 'ok' : 'failed' }, ms / 1000),
     retried: (records) => metrics.hookJobs.inc({ hook, outcome: 'retry' }, records),
     dead: (job, error) => {
       metrics.hookJobs.inc({ hook, outcome: 'dead' });

@@ -62,11 +62,16 @@ export async function startHook(hook: Hook, context: Context, { queues, spool }:
       const givenUp = Promise.withResolvers<'given up'>();
       giveUp.add(givenUp.resolve);
       let end: unknown;
+      const begin = performance.now();
       try {
         const work = withTimeout(call(run, messageOf(record, spool), replayed.recordOf(job)), hook.timeout ?? defaultHookTimeout);
         end = await Promise.race([work.then(() => 'done'), givenUp.promise]);
-        if (end === 'done') await replayed.count(job, 'delivered');
+        if (end === 'done') {
+          observed.called(performance.now() - begin, true);
+          await replayed.count(job, 'delivered');
+        }
       } catch (error) {
+        observed.called(performance.now() - begin, false);
         const reason = wordsOf(error);
         if (job.attemptsMade + 1 >= attempts) {
           await replayed.count(job, 'dead');

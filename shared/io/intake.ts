@@ -46,6 +46,8 @@ export interface Reception {
   messageId?: string | undefined;
   /** Further values for `meta` of its records. */
   meta?: Readonly<Record<string, unknown>>;
+  /** What led to it: W3C `traceparent`. */
+  trace?: string | undefined;
 }
 
 export interface Rejection {
@@ -103,7 +105,7 @@ export function openIntake(deps: IntakeDeps): Intake {
 
   return {
     prepare: (domain) => void router.route(domain),
-    receive: async ({ envelope, content, info, tenant, campaign, routingDomain, meta, messageId }, also) => {
+    receive: async ({ envelope, content, info, tenant, campaign, routingDomain, meta, messageId, trace }, also) => {
       const created = Date.now();
       const source = nextSource();
       const relayed = envelope.recipients.filter((r) => !isForReports(r.address));
@@ -121,6 +123,7 @@ export function openIntake(deps: IntakeDeps): Intake {
         created,
         ...names,
         reception: receptionFields(info, meta),
+        ...(trace && { trace }),
       };
       const groups = groupRecipients(
         relayed,
@@ -228,6 +231,7 @@ function receptionRecord(
   return {
     type: 'Reception',
     event_id: `${message.id}.r`,
+    ...(message.trace && { traceparent: message.trace }),
     ...recordBase(message, nodeid),
     recipient: recipientField(message.envelope.recipients),
     queue,

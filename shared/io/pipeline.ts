@@ -8,6 +8,7 @@ import { openOrders, type Orders } from './orders.ts';
 import { openQueues, type Queues } from './queues.ts';
 import type { Router } from './router.ts';
 import { openSpool, type SpoolStore } from './spool-store.ts';
+import { tracedIntake } from './traced-intake.ts';
 
 /** Everything a worker does with mail, over the one Redis connection of its context. */
 export interface Pipeline {
@@ -23,15 +24,18 @@ export interface Pipeline {
 }
 
 export function openPipeline(context: Context): Pipeline {
-  const { config, redis, log, policy, metrics } = context;
+  const { config, redis, log, policy, metrics, tracing } = context;
   const queues = openQueues(redis);
-  const spool = openSpool(redis, config, log);
+  const spool = openSpool(redis, config, log, ({ hasRoom, free }) => {
+    metrics.spoolHasRoom.set(hasRoom ? 1 : 0);
+    if (free !== undefined) metrics.spoolFree.set(free);
+  });
   const orders = openOrders(redis, log, metrics);
   const lanes = openLanes(redis, queues, config.delivery, orders, () => policy.handles('get_egress_path_config'));
   const dispositions = openDispositions(context, spool);
   const router = openRouter(config);
   const queueSettings = openQueueSettings(context);
-  const intake = openIntake({ context, queues, spool, lanes, dispositions, router, queueSettings });
+  const intake = tracedIntake(openIntake({ context, queues, spool, lanes, dispositions, router, queueSettings }), tracing);
   const close = (): Promise<void> => {
     orders.close();
     return spool.close();

@@ -139,7 +139,8 @@ class LoadedPolicy implements PolicyLink {
     const host = this.#host;
     if (!host?.events.has(event) || this.#isPaused(event)) return undefined;
     return async (...args) => {
-      const answer = await host.call(event, args, this.#config.timeout);
+      const stopWatch = this.#metrics.policySeconds.startTimer({ event });
+      const answer = await host.call(event, args, this.#config.timeout).finally(() => stopWatch());
       if (answer.kind === 'returned') return { value: answer.value };
       this.#count(event, answer.kind, answer.message);
       return undefined;

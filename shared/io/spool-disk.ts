@@ -12,6 +12,11 @@ const orphanAge = 3_600_000;
  * without the draft suffix is a whole message.
  */
 export function diskTier(dir: string, minFreeBytes: number): SpoolTier {
+  const free = async (): Promise<number> => {
+    await mkdir(dir, { recursive: true });
+    const { bavail, bsize } = await statfs(dir);
+    return bavail * bsize;
+  };
   return {
     name: 'disk',
     open: (id) => openWriter(dir, id),
@@ -24,11 +29,8 @@ export function diskTier(dir: string, minFreeBytes: number): SpoolTier {
       }
     },
     remove: (id) => unlinkIfThere(pathOf(dir, id)),
-    full: async () => {
-      await mkdir(dir, { recursive: true });
-      const { bavail, bsize } = await statfs(dir);
-      return bavail * bsize < minFreeBytes ? `less than ${minFreeBytes} bytes are free in ${dir}` : undefined;
-    },
+    free,
+    full: async () => ((await free()) < minFreeBytes ? `less than ${minFreeBytes} bytes are free in ${dir}` : undefined),
     sweep: async (isHeld) => {
       for (const folder of await readdir(dir).catch(() => [])) {
         for (const name of await readdir(join(dir, folder)).catch(() => [])) {

@@ -44,7 +44,19 @@ const allocatorOverhead = 1.25;
 const roomInterval = 1000;
 const sweepInterval = 3_600_000;
 
-export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolStore {
+/** Whether new mail is accepted as far as room goes; `free`: octets of the disk, where it is on one. */
+export interface SpoolRoom {
+  hasRoom: boolean;
+  free: number | undefined;
+}
+
+/** `noteRoom` is told every second. */
+export function openSpool(
+  redis: RedisLink,
+  config: Config,
+  log: Logger,
+  noteRoom: (room: SpoolRoom) => void = () => undefined,
+): SpoolStore {
   const tiers: Record<SpoolTier['name'], SpoolTier> = {
     redis: redisTier(redis, config.redis.timeout),
     disk: diskTier(join(config.dataDir, 'spool', config.redis.prefix), config.spool.minFreeDisk),
@@ -59,6 +71,13 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
   const watch = async (): Promise<void> => {
     if (redis.isReady) memory = await readMemory(redis);
     full = await tier.full();
+    noteRoom({ hasRoom: whyFull() === undefined, free: await tier.free?.() });
+  };
+  const whyFull = (): string | undefined => {
+    if (full) return full;
+    // What is left above the limit is for delivering what is queued: a Redis that is quite full cannot even do that.
+    const isShort = memory.max > 0 && memory.used > memory.max * config.spool.maxRedisMemory;
+    return isShort ? `Redis uses ${memory.used} of ${memory.max} bytes` : undefined;
   };
   const quietly = (work: () => Promise<void>) => (): void => {
     work().catch((error: unknown) => log.debug({ event: 'spool_watch', error: String(error) }));
@@ -71,12 +90,6 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
   ).unref();
   quietly(watch)();
 
-  // What is left above the limit is for delivering what is queued: a Redis that is quite full cannot even do that.
-  const whyFull = (): string | undefined =>
-    full ??
-    (memory.max > 0 && memory.used > memory.max * config.spool.maxRedisMemory
-      ? `Redis uses ${memory.used} of ${memory.max} bytes`
-      : undefined);
   return {
     draft: (id) => new Draft(id, tier, config.spool.threshold),
     seal: (draft) => (draft as Draft).seal(),
@@ -112,7 +125,7 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
     },
     assertRoom: () => {
       const why = whyFull();
-      if (why !== undefined) throw spoolFull(new Error(why));
+      if (why) throw spoolFull(new Error(why));
     },
     hasRoom: () => whyFull() === undefined,
     close: () => {

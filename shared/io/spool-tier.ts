@@ -7,6 +7,8 @@ export interface SpoolTier {
   remove(id: string): Promise<void>;
   /** Why nothing more fits, or undefined. */
   full(): Promise<string | undefined>;
+  /** Octets that are free, where that is known. */
+  free?(): Promise<number>;
   /** Removes what crashed writers left and nobody refers to; `isHeld` asks for the spool entry. */
   sweep(isHeld: (id: string) => Promise<boolean>): Promise<void>;
 }

@@ -16,6 +16,8 @@ export interface Submission {
   address: string;
   tenant?: string | undefined;
   campaign?: string | undefined;
+  /** W3C `traceparent` of the program's own trace. */
+  trace?: string | undefined;
 }
 
 /** Content with CRLF line ends, without what SMTP forbids. */
@@ -89,6 +91,7 @@ export async function submit(
         info: { protocol: 'HTTP', peer: { name: literal, address }, isTrusted: true, user },
         ...(tenant && { tenant }),
         ...(campaign && { campaign }),
+        trace: submission.trace,
       },
       also && ((tx) => also(tx, draft.id)),
     );

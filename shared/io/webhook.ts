@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import type { WebhookConfig } from '../core/config.ts';
+import type { DispositionRecord } from '../core/disposition.ts';
 import { webhookQueue } from '../core/subscriptions.ts';
+import type { WebhookVerdict } from '../core/webhook.ts';
 import { ConfigError } from './config-load.ts';
 import type { Context } from './context.ts';
 import type { SubscriberJob } from './dispositions.ts';
@@ -22,7 +24,13 @@ export async function startWebhook(name: string, webhook: WebhookConfig, context
   const poster = openPoster(webhook, secret);
   const observed = observeConsumer(hook, context);
   const replayed = openReplayed(hook, context);
-  const batches = openBatches(webhook, (records) => poster.post(records), {
+  const post = async (records: readonly DispositionRecord[]): Promise<WebhookVerdict> => {
+    const begin = performance.now();
+    const verdict = await poster.post(records);
+    observed.called(performance.now() - begin, verdict.kind === 'done');
+    return verdict;
+  };
+  const batches = openBatches(webhook, post, {
     failed: (reason, records, failures, pauseMs) => {
       observed.retried(records);
       log.warn({ event: 'webhook_failed', hook, reason, records, failures, nextInMs: pauseMs });

@@ -128,6 +128,10 @@ const contradictions: [what: string, input: ConfigInput, key: string | undefined
   ['a webhook that is no web address', { webhooks: { crm: { url: 'ftp://crm.test/' } } }, 'webhooks.crm.url'],
   ['a webhook with a login in its address', { webhooks: { crm: { url: 'https://a:b@crm.test/' } } }, 'webhooks.crm.url'],
   ['a webhook whose name is no queue name', { webhooks: { 'a:b': { url: 'http://crm.test/' } } }, 'webhooks.a:b'],
+  ['a collector of traces', { tracing: { endpoint: 'http://127.0.0.1:4318' } }, undefined],
+  ['a collector that is no web address', { tracing: { endpoint: 'grpc://a:4317' } }, 'tracing.endpoint'],
+  ['a collector whose address cannot be read', { tracing: { endpoint: 'http://[' } }, 'tracing.endpoint'],
+  ['a field of two lines for the collector', { tracing: { headers: { A: 'b\r\nC: d' } } }, 'tracing.headers'],
   ['two secrets', { webhooks: { crm: { url: 'http://crm.test/', secret: 'a', secretFile: 'b' } } }, 'webhooks.crm.secretFile'],
   ['a field of two lines', { webhooks: { crm: { url: 'http://crm.test/', headers: { A: 'b\r\nC: d' } } } }, 'webhooks.crm.headers'],
   ['a field of our own', { webhooks: { crm: { url: 'http://crm.test/', headers: { 'Rebound-Signature': 'x' } } } }, 'webhooks.crm.headers'],
@@ -211,6 +215,7 @@ test('secrets are hidden wherever they are', () => {
     redis: { url: 'redis://:three@host:6379' },
     outbound: { routes: { 'a.test': { host: 'b', password: '' } } },
     webhooks: { crm: { url: 'https://crm.test/hook/four?key=five', secret: 'six', headers: { Authorization: 'seven' } } },
+    tracing: { headers: { 'x-key': 'eight' } },
   });
   assert.deepEqual(shown, {
     admin: { password: '[hidden]' },
@@ -218,6 +223,7 @@ test('secrets are hidden wherever they are', () => {
     redis: { url: 'redis://[hidden]@host:6379' },
     outbound: { routes: { 'a.test': { host: 'b', password: '' } } },
     webhooks: { crm: { url: 'https://crm.test/[hidden]', secret: '[hidden]', headers: '[hidden]' } },
+    tracing: { headers: '[hidden]' },
   });
 });
 

@@ -18,7 +18,7 @@ const rounds = 15;
 const perRound = 2000;
 
 const config = configSchema.parse({});
-const context = { config, log: pino({ level: 'silent' }), metrics: openMetrics('cost') };
+const context = { config, log: pino({ level: 'silent' }), metrics: openMetrics() };
 const folder = await mkdtemp(join(tmpdir(), 'rebound-cost-'));
 const job = { queue: 'acme@dest.test' } as DeliveryJob;
 const lane = 'default->dest.test';

@@ -15,6 +15,7 @@ import { parseDuration } from '../../shared/core/duration.ts';
 import { loadConfig } from '../../shared/io/config-load.ts';
 import { startHealth } from '../../shared/io/health.ts';
 import { roles } from '../../workers/cli/roles.ts';
+import { rulesSchema } from '../../workers/sink/main.ts';
 
 // The container files. No container engine was available where this was written: no image has been built and no container
 // started by these tests. They check what can be checked without one: that the files say what the code expects, that every
@@ -33,6 +34,8 @@ interface Service {
   healthcheck?: { test: string[] };
   stop_grace_period?: string;
   init?: boolean;
+  profiles?: string[];
+  entrypoint?: string[];
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -52,8 +55,18 @@ function fillIn(text: string, env: Record<string, string> = {}): string {
   });
 }
 
-test('there is a service per role and one for Redis', () => {
-  assert.deepEqual(Object.keys(services).toSorted(), ['redis', ...roles].toSorted());
+test('there is a service per role and one for Redis; all others only with their profile', () => {
+  const byProfile = (wanted: string | undefined): string[] =>
+    Object.keys(services)
+      .filter((name) => services[name]?.profiles?.[0] === wanted)
+      .toSorted();
+  assert.deepEqual(byProfile(undefined), ['redis', ...roles].toSorted());
+  assert.deepEqual(byProfile('monitoring'), ['grafana', 'prometheus']);
+  assert.deepEqual(byProfile('demo'), ['sender', 'sink']);
+});
+
+test('images of others have a version', () => {
+  for (const { image = '', build } of Object.values(services)) assert.ok(build !== undefined || /:v?\d+(\.\d+)*$/.test(image), image);
 });
 
 for (const [role, service] of ours) {
@@ -102,6 +115,48 @@ test('SMTP and the dashboard are published on loopback unless one says otherwise
   );
   assert.deepEqual(services['admin']?.ports, ['127.0.0.1:8080:8080']);
   assert.equal(services['redis']?.ports, undefined);
+});
+
+test('nothing of the profiles is published beyond loopback', () => {
+  for (const name of ['prometheus', 'grafana', 'sink', 'sender']) {
+    for (const port of services[name]?.ports ?? []) assert.match(port, /^127\.0\.0\.1:\d+:\d+$/);
+  }
+});
+
+test('Grafana has no password of its own making', () => {
+  const env = services['grafana']?.environment ?? {};
+  assert.throws(() => fillIn(env['GF_SECURITY_ADMIN_PASSWORD'] ?? ''), /set REBOUND_ADMIN_PASSWORD/);
+  assert.equal(env['GF_AUTH_ANONYMOUS_ENABLED'], 'false');
+});
+
+test('what the profiles mount and run is there', () => {
+  for (const name of ['prometheus', 'grafana']) {
+    for (const volume of services[name]?.volumes ?? []) {
+      const [from = '', to] = volume.split(':');
+      assert.ok(from.startsWith('./') ? existsSync(join(root, from)) : from in volumes, from);
+      assert.ok(to?.startsWith('/'));
+    }
+  }
+  assert.match(services['prometheus']?.command.join(' ') ?? '', /--config\.file=\/etc\/prometheus\/prometheus\.yml /);
+  const sink = services['sink']?.command ?? [];
+  assert.equal(sink[0], 'sink');
+  assert.ok(existsSync(join(root, sink[sink.indexOf('--rules') + 1] ?? '')));
+  assert.ok(existsSync(join(root, services['sender']?.entrypoint?.[1] ?? '')));
+});
+
+test('Prometheus scrapes every role where its container listens', () => {
+  const { scrape_configs: jobs } = parse(read('infra/prometheus/prometheus.yml')) as {
+    scrape_configs: { job_name: string; dns_sd_configs: { names: string[]; port: number }[] }[];
+  };
+  assert.deepEqual(
+    jobs.map(({ job_name, dns_sd_configs }) => [job_name, dns_sd_configs[0]?.names, dns_sd_configs[0]?.port]),
+    roles.map((role) => [`rebound-${role}`, [role], Number(imageEnv()['REBOUND_HEALTH_PORT'])]),
+  );
+});
+
+test('the demo refuses some of what its sender sends', () => {
+  const { rcpt } = rulesSchema.parse(JSON.parse(read('infra/examples/sink.json')));
+  for (const address of Object.keys(rcpt as object)) assert.ok(read('infra/examples/send-mail.ts').includes(`'${address}'`), address);
 });
 
 test('the dashboard does not start without a password', () => {

@@ -479,8 +479,9 @@ test('metrics tell how much waits, and the lanes where', async (t) => {
     ['delayed', 1],
     ['active', 1],
   ] as const) {
-    assert.match(body, new RegExp(`^rebound_queue_depth\\{state="${state}",instance="admin-test"\\} ${value}$`, 'm'));
+    assert.match(body, new RegExp(`^rebound_queue_messages\\{state="${state}"\\} ${value}$`, 'm'));
   }
+  assert.match(body, /^rebound_queue_depth 1$/m, 'one is in hand; its lane is on hold, the other is not due');
   const { lanes } = (await get('/api/lanes')) as { lanes: { lane: string; held_ms: number }[] };
   assert.partialDeepStrictEqual(lanes, [
     { lane, source: 'default', site: 'mx.dest.test', waiting: 1, delayed: 0, active: 1, paused: false },
@@ -504,7 +505,10 @@ test('without Redis it lives on and says that it is not ready', async (t) => {
     'nobody is kept waiting',
   );
   const metrics = await ask('/metrics');
-  assert.ok(metrics.status === 200 && !metrics.body.includes('rebound_queue_depth{'), 'a depth that is not known is not told');
+  assert.ok(
+    metrics.status === 200 && !/^rebound_queue_(?:depth|messages)[ {]/m.test(metrics.body),
+    'a depth that is not known is not told',
+  );
   await redis.restart();
   for (const end = Date.now() + 20_000; answer.status === 503 && Date.now() < end; answer = await ask('/'));
   assert.equal(answer.status, 200, 'it goes on when Redis is back');

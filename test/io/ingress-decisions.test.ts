@@ -286,7 +286,7 @@ test('the password of a login is in no record and no metric, and in no log thoug
   while ((await ingress.records('Rejection')).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
-  const policy = await openPolicy({ file: folder.file, timeout: 50_000 }, log, openMetrics('test'));
+  const policy = await openPolicy({ file: folder.file, timeout: 50_000 }, log, openMetrics());
   t.after(() => policy.close());
   await policy.handlerOf('smtp_server_auth_plain')?.('', 'ann', password, {} as never);
   assert.ok(

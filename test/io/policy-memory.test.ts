@@ -14,7 +14,7 @@ async function open(
   handler: string,
 ): Promise<{ policy: PolicyLink; folder: PolicyFolder; ask: (domain: string) => Promise<unknown> }> {
   const folder = await policyFolder(t, withHandler(handler));
-  const policy = await openPolicy({ file: folder.file, timeout: 50_000 }, pino({ level: 'silent' }), openMetrics('test'));
+  const policy = await openPolicy({ file: folder.file, timeout: 50_000 }, pino({ level: 'silent' }), openMetrics());
   t.after(() => policy.close());
   const ask = rememberAnswers(policy, 'get_queue_config', (result) => (result === 'bad' ? { problem: 'bad' } : { value: result }));
   return { policy, folder, ask: async (domain) => ask(domain, undefined, undefined, undefined) };

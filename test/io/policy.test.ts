@@ -33,7 +33,7 @@ async function open(t: TestContext, text: string, others: Record<string, string>
   const folder = await policyFolder(t, text, others);
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) });
-  const metrics = openMetrics('test');
+  const metrics = openMetrics();
   const policy = await openPolicy({ file: folder.file, timeout }, log, metrics);
   cleanUp(t, () => policy.close());
   return {
@@ -98,13 +98,13 @@ const unusable: [name: string, text: string, want: RegExp][] = [
 for (const [name, text, want] of unusable) {
   test(`a policy file with ${name} cannot be opened, and it is said where`, async (t) => {
     const folder = await policyFolder(t, text);
-    const opening = openPolicy({ file: folder.file, timeout: 1000 }, pino({ level: 'silent' }), openMetrics('test'));
+    const opening = openPolicy({ file: folder.file, timeout: 1000 }, pino({ level: 'silent' }), openMetrics());
     await assert.rejects(opening, (error: Error) => error.name === 'PolicyUnusable' && want.test(error.message));
   });
 }
 
 test('a policy that is not there cannot be opened', async () => {
-  const opening = openPolicy({ file: '/nowhere/policy.ts', timeout: 1000 }, pino({ level: 'silent' }), openMetrics('test'));
+  const opening = openPolicy({ file: '/nowhere/policy.ts', timeout: 1000 }, pino({ level: 'silent' }), openMetrics());
   await assert.rejects(opening, { name: 'PolicyUnusable', message: /^\/nowhere\/policy\.ts: .*Cannot find module/ });
 });
 

@@ -28,7 +28,7 @@ interface Watched {
 
 async function watch(t: TestContext, ...paths: string[]): Promise<Watched> {
   const log: Record<string, unknown>[] = [];
-  const metrics = openMetrics('test');
+  const metrics = openMetrics();
   cleanUp(t, () => metrics.registry.clear());
   const write = (line: string): void => void log.push(JSON.parse(line) as Record<string, unknown>);
   const files = await openRuleFiles({ paths, interval: 20, log: pino({ level: 'info' }, { write }), metrics });

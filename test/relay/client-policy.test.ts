@@ -105,7 +105,7 @@ test('a policy is given domain, tenant, campaign and routing domain of the queue
     rewriting(`(response, ...all) => { const args = all.map((arg) => arg ?? 'nil'); return ${conditions} : 400; }`),
   );
   const { delivery } = configSchema.parse({});
-  const context = { log: pino({ level: 'silent' }), metrics: openMetrics('test') };
+  const context = { log: pino({ level: 'silent' }), metrics: openMetrics() };
   const policy = await openPolicy({ file, timeout: 50_000 }, context.log, context.metrics);
   cleanUp(t, () => policy.close());
   const world = { rewriters: [policyRewriter(policy, delivery)], context } as unknown as World;

@@ -18,14 +18,16 @@ const env = {
 };
 const run = promisify(execFile);
 
-/** A mail program that no one here wrote, installed or unpacked by `infra/test-tools.sh`. */
+/** A program that no one here wrote, installed or unpacked by `infra/test-tools.sh`. */
 export interface ForeignTool {
   run(...args: string[]): Promise<{ stdout: string; stderr: string }>;
+  /** The same with a text on its standard input. */
+  feed(input: string, ...args: string[]): Promise<{ stdout: string; stderr: string }>;
   start(t: TestContext, ...args: string[]): ChildProcess;
 }
 
 /** Undefined where it cannot be had; on CI that is a failure, elsewhere the test says so. */
-export function findTool(t: TestContext, name: 'swaks' | 'smtp-source' | 'smtp-sink'): ForeignTool | undefined {
+export function findTool(t: TestContext, name: 'swaks' | 'smtp-source' | 'smtp-sink' | 'promtool'): ForeignTool | undefined {
   const path = folders.map((folder) => join(folder, name)).find((candidate) => existsSync(candidate));
   if (!path) {
     explainAbsence(t, name);
@@ -33,6 +35,11 @@ export function findTool(t: TestContext, name: 'swaks' | 'smtp-source' | 'smtp-s
   }
   return {
     run: (...args) => run(path, args, { env, maxBuffer: 10_000_000 }),
+    feed: (input, ...args) => {
+      const running = run(path, args, { env, maxBuffer: 10_000_000 });
+      running.child.stdin?.on('error', () => undefined).end(input);
+      return running;
+    },
     start: (context, ...args) => {
       const child = spawn(path, args, { env, stdio: 'ignore' });
       cleanUp(context, () => child.kill('SIGKILL'));

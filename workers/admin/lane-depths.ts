@@ -1,6 +1,5 @@
 import { parseLaneName } from '../../shared/core/lane.ts';
 import type { Lanes } from '../../shared/io/lanes.ts';
-import type { Queues } from '../../shared/io/queues.ts';
 import type { RedisLink } from '../../shared/io/redis.ts';
 
 /** What lies in one lane; messages by state. */
@@ -10,6 +9,8 @@ export interface LaneDepth {
   site: string;
   waiting: number;
   delayed: number;
+  /** Those of the delayed whose time has come. */
+  due: number;
   active: number;
   paused: boolean;
   /** The site said 421 and is left alone for this time. Milliseconds; 0: it is not. */
@@ -29,17 +30,18 @@ export interface Depths {
 /** Several pages and scrapes within this time share one look at the lanes. Milliseconds. */
 const freshFor = 1000;
 const lanesPerTrip = 200;
+const commandsPerLane = 10;
 /** BullMQ's counter of a rate limit is set to a number beyond every limit when a lane is held. */
 const heldCount = 1_000_000_000;
 
 /** All lanes of the registry, looked at once a second at most. */
-export function openDepths(redis: RedisLink, queues: Queues, lanes: Lanes): () => Promise<Depths> {
+export function openDepths(redis: RedisLink, lanes: Lanes): () => Promise<Depths> {
   let depths: Promise<Depths> | undefined;
   let readAt = 0;
   return () => {
     if (!depths || Date.now() - readAt > freshFor) {
       readAt = Date.now();
-      depths = read(redis, queues, lanes);
+      depths = read(redis, lanes);
       depths.catch(() => {
         depths = undefined;
       });
@@ -48,11 +50,11 @@ export function openDepths(redis: RedisLink, queues: Queues, lanes: Lanes): () =
   };
 }
 
-async function read(redis: RedisLink, queues: Queues, lanes: Lanes): Promise<Depths> {
+async function read(redis: RedisLink, lanes: Lanes): Promise<Depths> {
   const names = await lanes.names();
   const found: LaneDepth[] = [];
   for (let at = 0; at < names.length; at += lanesPerTrip) {
-    found.push(...(await readSome(redis, queues, names.slice(at, at + lanesPerTrip))));
+    found.push(...(await readSome(redis, names.slice(at, at + lanesPerTrip))));
   }
   const total = (state: 'waiting' | 'delayed' | 'active'): number => found.reduce((sum, lane) => sum + lane[state], 0);
   found.sort((a, b) => depthOf(b) - depthOf(a) || (a.lane < b.lane ? -1 : 1));
@@ -62,24 +64,26 @@ async function read(redis: RedisLink, queues: Queues, lanes: Lanes): Promise<Dep
 /** All messages of a lane. */
 export const depthOf = (lane: LaneDepth): number => lane.waiting + lane.delayed + lane.active;
 
-export async function readLane(redis: RedisLink, queues: Queues, name: string): Promise<LaneDepth> {
-  const [lane] = await readSome(redis, queues, [name]);
+export async function readLane(redis: RedisLink, name: string): Promise<LaneDepth> {
+  const [lane] = await readSome(redis, [name]);
   if (!lane) throw new Error('a look at one lane gave none');
   return lane;
 }
 
-async function readSome(redis: RedisLink, queues: Queues, names: readonly string[]): Promise<LaneDepth[]> {
+async function readSome(redis: RedisLink, names: readonly string[]): Promise<LaneDepth[]> {
   const trip = redis.client.pipeline();
   for (const name of names) {
-    const { keys } = queues.backend(name);
-    const key = (part: string): string => keys[part] ?? '';
+    // Not by a backend of each lane: thousands of them cost more than asking.
+    const key = (part: string): string => `${redis.prefix}:${name}:${part}`;
     trip.llen(key('wait')).zcard(key('prioritized')).zcard(key('delayed')).llen(key('active'));
     trip.hexists(key('meta'), 'paused').get(key('limiter')).pttl(key('limiter'));
     trip.lindex(key('wait'), -1).zrange(key('delayed'), '0', '0');
+    // BullMQ keeps 12 bits of order below the time.
+    trip.zcount(key('delayed'), '-inf', Date.now() * 0x1000 + 0xfff);
   }
   const answers = (await trip.exec()) ?? [];
   const value = (lane: number, n: number): unknown => {
-    const [error, answer] = answers[lane * 9 + n] ?? [];
+    const [error, answer] = answers[lane * commandsPerLane + n] ?? [];
     if (error) throw error;
     return answer;
   };
@@ -88,6 +92,7 @@ async function readSome(redis: RedisLink, queues: Queues, names: readonly string
     ...(parseLaneName(lane) ?? { source: '', site: lane }),
     waiting: Number(value(i, 0)) + Number(value(i, 1)),
     delayed: Number(value(i, 2)),
+    due: Number(value(i, 9)),
     active: Number(value(i, 3)),
     paused: value(i, 4) === 1,
     heldMs: Number(value(i, 5)) > heldCount ? Math.max(0, Number(value(i, 6))) : 0,

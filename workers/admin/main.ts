@@ -13,6 +13,7 @@ import { registerApi } from './api/routes.ts';
 import { openDispositionCounting } from './count-dispositions.ts';
 import { openDepths } from './lane-depths.ts';
 import { answerProblem, Problem, redisAway } from './problem.ts';
+import { collectQueueMetrics } from './queue-metrics.ts';
 import { openRecent } from './recent.ts';
 import { openReplayRunner } from './replay-runner.ts';
 import { openRecordLog } from './record-log.ts';
@@ -41,7 +42,7 @@ const maxHeaderSize = 64 * 1024;
 export async function run(
   context: Context,
   streamTimes: StreamTimes = usualStreamTimes,
-): Promise<{ port: number; describe: string; close(): Promise<void> }> {
+): Promise<{ port: number; describe: string; collect(): Promise<void>; close(): Promise<void> }> {
   const { host, port } = context.config.admin;
   const access = openAccess(context.config.admin, context.log);
   const app = openApp(context);
@@ -63,6 +64,7 @@ export async function run(
   return {
     port: actual,
     describe: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
+    collect: () => collectQueueMetrics(world),
     close: async () => {
       world.counting.close();
       await world.replays.close();
@@ -130,7 +132,7 @@ function openWorld(context: Context, streamTimes: StreamTimes, version: string):
     counting: openDispositionCounting(source, log, context.log),
     pipeline,
     recent: openRecent(log),
-    depths: openDepths(redis, queues, lanes),
+    depths: openDepths(redis, lanes),
     templates: once(() => loadTemplates(wordingsInUse(config.bounce))),
     trace: openTraceFeed(redis),
     streamTimes,

@@ -65,9 +65,10 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
     },
   );
   worker.on('error', (error) => log.warn({ event: 'bounce_worker_error', error: error.message }));
-  worker.on('failed', (job, error) =>
-    log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) }),
-  );
+  worker.on('failed', (job, error) => {
+    metrics.reportErrors.inc();
+    log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) });
+  });
   const started: Closable[] = [worker];
   const close = async (): Promise<void> => {
     await Promise.all(started.map((one) => one.close()));

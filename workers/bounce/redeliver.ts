@@ -114,6 +114,7 @@ async function reinject(
         ...(tenant && { tenant }),
         ...(campaign && { campaign }),
         ...(routingDomain && { routingDomain }),
+        trace: record.traceparent,
       },
       (tx) => {
         for (const key of markKeys) tx.redis.set(key, draft.id, 'EX', markLifetime);

@@ -23,6 +23,7 @@ import { holderOf } from '../../shared/io/original-holds.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
 import { paramsOf } from '../../shared/io/report-params.ts';
 import { formatReportMark, markLifetime, readReportMarks, reportMarkKey, type ReportMark } from '../../shared/io/report-marks.ts';
+import type { TraceSpan } from '../../shared/io/tracing.ts';
 import type { Transaction } from '../../shared/io/queues.ts';
 import type { SpoolStore } from '../../shared/io/spool-store.ts';
 import { ContentGone } from '../../shared/io/spool-tier.ts';
@@ -56,6 +57,7 @@ export interface Retelling {
 interface Telling {
   claim?: Claim | undefined;
   retelling?: Retelling | undefined;
+  trace?: string | undefined;
 }
 
 /** Of a large original this much is read to find its header. Octets. */
@@ -72,14 +74,40 @@ export async function reportOn(
   { claim, retelling }: { claim?: Claim; retelling?: Retelling } = {},
 ): Promise<Map<string, ReportOutcome>> {
   const outcomes = new Map<string, ReportOutcome>();
-  const { due, original } = await examine(records, world, outcomes, retelling);
-  for (const group of together(due, world.context.config)) {
-    const outcome = await makeReport(group, original, world, { claim, retelling });
-    for (const [n, record] of group.entries()) outcomes.set(record.event_id, outcome === 'sent' && n > 0 ? 'gathered' : outcome);
+  const span = beginSpan(records, world);
+  try {
+    const { due, original } = await examine(records, world, outcomes, retelling);
+    for (const group of together(due, world.context.config)) {
+      const outcome = await makeReport(group, original, world, { claim, retelling, trace: span?.traceparent });
+      for (const [n, record] of group.entries()) outcomes.set(record.event_id, outcome === 'sent' && n > 0 ? 'gathered' : outcome);
+    }
+    const untold = records.filter(({ event_id }) => !['sent', 'gathered'].includes(outcomes.get(event_id) ?? ''));
+    if (untold.length > 0) await letGo(untold, outcomes, world, { claim, retelling });
+    span?.set({ 'rebound.report.outcomes': [...new Set(outcomes.values())] });
+    return outcomes;
+  } catch (error) {
+    span?.fail('the report could not be made');
+    throw error;
+  } finally {
+    span?.end();
   }
-  const untold = records.filter(({ event_id }) => !['sent', 'gathered'].includes(outcomes.get(event_id) ?? ''));
-  if (untold.length > 0) await letGo(untold, outcomes, world, { claim, retelling });
-  return outcomes;
+}
+
+/** A child of the first disposition; the others that are told with it are linked. */
+function beginSpan(records: readonly DispositionRecord[], { context: { tracing } }: ReportWorld): TraceSpan | undefined {
+  const [first, ...others] = records;
+  return tracing.continue('report', first?.traceparent, () => ({
+    kind: 'consumer',
+    attributes: {
+      'messaging.system': 'rebound',
+      'messaging.operation.name': 'report',
+      'messaging.operation.type': 'process',
+      'messaging.destination.name': bounceSubscription.queue,
+      'messaging.batch.message_count': records.length,
+      'messaging.message.id': first?.id,
+    },
+    links: others.map(({ traceparent }) => traceparent),
+  }));
 }
 
 /** Says of each record that is not to be told why; `due` are the others. */
@@ -225,7 +253,7 @@ async function reinject(
   report: Report,
   records: readonly DispositionRecord[],
   world: ReportWorld,
-  { claim, retelling }: Telling,
+  { claim, retelling, trace }: Telling,
 ): Promise<void> {
   const { context, spool, intake } = world;
   const draft = spool.draft(newMessageId());
@@ -237,6 +265,7 @@ async function reinject(
       content: draft,
       info: { protocol: 'Report', peer: null, isTrusted: true },
       meta: { report_on: records[0]?.id },
+      trace,
     },
     (tx) => {
       for (const record of records) {

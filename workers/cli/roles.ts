@@ -8,6 +8,8 @@ export interface Running {
   describe?: string;
   /** What it has read besides the settings, for `/api/workers`. */
   loaded?(): Record<string, unknown>;
+  /** Reads what it tells in metrics besides those that it keeps. */
+  collect?(): Promise<void>;
 }
 
 export interface RoleModule {

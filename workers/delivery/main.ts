@@ -25,6 +25,7 @@ const clients: Record<Config['delivery']['client'], Outbound> = { rebound: smtpC
 /** The delivery role: one BullMQ worker on `sessions`, and the sweeper. */
 export async function run(context: Context): Promise<{ close(): Promise<void>; loaded(): Record<string, unknown> }> {
   const { config, redis, log } = context;
+  context.metrics.sessionLimit.set(config.delivery.sessions);
   const { sessions, lockDuration, sweepInterval } = config.delivery;
   const closing = new AbortController();
   const cut = new AbortController();

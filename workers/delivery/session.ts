@@ -5,6 +5,7 @@ import { isOfWholeLane } from '../../shared/core/order.ts';
 import type { HeldJob, Taken } from '../../shared/io/queues.ts';
 import { attempt, type AttemptResult } from './attempt.ts';
 import { isJobOrder, obey, resumed } from './obey.ts';
+import { beginAttempt, tellAttempt } from './trace-attempt.ts';
 import { requeue } from './requeue.ts';
 import { rewriteOutcomes } from './rewrite.ts';
 import { giveBack, move, settle, type Settled } from './settle.ts';
@@ -100,6 +101,7 @@ async function deliverOne(
 ): Promise<Settled | 'given back'> {
   // First: a policy may take longer than a lock lasts.
   world.held.add(held);
+  let span: ReturnType<typeof beginAttempt>;
   try {
     const order = world.orders.orderFor(given, held.queue);
     if (order && isOfWholeLane(order)) {
@@ -109,6 +111,7 @@ async function deliverOne(
     const obeyed = order && isJobOrder(order) ? await obey(order, held, given, fetchNext, world) : undefined;
     if (obeyed) return obeyed;
     const job = resumed(given, Date.now());
+    span = beginAttempt(held, job, world.context.tracing);
     const schedule = await world.queueSettings.schedule(job.queue);
     const path = await world.paths.of(held.queue, job);
     // The policy allows fewer connections than were open or asked for when nobody had asked it.
@@ -139,11 +142,13 @@ async function deliverOne(
       Math.random() * 2 - 1,
     );
     const { peer, protocol, tls, said } = result;
+    if (span) tellAttempt(span, verdict, peer);
     const expires = job.created + (job.held ?? 0) + schedule.maxAge;
     const requeued = await requeue(held.queue, job, verdict, expires, world);
-    const facts = { peer, ...(protocol && { protocol }), ...(tls && { tls }), ...(said && { said }) };
+    const facts = { peer, trace: span?.traceparent, ...(protocol && { protocol }), ...(tls && { tls }), ...(said && { said }) };
     return await settle({ held, job, ...requeued, expires, ...facts }, fetchNext, world);
   } finally {
+    span?.end();
     world.held.delete(held);
   }
 }

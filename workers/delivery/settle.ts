@@ -12,6 +12,7 @@ import { countDone } from '../../shared/io/order-store.ts';
 import { parseNext, type HeldJob, type Taken, type Transaction } from '../../shared/io/queues.ts';
 import type { DeliveryProtocol } from './attempt.ts';
 import { classify } from './classify.ts';
+import { beginDisposition } from './trace-attempt.ts';
 import type { World } from './world.ts';
 
 /** The answer to settling: the next job of the lane if one was asked for and is there, and how many wait behind it. */
@@ -34,6 +35,8 @@ export interface Attempted {
   said?: Said;
   /** It ends by this order. */
   order?: Order;
+  /** Of the attempt. */
+  trace?: string | undefined;
 }
 
 /** How long to wait before a transaction that Redis refused is tried again. Milliseconds. */
@@ -53,11 +56,16 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
   const isOneOfMany = bounce.hold > 0 && (job.others === true || verdict.judgements.length > 1);
   const hold = isOneOfMany ? (job.others ? bounce.hold : 0) : undefined;
   const classes = await classify(verdict.judgements, held.queue, job.queue, world);
+  const spans = verdict.judgements.map((judgement, n) => beginDisposition(judgement, classes[n], attempted, world.context.tracing));
   // Left out when Redis has no room, or has refused the transaction before.
   let mayKeep = said !== undefined && verdict.judgements.some(({ type }) => type !== 'Delivery') && world.spool.hasRoom();
-  return transact(held, fetchNext, world, (tx) => {
+  const settled = transact(held, fetchNext, world, (tx) => {
     for (const [n, judgement] of verdict.judgements.entries())
-      world.dispositions.publish(tx, record(attempted, { ...judgement, n, warns, bounceClass: classes[n] }, world), hold);
+      world.dispositions.publish(
+        tx,
+        record(attempted, { ...judgement, n, warns, bounceClass: classes[n], trace: spans[n]?.traceparent }, world),
+        hold,
+      );
     if (said && mayKeep) world.conversations.keep(tx, held.id, job.attempts + 1, said);
     mayKeep = false;
     if (order) {
@@ -77,6 +85,7 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
     world.lanes.wakeLater(tx, lane, remaining.retryAt);
     return { lane, at: remaining.retryAt, data };
   });
+  return settled.finally(() => spans.forEach((span) => span?.end()));
 }
 
 /** Gives a job to the lane that its domain belongs to now. No attempt is counted. */
@@ -198,11 +207,11 @@ const isUnreported = ({ kind, report }: Order): boolean => kind === 'drop' || (k
 const letters: Record<Judgement['type'], string> = { Delivery: 'd', Bounce: 'b', TransientFailure: 't', Expiration: 'x', AdminBounce: 'a' };
 
 /** With its place in the verdict, its class, and whether senders who want to hear of delays are warned. */
-type NumberedJudgement = Judgement & { n: number; warns: boolean; bounceClass: string | undefined };
+type NumberedJudgement = Judgement & { n: number; warns: boolean; bounceClass: string | undefined; trace: string | undefined };
 
 function record(attempted: Attempted, judgement: NumberedJudgement, world: World): DispositionRecord {
   const { held, job, verdict, expires, peer, protocol, tls, order } = attempted;
-  const { type, recipients, reply, n, warns, bounceClass } = judgement;
+  const { type, recipients, reply, n, warns, bounceClass, trace } = judgement;
   const now = Date.now();
   const { envelope } = job;
   return {
@@ -220,6 +229,7 @@ function record(attempted: Attempted, judgement: NumberedJudgement, world: World
     egress_source: job.source,
     delivery_protocol: peer ? (protocol ?? null) : null,
     ...(order && { order: { id: order.id, kind: order.kind, ...(isUnreported(order) && { report: false }) } }),
+    ...(trace && { traceparent: trace }),
     ...(tls && { tls_protocol_version: tls.protocol, tls_cipher: tls.cipher }),
     dsn: {
       recipients,

@@ -18,6 +18,10 @@ interface Draft {
 type Call = Pick<ApiRequest<Endpoints['inject']>, 'actor' | 'request' | 'once' | 'note'>;
 type Common = Pick<Envelope, 'sender' | 'ret' | 'envid'> & Pick<Submission, 'tenant' | 'campaign'>;
 
+/** Of a client that traces: a field that is given twice is no traceparent. */
+const traceOf = ({ headers: { traceparent } }: Call['request']): string | undefined =>
+  typeof traceparent === 'string' ? traceparent : undefined;
+
 /** Messages on their way into the queue at once. */
 const atOnce = 8;
 /** What a repetition with the same Idempotency-Key knows. Seconds. */
@@ -87,6 +91,7 @@ async function queueAll(drafts: readonly Draft[], common: Common, { actor, reque
       address: request.ip,
       tenant,
       campaign,
+      trace: traceOf(request),
     };
     try {
       ids[n] = await submit(context, pipeline, submission, (tx, id) => {

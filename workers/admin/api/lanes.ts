@@ -41,7 +41,7 @@ export const lane: Handler<Endpoints['lane']> = async ({ params }, world) => {
   if ((await client.zscore(context.redis.key('lanes'), name)) === null) throw new Problem(404, 'there is no such lane');
   const { keys } = queues.backend(name);
   const [depth, limits, due, sessions, replies] = await Promise.all([
-    readLane(context.redis, queues, name),
+    readLane(context.redis, name),
     client.hmget(keys['meta'] ?? '', 'max', 'duration', 'concurrency'),
     client.zrange(keys['delayed'] ?? '', '0', '0', 'WITHSCORES'),
     readSessions(context.redis, queues),
@@ -73,9 +73,15 @@ export const sessions: Handler<Endpoints['sessions']> = async ({ query }, { cont
   return { sessions: fitting.slice(0, query.limit), total: all.length };
 };
 
-const describe = ({ heldMs, oldest, ...lane }: LaneDepth, { pipeline }: World) => ({
-  ...lane,
-  suspended: suspensionOf(lane.lane, pipeline),
+const describe = ({ lane, source, site, waiting, delayed, active, paused, heldMs, oldest }: LaneDepth, { pipeline }: World) => ({
+  lane,
+  source,
+  site,
+  waiting,
+  delayed,
+  active,
+  paused,
+  suspended: suspensionOf(lane, pipeline),
   held_ms: heldMs,
   oldest: oldest === undefined ? null : timeOf(oldest),
 });

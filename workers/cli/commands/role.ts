@@ -4,6 +4,7 @@ import type { Config } from '../../../shared/core/config.ts';
 import { loadConfig } from '../../../shared/io/config-load.ts';
 import { openContext, type Context } from '../../../shared/io/context.ts';
 import { startHealth } from '../../../shared/io/health.ts';
+import { scrape } from '../../../shared/io/scrape.ts';
 import { closeInOrder, whenStopped, type Step } from '../../../shared/io/lifecycle.ts';
 import { notifySystemd } from '../../../shared/io/notify-systemd.ts';
 import { readVersion } from '../../../shared/io/version.ts';
@@ -36,10 +37,12 @@ async function runRole(role: Role, config: Config): Promise<number> {
   try {
     const worker = await (await loadRole[role]()).run(context);
     opened.unshift({ name: role, close: () => worker.close() });
-    const announced = await announceWorker(context, role, await readVersion(), () => loadedBy(context, worker));
+    const version = await readVersion();
+    context.metrics.build.set({ version, node: process.version, role }, 1);
+    const announced = await announceWorker(context, role, version, () => loadedBy(context, worker));
     opened.unshift({ name: 'announcement', close: () => announced.close() });
     if (config.health.port > 0) {
-      const health = await openHealth(context);
+      const health = await openHealth(context, worker);
       opened.push({ name: 'health', close: () => health.close() });
     }
     context.log.info({ event: 'ready', role, ...(worker.describe !== undefined && { at: worker.describe }) });
@@ -65,8 +68,8 @@ function loadedBy({ policy }: Context, worker: Running): Record<string, unknown>
 /** The role itself ends its work at shutdownTimeout; what it then has to put back needs a moment. Milliseconds. */
 const grace = 2000;
 
-const openHealth = (context: Context): ReturnType<typeof startHealth> =>
-  startHealth(context.config.health, { isReady: () => context.redis.isReady, metrics: () => context.metrics.registry.metrics() });
+const openHealth = (context: Context, worker: Running): ReturnType<typeof startHealth> =>
+  startHealth(context.config.health, { isReady: () => context.redis.isReady, metrics: () => scrape(context, () => worker.collect?.()) });
 
 /** A port in use, a file that is not there: the message says it all, a stack trace says no more. */
 const isOfTheSystem = (error: unknown): error is NodeJS.ErrnoException =>

@@ -1,0 +1,54 @@
+import type { Metrics } from './metrics.ts';
+import type { RedisLink } from './redis.ts';
+import { withTimeout } from './with-timeout.ts';
+
+/** A scrape waits no longer than this for Redis. Milliseconds. */
+const patience = 1000;
+const refusals = ['OOM', 'MISCONF', 'READONLY', 'NOREPLICAS'] as const;
+
+/** Asks Redis how it is, for the metrics. What is not known is not told: a 0 would be a number. Never rejects. */
+export async function noteRedisHealth(redis: RedisLink, metrics: Metrics): Promise<void> {
+  const { redisUp, redisPing, redisEvicted, redisRefused } = metrics;
+  const gauges = {
+    used_memory: metrics.redisMemory,
+    maxmemory: metrics.redisMemoryMax,
+    aof_enabled: metrics.redisAof,
+    aof_last_write_status: metrics.redisAofOk,
+    maxmemory_policy: metrics.redisEvicts,
+  };
+  for (const metric of [redisPing, redisEvicted, ...Object.values(gauges)]) metric.remove({});
+  redisRefused.reset();
+  redisUp.set(0);
+  if (!redis.isReady) return;
+  try {
+    const begin = performance.now();
+    await withTimeout(redis.client.ping(), patience);
+    redisPing.set((performance.now() - begin) / 1000);
+    redisUp.set(1);
+    const info = parseInfo(await withTimeout(redis.client.info(), patience));
+    for (const [field, gauge] of Object.entries(gauges)) {
+      const value = numberOf(field, info);
+      if (value !== undefined) gauge.set(value);
+    }
+    redisEvicted.inc(Number(info.get('evicted_keys') ?? 0));
+    for (const error of refusals) redisRefused.inc({ error }, Number(/count=(\d+)/.exec(info.get(`errorstat_${error}`) ?? '')?.[1] ?? 0));
+  } catch {
+    // Away, or INFO is forbidden: then only what was set above is told.
+  }
+}
+
+const parseInfo = (info: string): Map<string, string> =>
+  new Map(
+    info.split('\r\n').flatMap((line): [string, string][] => {
+      const colon = line.indexOf(':');
+      return colon < 0 ? [] : [[line.slice(0, colon), line.slice(colon + 1)]];
+    }),
+  );
+
+function numberOf(field: string, info: ReadonlyMap<string, string>): number | undefined {
+  const text = info.get(field);
+  if (text === undefined) return undefined;
+  if (field === 'aof_last_write_status') return text === 'ok' ? 1 : 0;
+  if (field === 'maxmemory_policy') return text !== 'noeviction' && Number(info.get('maxmemory') ?? 0) > 0 ? 1 : 0;
+  return Number(text);
+}
