@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { LineBreaks } from '../core/rules/response-line.ts';
 import type { RuleProblem } from '../core/rules/rule-file.ts';
 import type { Change, RulesJudge } from './backtest.ts';
+import { moduleBeside } from './own-files.ts';
 
 export interface JudgeThreadData {
   /** Of a rule file. */
@@ -21,7 +22,7 @@ const memory = 256;
 
 /** Judges by rules in a thread of its own, which is ended after `budget` ms. Gives the mistakes of rules that cannot be used. */
 export async function openThreadJudge(data: JudgeThreadData, budget: number): Promise<ThreadJudge | { problems: RuleProblem[] } | 'over'> {
-  const worker = new Worker(new URL('./backtest-thread.ts', import.meta.url), {
+  const worker = new Worker(moduleBeside('backtest-thread', import.meta.url), {
     workerData: data,
     execArgv: ['--disable-warning=ExperimentalWarning'],
     resourceLimits: { maxOldGenerationSizeMb: memory },
