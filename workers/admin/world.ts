@@ -4,9 +4,11 @@ import type { Lanes } from '../../shared/io/lanes.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
 import type { Queues } from '../../shared/io/queues.ts';
 import type { LoadedTemplates } from '../../shared/io/template-load.ts';
+import type { Access } from './access.ts';
 import type { Depths } from './lane-depths.ts';
 import type { Recent } from './recent.ts';
 import type { RecordLog } from './record-log.ts';
+import type { Ui } from './ui-files.ts';
 
 /** What the routes need of the process. */
 export interface World {
@@ -23,6 +25,8 @@ export interface World {
   streamTimes: StreamTimes;
   /** Open event streams. */
   streams: Set<ServerResponse>;
+  access: Access;
+  ui: Ui;
   version: string;
   /** Epoch ms. */
   startedAt: number;

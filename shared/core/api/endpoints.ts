@@ -1,11 +1,12 @@
 import { dispositionEndpoints } from './dispositions.ts';
 import { laneEndpoints } from './lanes.ts';
 import { messageEndpoints } from './messages.ts';
+import { sessionEndpoints } from './session.ts';
 import { statusEndpoints } from './status.ts';
 import { systemEndpoints } from './system.ts';
 
 /** Every operation of the API; the names are the `operationId`s of the OpenAPI document and the actions of the audit log. */
-export const endpoints = { ...statusEndpoints, ...laneEndpoints, ...messageEndpoints, ...dispositionEndpoints, ...systemEndpoints };
+export const endpoints = { ...sessionEndpoints, ...statusEndpoints, ...laneEndpoints, ...messageEndpoints, ...dispositionEndpoints, ...systemEndpoints };
 
 export type Endpoints = typeof endpoints;
 export type EndpointName = keyof Endpoints;

@@ -9,11 +9,15 @@ import { lane, lanes, sessions } from './lanes.ts';
 import { bounceMessage, message } from './messages.ts';
 import { mount, type Handler } from './mount.ts';
 import { reportPreview } from './report-preview.ts';
+import { login, logout, me } from './session.ts';
 import { queues, status, subscribers } from './status.ts';
 import { audit, config, workers } from './system.ts';
 
 /** What each operation does. */
 const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
+  me,
+  login,
+  logout,
   status,
   queues,
   subscribers,
