@@ -1,0 +1,33 @@
+import { html, type View } from './html.ts';
+import type { Place } from './router.ts';
+import { Lane } from './views/lane.ts';
+import { Lanes } from './views/lanes.ts';
+import { Overview } from './views/overview.ts';
+
+export interface Shown {
+  title: string;
+  view: View;
+}
+
+/** What a path shows. A new page is a line here, in `nav.ts`, and in `ui-paths.ts` of the server. */
+export function viewOf({ path, query }: Place): Shown {
+  const [, section = '', item] = path.split('/').map(decode);
+  switch (section) {
+    case '':
+      return { title: 'Overview', view: html`<${Overview} />` };
+    case 'lanes':
+      return item
+        ? { title: `Lane ${item}`, view: html`<${Lane} key=${item} name=${item} />` }
+        : { title: 'Lanes', view: html`<${Lanes} query=${query} />` };
+    default:
+      return { title: 'Not found', view: html`<h1 tabindex="-1">There is no such page</h1>` };
+  }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
