@@ -104,6 +104,19 @@ export async function listReplays(redis: RedisLink): Promise<ReplayState[]> {
   return states.flatMap((state) => state ?? []);
 }
 
+/** What the replays that are remembered were asked for, the newest first. */
+export async function replayPlans(redis: RedisLink): Promise<{ id: string; plan: ReplayPlan }[]> {
+  const ids = await redis.client.zrevrange(redis.key('replays'), 0, mostReplays - 1);
+  const trip = redis.client.pipeline();
+  for (const id of ids) trip.hget(stateKey(redis, id), 'plan');
+  const answers = ids.length > 0 ? ((await trip.exec()) ?? []) : [];
+  return ids.flatMap((id, n) => {
+    const [error, text] = answers[n] ?? [];
+    if (error) throw error;
+    return typeof text === 'string' ? [{ id, plan: JSON.parse(text) as ReplayPlan }] : [];
+  });
+}
+
 /** Some records of each outcome. */
 export async function readReplaySample(redis: RedisLink, id: string): Promise<(ReplaySample & { outcome: string })[]> {
   const entries = await redis.client.lrange(sampleKey(redis, id), 0, -1);

@@ -306,7 +306,7 @@ test('dispositions come newest first, by type and recipient, in pages', async (t
     Array.from({ length: 30 }, (_, n) => `e${29 - n}`),
     'pages neither repeat nor skip',
   );
-  for (const query of ['type=bounce', 'limit=0', 'limit=x', 'cursor=now', 'recipeint=a', 'limit=1001']) {
+  for (const query of ['type=bounced', 'limit=0', 'limit=x', 'cursor=now', 'recipeint=a', 'limit=1001']) {
     const answer = await ask(`/api/dispositions?${query}`);
     assert.equal(answer.status, 400, query);
     assert.match(String(answer.headers['content-type']), /^application\/problem\+json/);

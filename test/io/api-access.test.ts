@@ -30,6 +30,8 @@ const requests: Record<EndpointName, { path: string; ask?: Ask; status: number }
     status: 202,
   },
   dispositions: { path: '/api/dispositions?type=Bounce', status: 200 },
+  disposition: { path: '/api/dispositions/RECORD', status: 200 },
+  dispositionCounts: { path: '/api/dispositions/counts?since=1h&step=5m', status: 200 },
   events: { path: '/api/events?after=now', status: 400 }, // a stream has no end; its own tests follow it
   workers: { path: '/api/workers', status: 200 },
   config: { path: '/api/config', status: 200 },
@@ -45,10 +47,15 @@ async function started(
   t: TestContext,
 ): Promise<{ admin: TestAdmin; ask: (name: EndpointName, headers: Record<string, string>) => Promise<Answer> }> {
   const admin = await startTestAdmin(t, { admin: logins });
+  const kept = bounceRecord();
+  await admin.publish(kept);
   const ask = async (name: EndpointName, headers: Record<string, string>): Promise<Answer> => {
     const { path, ask: question = {} } = requests[name];
     const [message = ''] = path.includes('MESSAGE') ? await admin.queue('waits@dest.test') : [];
-    return admin.ask(path.replace('MESSAGE', message), { ...question, headers: { ...question.headers, ...headers } });
+    return admin.ask(path.replace('MESSAGE', message).replace('RECORD', kept.event_id), {
+      ...question,
+      headers: { ...question.headers, ...headers },
+    });
   };
   return { admin, ask };
 }

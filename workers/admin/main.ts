@@ -10,6 +10,7 @@ import { readVersion } from '../../shared/io/version.ts';
 import { openAccess, type Actor } from './access.ts';
 import { startArchiver } from './archiver.ts';
 import { registerApi } from './api/routes.ts';
+import { openDispositionCounting } from './count-dispositions.ts';
 import { openDepths } from './lane-depths.ts';
 import { answerProblem, Problem, redisAway } from './problem.ts';
 import { openRecent } from './recent.ts';
@@ -64,6 +65,7 @@ export async function run(
     port: actual,
     describe: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
     close: async () => {
+      world.counting.close();
       await archiver?.close();
       for (const stream of world.streams) stream.destroy();
       await app.close();
@@ -111,11 +113,14 @@ function openWorld(context: Context, given: Pick<World, 'streamTimes' | 'version
   const { redis, config } = context;
   const { queues, lanes } = pipeline;
   const log = openRecordLog(redis);
+  const source = { redis, archive: openArchiveStore(config) };
   return {
     context,
     queues,
     lanes,
     log,
+    source,
+    counting: openDispositionCounting(source, log, context.log),
     pipeline,
     recent: openRecent(log),
     depths: openDepths(redis, queues, lanes),

@@ -1,4 +1,5 @@
 import { recipientsOf, type DispositionRecord, type RecordType } from '../../shared/core/disposition.ts';
+import { parseRecordText } from '../../shared/core/log-entry.ts';
 import type { RedisLink } from '../../shared/io/redis.ts';
 
 /** A record and its place in the log. */
@@ -109,23 +110,12 @@ async function scan(
   return from.slice(1);
 }
 
+/** An entry that somebody else put there is passed over. */
 const parseEntries = (raw: readonly RawEntry[]): Entry[] =>
   raw.flatMap(([at, fields]) => {
-    const record = parseRecord(fields[fields.indexOf('r') + 1]);
+    const record = parseRecordText(fields[fields.indexOf('r') + 1]);
     return record ? [{ at, record }] : [];
   });
-
-/** An entry that somebody else put there is passed over. */
-function parseRecord(text: string | undefined): DispositionRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(text ?? '');
-    return typeof value === 'object' && value !== null && 'type' in value && 'recipient' in value
-      ? (value as DispositionRecord)
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 function fits(record: DispositionRecord, { types, recipient, site }: Filter): boolean {
   if (site !== undefined && record.site !== site) return false;

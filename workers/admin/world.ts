@@ -2,9 +2,11 @@ import type { ServerResponse } from 'node:http';
 import type { Context } from '../../shared/io/context.ts';
 import type { Lanes } from '../../shared/io/lanes.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
+import type { RecordSource } from '../../shared/io/record-reader.ts';
 import type { Queues } from '../../shared/io/queues.ts';
 import type { LoadedTemplates } from '../../shared/io/template-load.ts';
 import type { Access } from './access.ts';
+import type { DispositionCounting } from './count-dispositions.ts';
 import type { Depths } from './lane-depths.ts';
 import type { Recent } from './recent.ts';
 import type { RecordLog } from './record-log.ts';
@@ -16,6 +18,9 @@ export interface World {
   queues: Queues;
   lanes: Lanes;
   log: RecordLog;
+  /** The log and its archive. */
+  source: RecordSource;
+  counting: DispositionCounting;
   recent: () => Promise<Recent>;
   depths: () => Promise<Depths>;
   /** For what puts mail in or reads it. */

@@ -3,7 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ServerResponse } from 'node:http';
 import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
 import { harmlessJson } from '../../../shared/core/api/problem.ts';
-import type { RecordType } from '../../../shared/core/disposition.ts';
+import type { DispositionRecord } from '../../../shared/core/disposition.ts';
+import { recordMatcher } from '../../../shared/core/log-filter.ts';
+import { lastLogIdBefore } from '../../../shared/core/log-id.ts';
+import { readFilter } from '../log-search.ts';
 import { badRequest, Problem } from '../problem.ts';
 import type { Entry, RecordLog } from '../record-log.ts';
 import type { World } from '../world.ts';
@@ -24,7 +27,9 @@ const retryAfter = 2000;
  * another down.
  */
 export const events: Handler<Endpoints['events']> = async ({ query, request, reply }, world) => {
-  const after = placeOf(request.headers['last-event-id']) ?? query.after;
+  const filter = readFilter(query);
+  const from = filter.since === undefined ? undefined : lastLogIdBefore(filter.since);
+  const after = placeOf(request.headers['last-event-id']) ?? query.after ?? from;
   if (world.streams.size >= mostStreams) throw new Problem(503, 'there are too many event streams', {}, { 'retry-after': '10' });
   const start = after ?? (await world.log.end());
   const isGap = after !== undefined && after !== beginning && (await world.log.isBefore(after));
@@ -39,7 +44,7 @@ export const events: Handler<Endpoints['events']> = async ({ query, request, rep
   const { log, metrics } = world.context;
   world.streams.add(raw);
   metrics.eventStreams.inc();
-  void run(raw, start, { isGap, types: new Set(query.type) }, world)
+  void run(raw, start, { isGap, fits: recordMatcher(filter) }, world)
     .catch((error: unknown) => log.debug({ event: 'event_stream_failed', error: String(error) }))
     .finally(() => {
       world.streams.delete(raw);
@@ -51,7 +56,7 @@ export const events: Handler<Endpoints['events']> = async ({ query, request, rep
 async function run(
   raw: ServerResponse,
   start: string,
-  { isGap, types }: { isGap: boolean; types: ReadonlySet<RecordType> },
+  { isGap, fits }: { isGap: boolean; fits: (record: DispositionRecord) => boolean },
   { log, context, streamTimes }: World,
 ): Promise<void> {
   const { heartbeat, patience } = streamTimes;
@@ -61,7 +66,7 @@ async function run(
   while (!raw.destroyed) {
     const page = context.redis.isReady ? await read(log, last) : [];
     last = page.at(-1)?.at ?? last;
-    const fitting = page.filter(({ record }) => types.size === 0 || types.has(record.type));
+    const fitting = page.filter(({ record }) => fits(record));
     const isQuiet = Date.now() - said > heartbeat;
     if (fitting.length > 0 || isQuiet) {
       // What was passed over is not looked at again by a client that comes back.

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Endpoint } from '../../../shared/core/api/endpoint.ts';
 import { endpoints, type EndpointName, type Endpoints } from '../../../shared/core/api/endpoints.ts';
 import type { World } from '../world.ts';
-import { dispositions } from './dispositions.ts';
+import { disposition, dispositionCounts, dispositions } from './dispositions.ts';
 import { events } from './events.ts';
 import { inject, injectRaw } from './inject.ts';
 import { lane, lanes, sessions } from './lanes.ts';
@@ -29,6 +29,8 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   inject,
   injectRaw,
   dispositions,
+  disposition,
+  dispositionCounts,
   events,
   workers,
   config,
