@@ -15,6 +15,9 @@ const logins: ConfigInput['admin'] = {
 
 /** What each operation is asked, and what it answers to those who may. A new operation needs a row. */
 const requests: Record<EndpointName, { path: string; ask?: Ask; status: number }> = {
+  me: { path: '/api/me', status: 200 },
+  login: { path: '/api/login', ask: json({ user: 'nobody', password: 'wrong' }), status: 401 }, // by itself a login, whoever sends it
+  logout: { path: '/api/logout', ask: { method: 'POST' }, status: 200 },
   status: { path: '/api/status', status: 200 },
   queues: { path: '/api/queues', status: 200 },
   subscribers: { path: '/api/subscribers', status: 200 },

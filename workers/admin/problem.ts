@@ -43,7 +43,8 @@ export function answerProblem(
   const problem = thrown instanceof Problem ? thrown : asProblem(thrown, request, redis.isReady, log);
   const { status, message, members, headers } = problem;
   reply.code(status).headers(headers);
-  if (status === 401) reply.header('www-authenticate', isBrowser(request) ? 'Session realm="Rebound"' : 'Basic realm="Rebound", charset="UTF-8"');
+  if (status === 401)
+    reply.header('www-authenticate', isBrowser(request) ? 'Session realm="Rebound"' : 'Basic realm="Rebound", charset="UTF-8"');
   if (!/^\/(?:api|docs)\//.test(request.url))
     return reply.type('text/plain; charset=utf-8').send(`${status} ${STATUS_CODES[status] ?? ''}: ${message}\n`);
   return reply

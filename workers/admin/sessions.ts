@@ -41,7 +41,7 @@ export function openSessions(redis: RedisLink): Sessions {
         .zadd(all, now, digest)
         .pexpire(all, sessionLife)
         .set(keyOf(digest), JSON.stringify({ name, proof: proofOf(token, password) }), 'PX', sessionLife)
-        .zrange(all, 0, -1 - mostSessions)
+        .zrange(all, '0', String(-1 - mostSessions))
         .exec();
       const tooMany = (answers?.at(-1)?.[1] ?? []) as string[];
       if (tooMany.length > 0)
@@ -76,5 +76,6 @@ export function isSame(a: string, b: string): boolean {
 }
 
 const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex');
-const proofOf = (token: string, password: string): string => createHmac('sha256', token).update(`password\0${password}`).digest('base64url');
+const proofOf = (token: string, password: string): string =>
+  createHmac('sha256', token).update(`password\0${password}`).digest('base64url');
 const csrfOf = (token: string): string => createHmac('sha256', token).update('csrf').digest('base64url');

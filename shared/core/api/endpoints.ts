@@ -6,7 +6,14 @@ import { statusEndpoints } from './status.ts';
 import { systemEndpoints } from './system.ts';
 
 /** Every operation of the API; the names are the `operationId`s of the OpenAPI document and the actions of the audit log. */
-export const endpoints = { ...sessionEndpoints, ...statusEndpoints, ...laneEndpoints, ...messageEndpoints, ...dispositionEndpoints, ...systemEndpoints };
+export const endpoints = {
+  ...sessionEndpoints,
+  ...statusEndpoints,
+  ...laneEndpoints,
+  ...messageEndpoints,
+  ...dispositionEndpoints,
+  ...systemEndpoints,
+};
 
 export type Endpoints = typeof endpoints;
 export type EndpointName = keyof Endpoints;

@@ -82,8 +82,8 @@ export function endSession(): void {
 
 /** `{name}` replaced, and what is undefined or empty left out of the query. */
 export function pathOf(template: string, params: object, query: object): string {
-  const values = params as Record<string, unknown>;
-  const path = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(values[name] ?? '')));
+  const values = params as Record<string, string | undefined>;
+  const path = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? ''));
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') search.append(name, String(value));
   const text = search.toString();

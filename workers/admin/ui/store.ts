@@ -2,10 +2,10 @@ import { useEffect, useState } from 'preact/hooks';
 
 /** One value that several parts of the page show. */
 export interface Store<T> {
-  get(): T;
-  set(value: T): void;
+  get: () => T;
+  set: (value: T) => void;
   /** Resolves with how to end it. */
-  listen(hear: () => void): () => void;
+  listen: (hear: () => void) => () => void;
 }
 
 export function createStore<T>(initial: T): Store<T> {

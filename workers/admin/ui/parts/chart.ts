@@ -17,7 +17,7 @@ export interface ChartProps {
   lines: readonly Line[];
   unit: string;
   /** Fixed upper end of the scale. */
-  most?: number;
+  most?: number | undefined;
 }
 
 const height = 170;

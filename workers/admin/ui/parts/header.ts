@@ -28,12 +28,15 @@ const isCurrent = (path: string, to: string): boolean => (to === '/' ? path === 
 const Mark = (): View =>
   html`<svg class="mark" viewBox="0 0 32 32" width="20" height="20" aria-hidden="true">
     <rect width="32" height="32" rx="7" />
-    <path d="M6 9l10 12L26 9" /><path class="line" d="M9 26h14" />
+    <path d="M6 9l10 12L26 9" />
+    <path class="line" d="M9 26h14" />
   </svg>`;
 
 function LinkState(): View {
   const state = useStore(link);
-  return html`<span class=${`link ${state.state}`} role="status" title=${state.state === 'lost' ? state.why : undefined}>${wordsOf(state)}</span>`;
+  return html`<span class=${`link ${state.state}`} role="status" title=${state.state === 'lost' ? state.why : undefined}
+    >${wordsOf(state)}</span
+  >`;
 }
 
 function wordsOf(state: Link): string {
@@ -70,8 +73,17 @@ function ThemeSwitch(): View {
     setTheme(other);
     window.dispatchEvent(new Event('theme'));
   };
-  return html`<button type="button" class="quiet icon" onClick=${change} aria-label=${`Use ${other} colours`} title=${`Use ${other} colours`}>
-    <svg viewBox="0 0 20 20" width="16" height="16" aria-hidden="true"><circle cx="10" cy="10" r="7" /><path d="M10 3a7 7 0 0 1 0 14z" /></svg>
+  return html`<button
+    type="button"
+    class="quiet icon"
+    onClick=${change}
+    aria-label=${`Use ${other} colours`}
+    title=${`Use ${other} colours`}
+  >
+    <svg viewBox="0 0 20 20" width="16" height="16" aria-hidden="true">
+      <circle cx="10" cy="10" r="7" />
+      <path d="M10 3a7 7 0 0 1 0 14z" />
+    </svg>
   </button>`;
 }
 

@@ -3,6 +3,7 @@ import { ask, me, Refusal, type Me } from '../api.ts';
 import { html, type View } from '../html.ts';
 import { isPage } from '../router.ts';
 import { Dialog } from './dialog.ts';
+import { textOf } from './form.ts';
 
 /** Whole, or over the page whose session has ended: what was being done there stays. */
 export function Login({ who }: { who?: Me }): View {
@@ -24,11 +25,10 @@ function LoginForm({ name = '' }: { name?: string }): View {
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const fields = new FormData(event.currentTarget as HTMLFormElement);
-    const text = (field: string): string => String(fields.get(field) ?? '');
     setBusy(true);
     setProblem('');
     try {
-      await ask('POST /api/login', { body: { user: text('user'), password: text('password') } });
+      await ask('POST /api/login', { body: { user: textOf(fields, 'user'), password: textOf(fields, 'password') } });
       const now = await ask('GET /api/me');
       // Asked for at another page, such as the queues: that one comes now. Somebody else sees nothing of who was here.
       if (!isPage(location.pathname) || (name !== '' && now.name !== name)) location.reload();
