@@ -81,12 +81,19 @@ test('every operation is for its role and those above it', async (t) => {
   }
 });
 
-test('pages are for everybody who may look', async (t) => {
+test('pages are for everybody who may look; the program of the page is no secret', async (t) => {
   const { admin } = await started(t);
-  for (const path of ['/', '/docs', '/docs/openapi.json', '/queues', '/metrics']) {
+  for (const path of ['/docs', '/docs/openapi.json', '/queues', '/metrics']) {
     assert.equal((await admin.ask(path)).status, 401, path);
     assert.equal((await admin.ask(path, { headers: bearer(tokenOf('viewer')) })).status, 200, path);
+    const { status, headers, text } = await admin.ask(path, { headers: { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' } });
+    assert.equal(status, 401, 'a person in a browser is asked by our own page');
+    assert.match(text, /<div id="app">/);
+    assert.equal(headers['www-authenticate'], undefined);
   }
+  const { status, text } = await admin.ask('/bounces');
+  assert.equal(status, 200);
+  assert.ok(!text.includes('relay.test'), 'it says nothing of this relay');
 });
 
 test('passwords and tokens may be kept as hashes, which are no logins themselves', async (t) => {
