@@ -74,6 +74,9 @@ export const deliverySchema = z
       .enum(['escaped', 'space'])
       .default('escaped')
       .describe('Breaks between the lines of a response, as rules and policy see them: the four characters \\r\\n, or one space'),
+    keepConversations: duration('7d').describe(
+      'How long the SMTP conversation of an attempt that failed is kept in Redis, about 1 KB each; fewer when memory runs short; 0: none',
+    ),
     sites: z
       .record(
         z.string(),

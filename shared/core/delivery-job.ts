@@ -30,6 +30,12 @@ export interface DeliveryJob {
   /** The message has recipients in other jobs too: what is to be told of them waits for each other (`bounce.hold`). */
   others?: true;
   reception: Pick<DispositionRecord, 'reception_protocol' | 'session_id' | 'meta'>;
+  /** An order (`order.ts`) put it off: which, since when (epoch ms), and whether the time does not count as age. */
+  putOff?: { order: string; since: number; isHeld?: true };
+  /** Time for which it was held, which is no part of its age. Milliseconds. */
+  held?: number;
+  /** The orders that gave it another queue, each once. */
+  rebound?: string[];
   /** A person ended it: the next attempt is none, but a bounce for this reason. */
   adminBounce?: string;
 }

@@ -1,6 +1,7 @@
 import type { FeedbackReport } from './inbound/feedback.ts';
 import type { MatchedBy } from './inbound/match.ts';
 import type { Peer } from './outcome.ts';
+import type { OrderKind } from './order.ts';
 import { replyText, type Reply } from './reply.ts';
 
 /** What became of a message; the names are those of the JSON log record that consumers of the original already read. */
@@ -108,6 +109,8 @@ export interface DispositionRecord {
   };
   /** Only in what webhooks and hooks are given, never in the log: a person has it sent again. The event id is that of the first time. */
   replay?: { id: string; force?: true };
+  /** An operator wanted it so. `report: false`: the sender shall not hear of it. */
+  order?: { id: string; kind: OrderKind; report?: false };
   /** A TransientFailure of a message so late that senders who want to hear of it are warned. */
   delay_warning?: boolean;
 }

@@ -29,6 +29,10 @@ export interface LogFilter {
   classes?: string[];
   /** The id of the message. */
   message?: string;
+  /** Its Message-ID with its angle brackets: of Receptions alone. */
+  messageId?: string;
+  /** Lower case: the sender or a recipient. */
+  party?: string;
   /** Lower case; stands in any text of the record, or is its code. */
   text?: string;
 }
@@ -77,7 +81,7 @@ export function parseLogFilter(
 
 /** Does a record fit, its time apart? Made once for many records. */
 export function recordMatcher(filter: LogFilter): (record: DispositionRecord) => boolean {
-  const { types, recipient, sender, domain, site, tenant, campaign, codes, classes, message, text } = filter;
+  const { types, recipient, sender, domain, site, tenant, campaign, codes, classes, message, messageId, party, text } = filter;
   const tests: ((record: DispositionRecord) => boolean)[] = [];
   if (types) tests.push(({ type }) => types.includes(type));
   if (recipient !== undefined) tests.push((record) => recipientsOf(record).some((address) => isAddress(address, recipient)));
@@ -89,6 +93,9 @@ export function recordMatcher(filter: LogFilter): (record: DispositionRecord) =>
   if (codes) tests.push((record) => codesOf(record).some((code) => codes.includes(code)));
   if (classes) tests.push((record) => classes.includes(classOf(record)));
   if (message !== undefined) tests.push(({ id }) => id === message);
+  if (messageId !== undefined) tests.push((record) => messageIdOf(record) === messageId);
+  if (party !== undefined)
+    tests.push((record) => isAddress(record.sender, party) || recipientsOf(record).some((address) => isAddress(address, party)));
   if (text !== undefined) tests.push((record) => codesOf(record).includes(text) || hasText(record, text));
   return (record) => tests.every((fits) => fits(record));
 }
@@ -105,6 +112,8 @@ export function indexWords(record: DispositionRecord): string[] {
     `b${classOf(record)}`,
   ];
   if (record.id) words.push(`i${record.id}`);
+  const messageId = messageIdOf(record);
+  if (messageId !== undefined) words.push(`m${messageId}`);
   if (tenant !== undefined) words.push(`t${tenant}`);
   if (campaign !== undefined) words.push(`c${campaign}`);
   return words;
@@ -112,7 +121,7 @@ export function indexWords(record: DispositionRecord): string[] {
 
 /** Of each list a record that fits has at least one word. */
 export function wordsNeeded(filter: LogFilter): string[][] {
-  const { types, recipient, sender, domain, site, tenant, campaign, codes, classes, message } = filter;
+  const { types, recipient, sender, domain, site, tenant, campaign, codes, classes, message, messageId, party } = filter;
   const one = (prefix: string, value: string | undefined): string[][] => (value === undefined ? [] : [[prefix + value]]);
   const address = (whole: string, ofDomain: string, value: string | undefined): string[][] =>
     value?.startsWith('@') ? one(ofDomain, value.slice(1)) : one(whole, value);
@@ -121,6 +130,8 @@ export function wordsNeeded(filter: LogFilter): string[][] {
     ...address('s', 'e', sender),
     ...one('d', domain),
     ...one('i', message),
+    ...one('m', messageId),
+    ...(party === undefined ? [] : [party.startsWith('@') ? [`d${party.slice(1)}`, `e${party.slice(1)}`] : [`r${party}`, `s${party}`]]),
     ...one('l', site),
     ...one('t', tenant),
     ...one('c', campaign),
@@ -128,6 +139,15 @@ export function wordsNeeded(filter: LogFilter): string[][] {
     ...(classes ? [classes.map((name) => `b${name}`)] : []),
     ...(types ? [types.map((type) => `y${type}`)] : []),
   ];
+}
+
+/** As `headers` of records name it, and as other programs that write such records do. */
+export const messageIdHeader = 'Message-ID';
+
+/** The Message-ID of a record that has it. Records of other programs may lack `headers`. */
+export function messageIdOf({ headers }: DispositionRecord): string | undefined {
+  const value = (headers as DispositionRecord['headers'] | undefined)?.[messageIdHeader];
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** Characters of one value: more is no address and no text that anybody looks for. */

@@ -9,6 +9,8 @@ export interface MessageScan {
   readonly hops: number;
   /** Does the message start with a header field or its blank line? If not, a field put in front needs one after it. */
   readonly hasHeader: boolean;
+  /** The value of Message-ID, as it stands there; undefined before it was seen, or when it is none. */
+  readonly messageId: string | undefined;
   /** Octets of the header with the blank line behind it; undefined while it goes on. */
   readonly headerLength: number | undefined;
 }
@@ -23,6 +25,19 @@ export function scanMessage(maxLine: number): MessageScan {
   let partial = '';
   let passed = 0;
   let headerLength: number | undefined;
+  let messageId: string | undefined;
+  /** The name of Message-ID was on a line of its own (RFC 5322 §2.2.3): its value is on the next. */
+  let isIdDue = false;
+
+  const lookForId = (text: string, start: number, end: number): void => {
+    const isFolded = isIdDue && (text[start] === ' ' || text[start] === '\t');
+    if (!isFolded && !isMessageId(text, start)) isIdDue = false;
+    else {
+      const value = text.slice(isFolded ? start : text.indexOf(':', start) + 1, Math.min(end, start + longestId)).trim();
+      isIdDue = value === '';
+      if (/^[!-~]{1,250}$/.test(value)) messageId = value;
+    }
+  };
 
   const headerLine = (text: string, start: number, end: number): void => {
     if (start === end) {
@@ -32,6 +47,7 @@ export function scanMessage(maxLine: number): MessageScan {
       inHeader = hasHeader = false;
       headerLength = 0;
     } else if (isReceived(text, start)) hops++;
+    else if (messageId === undefined) lookForId(text, start, end);
     isFirst = false;
   };
 
@@ -58,6 +74,9 @@ export function scanMessage(maxLine: number): MessageScan {
     get hasHeader() {
       return hasHeader;
     },
+    get messageId() {
+      return messageId;
+    },
     get headerLength() {
       return headerLength;
     },
@@ -69,6 +88,12 @@ export const fixNewlines = (piece: string): string => piece.replace(/\r\n|\r|\n/
 
 /** RFC 5322 §2.2: printable characters without `:`, then `:`; old mail has blanks before it (§4.5). */
 const isField = (text: string, start: number, end: number): boolean => /^[!-9;-~]+[ \t]*:/.test(text.slice(start, end));
+
+/** A longer one is nothing that anybody looks for. */
+const longestId = 400;
+
+const isMessageId = (text: string, start: number): boolean =>
+  (text.charCodeAt(start) | 0x20) === 0x6d && /^message-id[ \t]*:/i.test(text.slice(start, start + 20));
 
 const isReceived = (text: string, start: number): boolean =>
   (text.charCodeAt(start) | 0x20) === 0x72 && /^received[ \t]*:/i.test(text.slice(start, start + 20));

@@ -1,3 +1,4 @@
+import type { Envelope } from './envelope.ts';
 import { localReply, type Reply } from './reply.ts';
 import { unimplementedVerbs } from './smtp-verbs.ts';
 
@@ -26,3 +27,30 @@ export function stateless(verb: string, args: string): Reply {
         : localReply(500, '5.5.2', 'Command not recognized');
   }
 }
+
+/** The answer to EHLO. `size`: of a message, in octets (RFC 1870). */
+export function welcome(greeting: string, { size, startTls, login }: { size: number; startTls: boolean; login: boolean }): Reply {
+  const extensions = ['PIPELINING', `SIZE ${size}`, '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES', 'DSN'];
+  if (startTls) extensions.push('STARTTLS');
+  if (login) extensions.push('AUTH PLAIN LOGIN');
+  return { code: 250, lines: [greeting, ...extensions] };
+}
+
+/** Why DATA cannot come now. */
+export function dataRefusal(args: string, envelope: Envelope | undefined): Reply | undefined {
+  if (args) return noArguments('DATA');
+  if (!envelope) return localReply(503, '5.5.1', 'Send MAIL first');
+  // RFC 5321 §3.3: 554 when no recipient was accepted; a pipelining client sends DATA all the same.
+  return envelope.recipients.length === 0 ? localReply(554, '5.5.1', 'No valid recipients') : undefined;
+}
+
+/** Why STARTTLS cannot come now. */
+export function startTlsRefusal(args: string, isOffered: boolean, isSecure: boolean): Reply | undefined {
+  if (args) return noArguments('STARTTLS');
+  if (!isOffered) return localReply(502, '5.5.1', 'STARTTLS is not offered');
+  return isSecure ? localReply(503, '5.5.1', 'TLS is active already') : undefined;
+}
+
+/** What is accepted is done at once where nobody has to be asked. */
+export const unlessRefused = (refusal: Reply | undefined | Promise<Reply | undefined>, accept: () => Reply): Reply | Promise<Reply> =>
+  refusal instanceof Promise ? refusal.then((reply) => reply ?? accept()) : (refusal ?? accept());

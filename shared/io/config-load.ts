@@ -106,7 +106,7 @@ const mapValues = <T>(record: Readonly<Record<string, T>>, change: (value: T) =>
 const settings = describeSettings();
 const fileNames = ['rebound.json', 'rebound.config.ts'];
 /** Read by the programs themselves, not a setting. */
-const otherVariables = ['REBOUND_CONFIG'];
+const otherVariables = ['REBOUND_CONFIG', 'REBOUND_URL', 'REBOUND_TOKEN'];
 
 async function findFile(folder: string, problems: Problem[]): Promise<string | undefined> {
   const found: string[] = [];

@@ -2,6 +2,7 @@ import type { Envelope } from '../core/envelope.ts';
 import { recordBase, deliveryJob, domainOf, groupRecipients, recipientField, type ReceivedMessage } from '../core/reception.ts';
 import { originalRecipient } from '../core/dsn/recipient.ts';
 import { laneName, parseLaneName } from '../core/lane.ts';
+import { messageIdHeader } from '../core/log-filter.ts';
 import { formatQueueName, type QueueName } from '../core/queue-name.ts';
 import { inboundQueue, type InboundJob } from '../core/inbound/job.ts';
 import type { Reply } from '../core/reply.ts';
@@ -41,6 +42,8 @@ export interface Reception {
   campaign?: string;
   /** Decides lane and route in place of the recipients' domains. */
   routingDomain?: string;
+  /** The value of its Message-ID, for those who look for it. */
+  messageId?: string | undefined;
   /** Further values for `meta` of its records. */
   meta?: Readonly<Record<string, unknown>>;
 }
@@ -100,7 +103,7 @@ export function openIntake(deps: IntakeDeps): Intake {
 
   return {
     prepare: (domain) => void router.route(domain),
-    receive: async ({ envelope, content, info, tenant, campaign, routingDomain, meta }, also) => {
+    receive: async ({ envelope, content, info, tenant, campaign, routingDomain, meta, messageId }, also) => {
       const created = Date.now();
       const source = nextSource();
       const relayed = envelope.recipients.filter((r) => !isForReports(r.address));
@@ -149,7 +152,8 @@ export function openIntake(deps: IntakeDeps): Intake {
         sentIndex.add(tx, { ...sent, ...names, ...(tenant && { tenant }), ...(campaign && { campaign }) }, envelope);
       }
       const isOneGroup = groups.length === 1 && !isRead;
-      dispositions.publish(tx, receptionRecord(message, isOneGroup ? groups[0] : undefined, instance, info));
+      const record = receptionRecord(message, isOneGroup ? groups[0] : undefined, instance, info);
+      dispositions.publish(tx, messageId === undefined ? record : { ...record, headers: { [messageIdHeader]: messageId } });
       also?.(tx);
       try {
         await withTimeout(tx.exec(), config.redis.timeout);

@@ -1,6 +1,7 @@
 import type { Config } from '../core/config.ts';
 import { sessionId, wakeAt } from '../core/lane.ts';
-import { openLaneLimits, type LaneLimits } from './lane-limits.ts';
+import { openLaneLimits, type LaneLimits, type LimitsInForce } from './lane-limits.ts';
+import type { Orders } from './orders.ts';
 import type { Queues, Transaction } from './queues.ts';
 import type { RedisLink } from './redis.ts';
 
@@ -21,16 +22,18 @@ export interface Lanes {
   wakeLater(tx: Transaction, lane: string, at: number): void;
   /** Adds the permit with this number, unless it exists. */
   addSession(tx: Transaction, lane: string, index: number): void;
-  limits(lane: string): { connections: number };
+  limits(lane: string): LimitsInForce;
   /** Has these limits hold for the lane for a minute, in place of the settings'. */
   steer(lane: string, limits: LaneLimits): Promise<void>;
   /** Gives no job of the lane to anyone for this time: the answer to a 421. */
   hold(lane: string, ms: number): Promise<void>;
+  /** Ends that time. */
+  release(lane: string): Promise<void>;
   /** Is there a job that may be taken now? The rate is not looked at: whoever meets it sets a wake-up. */
   hasWork(lane: string): Promise<boolean>;
   /** Lanes that have had work lately. */
   names(): Promise<string[]>;
-  /** Wakes lanes that have work and no session; takes back the jobs of killed workers. Resolves to how many were woken. */
+  /** Wakes lanes that have work and no session, and are not suspended; takes back the jobs of killed workers. Resolves to how many were woken. */
   sweep(): Promise<number>;
 }
 
@@ -49,10 +52,16 @@ const awakeFor = 50;
 const sessionOptions = { removeOnComplete: true, removeOnFail: true } as const;
 
 /** `isSteered`: may other processes set limits by `steer`? Then what they wrote is left alone. */
-export function openLanes(redis: RedisLink, queues: Queues, config: Config['delivery'], isSteered: () => boolean = () => false): Lanes {
+export function openLanes(
+  redis: RedisLink,
+  queues: Queues,
+  config: Config['delivery'],
+  orders: Orders,
+  isSteered: () => boolean = () => false,
+): Lanes {
   const registryKey = redis.key('lanes');
   const registered = new Map<string, number>();
-  const limits = openLaneLimits(queues, config, isSteered);
+  const limits = openLaneLimits(queues, config, orders, isSteered);
 
   const register = (tx: Transaction, lane: string): void => {
     const now = Date.now();
@@ -89,6 +98,7 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
     });
   };
   const names = (): Promise<string[]> => redis.client.zrange(registryKey, '0', '-1');
+  limits.followOrders(names);
 
   return {
     wake,
@@ -102,15 +112,17 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
     },
     steer: (lane, set) => limits.steer(lane, set),
     hold: (lane, ms) => queues.backend(lane).setRateLimit(ms),
+    release: async (lane) => void (await redis.client.eval(releaseScript, 1, queues.backend(lane).keys['limiter'] ?? '')),
     hasWork: async (lane) => isWork(await inspect(redis, queues, lane), Date.now()),
-    limits: (lane) => ({ connections: limits.connections(lane) }),
+    limits: (lane) => limits.of(lane),
     sweep: async () => {
       let woken = 0;
       const idle: string[] = [];
       for (const lane of await names()) {
         const state = await inspect(redis, queues, lane);
         if (state.active > 0) await queues.backend(lane).moveStalledJobsToWait();
-        if ((isWork(state, Date.now() - wakeSlack) || state.active > 0) && !state.hasSession) {
+        const isAsleep = orders.suspensionOf(lane) !== undefined;
+        if (((!isAsleep && isWork(state, Date.now() - wakeSlack)) || state.active > 0) && !state.hasSession) {
           const tx = queues.begin();
           wake(tx, lane);
           await tx.exec();
@@ -124,6 +136,11 @@ export function openLanes(redis: RedisLink, queues: Queues, config: Config['deli
     },
   };
 }
+
+/** BullMQ sets the counter beyond every limit when a lane is held; one that counts is left alone. */
+const releaseScript = `
+if tonumber(redis.call('GET', KEYS[1]) or 0) > 1000000000 then redis.call('DEL', KEYS[1]) end
+return 1`;
 
 interface LaneState {
   waiting: number;

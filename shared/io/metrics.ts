@@ -85,6 +85,8 @@ export function openMetrics(instance: string) {
       'Dispositions that are in Redis only (of the admin process that archives; 0 elsewhere)',
     ),
     archiveLagSeconds: gauge('rebound_archive_lag_seconds', 'Age of the oldest one of them; up to an hour is usual'),
+    orders: gauge('rebound_orders', 'Orders in force, by kind, as this process knows them (docs/steering.md)', 'kind'),
+    steered: counter('rebound_steered_total', 'Messages put off, ended, moved or hurried by an order, by its kind', 'kind'),
     swept: counter('rebound_lanes_swept_total', 'Lanes woken by the sweeper'),
   };
 }

@@ -1,6 +1,7 @@
 import type { Envelope } from '../core/envelope.ts';
 import type { Outcome, Peer } from '../core/outcome.ts';
 import type { Reply } from '../core/reply.ts';
+import type { Transcript } from './transcript.ts';
 
 /** Where and how to connect: one address of one host of a site. */
 export interface Target {
@@ -19,6 +20,8 @@ export interface ConnectOptions {
   /** Local address to bind, or undefined for the system's choice. */
   localAddress?: string;
   timeouts: { connect: number; greeting: number; command: number; data: number; block: number; final: number };
+  /** Notes what is said. */
+  transcript?: Transcript;
 }
 
 export interface Transaction {

@@ -4,6 +4,7 @@ import { openRouter } from './dns-router.ts';
 import { openIntake, type Intake } from './intake.ts';
 import { openLanes, type Lanes } from './lanes.ts';
 import { openQueueSettings, type QueueSettings } from './queue-settings.ts';
+import { openOrders, type Orders } from './orders.ts';
 import { openQueues, type Queues } from './queues.ts';
 import type { Router } from './router.ts';
 import { openSpool, type SpoolStore } from './spool-store.ts';
@@ -13,6 +14,7 @@ export interface Pipeline {
   queues: Queues;
   spool: SpoolStore;
   lanes: Lanes;
+  orders: Orders;
   dispositions: Dispositions;
   router: Router;
   queueSettings: QueueSettings;
@@ -21,13 +23,18 @@ export interface Pipeline {
 }
 
 export function openPipeline(context: Context): Pipeline {
-  const { config, redis, log, policy } = context;
+  const { config, redis, log, policy, metrics } = context;
   const queues = openQueues(redis);
   const spool = openSpool(redis, config, log);
-  const lanes = openLanes(redis, queues, config.delivery, () => policy.handles('get_egress_path_config'));
+  const orders = openOrders(redis, log, metrics);
+  const lanes = openLanes(redis, queues, config.delivery, orders, () => policy.handles('get_egress_path_config'));
   const dispositions = openDispositions(context, spool);
   const router = openRouter(config);
   const queueSettings = openQueueSettings(context);
   const intake = openIntake({ context, queues, spool, lanes, dispositions, router, queueSettings });
-  return { queues, spool, lanes, dispositions, router, queueSettings, intake, close: () => spool.close() };
+  const close = (): Promise<void> => {
+    orders.close();
+    return spool.close();
+  };
+  return { queues, spool, lanes, orders, dispositions, router, queueSettings, intake, close };
 }

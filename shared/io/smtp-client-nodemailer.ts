@@ -10,6 +10,7 @@ import { noExtensions, type Extensions } from '../core/smtp-extensions.ts';
 import { asciiOrcpt } from '../core/utf8-address.ts';
 import type { ConnectOptions, ConnectResult, Outbound, OutboundConnection, Target, Transaction } from './outbound.ts';
 import { isLoopback, tlsOptions } from './smtp-tls.ts';
+import type { Transcript } from './transcript.ts';
 import { dial } from './smtp-wire.ts';
 import { exactly } from './whole-content.ts';
 
@@ -42,7 +43,8 @@ async function connect(target: Target, options: ConnectOptions): Promise<Connect
 }
 
 async function open(target: Target, options: ConnectOptions, tlsPolicy: Target['tls']): Promise<ConnectResult | 'tls-failed'> {
-  const { timeouts } = options;
+  const { timeouts, transcript } = options;
+  if (target.login) transcript?.hide(target.login);
   const socket = await dial(target, options);
   if (!('write' in socket)) return { ok: false, reply: socket, peer: null };
   const peer: Peer = { name: target.name, address: target.address, port: target.port };
@@ -64,8 +66,9 @@ async function open(target: Target, options: ConnectOptions, tlsPolicy: Target['
     socketTimeout: silence,
     socketCloseTimeout: 500,
     maxResponseSize: 65_536,
+    ...(transcript && { transactionLog: true, logger: transcribing(transcript) as never }),
   });
-  const session = new NodemailerConnection(smtp, socket, peer);
+  const session = new NodemailerConnection(smtp, socket, peer, transcript);
   const opened = await session.run<boolean>((done) => smtp.connect((error) => done(error ?? null, true)));
   if ('error' in opened) {
     const isTlsFailure = smtp.upgrading === true;
@@ -111,11 +114,15 @@ class NodemailerConnection implements OutboundConnection {
   #isBusy = false;
   #lastError: NodemailerError | undefined;
 
-  constructor(smtp: SMTPConnection, socket: Socket, peer: Peer) {
+  constructor(smtp: SMTPConnection, socket: Socket, peer: Peer, transcript?: Transcript) {
     this.#smtp = smtp;
     this.#socket = socket;
     this.peer = peer;
-    smtp.on('error', (error: NodemailerError) => (this.#lastError = error));
+    smtp.on('error', (error: NodemailerError) => {
+      this.#lastError = error;
+      if (error.response === undefined) transcript?.note(error.message);
+    });
+    smtp.once('end', () => transcript?.note('connection closed'));
   }
 
   get usable(): boolean {
@@ -357,6 +364,26 @@ function extensionsOf(smtp: SMTPConnection): Extensions {
     smtpUtf8: names.includes('SMTPUTF8'),
     pipelining: names.includes('PIPELINING'),
     size: names.includes('SIZE') ? limit : undefined,
+  };
+}
+
+/** nodemailer's log of its traffic, as a transcript; it does not log content. */
+function transcribing(transcript: Transcript): Record<string, (data: unknown, message?: string) => void> {
+  const ignore = (): void => undefined;
+  return {
+    trace: ignore,
+    debug: (data, message = '') => {
+      const { tnx } = data as { tnx?: string };
+      if (tnx === 'client') transcript.client(message);
+      if (tnx === 'server') transcript.server(message.split(/\r?\n/));
+    },
+    info: (data) => {
+      const { tnx, outByteCount } = data as { tnx?: string; outByteCount?: number };
+      if (tnx === 'message' && outByteCount !== undefined) transcript.content(outByteCount);
+    },
+    warn: ignore,
+    error: ignore,
+    fatal: ignore,
   };
 }
 

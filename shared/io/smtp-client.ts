@@ -31,11 +31,12 @@ interface Session {
 type Opened = ConnectResult | 'tls-failed';
 
 async function open(target: Target, options: ConnectOptions, tlsPolicy: Target['tls']): Promise<Opened> {
-  const { timeouts } = options;
+  const { timeouts, transcript } = options;
+  if (target.login) transcript?.hide(target.login);
   const socket = await dial(target, options);
   if (!('write' in socket)) return { ok: false, reply: socket, peer: null };
   const peer: Peer = { name: target.name, address: target.address, port: target.port };
-  const session: Session = { wire: new SmtpWire(socket), target, options, peer, offered: noExtensions };
+  const session: Session = { wire: new SmtpWire(socket, transcript), target, options, peer, offered: noExtensions };
 
   if (tlsPolicy === 'implicit') {
     const problem = await startTls(session, 'checked');

@@ -7,13 +7,26 @@ import type { Envelope } from '../core/envelope.ts';
 import { SmtpRefusal } from '../core/refusal.ts';
 import { localReply, type Reply } from '../core/reply.ts';
 import { parseMail, parseRcpt } from '../core/smtp-params.ts';
-import { done, mailOk, noArguments, rcptOk, startContent, stateless } from '../core/server-replies.ts';
+import {
+  dataRefusal,
+  done,
+  mailOk,
+  noArguments,
+  rcptOk,
+  startContent,
+  startTlsRefusal,
+  stateless,
+  unlessRefused,
+  welcome,
+} from '../core/server-replies.ts';
 import { verbs } from '../core/smtp-verbs.ts';
 import { SmtpParser } from './smtp-parser.ts';
+import { Timers } from './timers.ts';
+import { InboundTalk } from './inbound-talk.ts';
 import { LoginConnection } from './smtp-login.ts';
 import type { About } from './smtp-replies.ts';
 import { responseRewriter } from './smtp-rewriter.ts';
-import type { ContentReceiver, Credentials, Refusal, SmtpSession, SmtpSettings, SmtpUser } from './smtp-session.ts';
+import type { ContentReceiver, Credentials, SmtpSession, SmtpSettings, SmtpUser } from './smtp-session.ts';
 
 /** What a PROXY header adds: the client is unknown to the proxy itself (a health check), and so never trusted. */
 export interface ConnectionOptions extends SMTPConnectionOptions {
@@ -34,7 +47,8 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
   helo = '';
   envelope: Envelope | undefined;
   readonly #settings: SmtpSettings;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  protected readonly talk: InboundTalk;
+  readonly #timers = new Timers(() => !this.isEnding);
   #addresses = new Set<string>();
   #receiver: ContentReceiver | undefined;
   /** The content is complete and its fate is being decided: the client waits for us. */
@@ -47,6 +61,7 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
   constructor(server: SMTPServer, socket: Socket, options: ConnectionOptions, settings: SmtpSettings) {
     super(server, socket, options);
     this.#settings = settings;
+    this.talk = new InboundTalk(settings.tracer, this);
     this.isTrusted = !options.isUnknown && settings.isTrusted(this.remoteAddress);
   }
 
@@ -68,6 +83,7 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
   override init(): void {
     const { handlers, ingress } = this.#settings;
     this._setListeners(() => {
+      this.talk.opened();
       const refusal = handlers.connect(this);
       if (refusal) {
         this.#refuseConnection(refusal);
@@ -75,7 +91,7 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
         return;
       }
       this.#isCounted = true;
-      this.#after(ingress.sessionDeadline, () => this.#expire());
+      this.#timers.after(ingress.sessionDeadline, () => this.#expire());
       const decision = handlers.accept(this);
       if (decision instanceof Promise) void decision.then((reply) => this.#greet(reply));
       else this.#greet(decision);
@@ -88,7 +104,7 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     if (refusal) this.#refuseConnection(refusal);
     // Only those who could be robots wait; the delay is what catches them talking before the greeting.
     else if (this.isTrusted || greetingDelay === 0) this.connectionReady();
-    else this.#after(greetingDelay, () => this.connectionReady());
+    else this.#timers.after(greetingDelay, () => this.connectionReady());
   }
 
   /** Ends the connection when its transaction is done: at once without one. Resolves when we have said our last word. */
@@ -133,36 +149,22 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
   }
 
   override _onClose(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     if (!this.#isDeciding) this.#receiver?.abort();
     this.#receiver = undefined;
     super._onClose();
     this.emit('ended');
     this.emit('closed');
+    this.talk.closed();
     if (this.#isCounted) this.#settings.handlers.close(this);
     this.#isCounted = false;
   }
 
   /** Called by smtp-server after EHLO, HELO, STARTTLS and RSET, and by us after each message. */
   override _resetSession(): void {
+    this.talk.secured();
     this.envelope = undefined;
     if (this.#addresses.size > 0) this.#addresses = new Set();
-  }
-
-  #after(ms: number, act: () => void): NodeJS.Timeout {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      if (!this.isEnding) act();
-    }, ms);
-    timer.unref();
-    this.#timers.add(timer);
-    return timer;
-  }
-
-  #cancel(timer: NodeJS.Timeout): void {
-    clearTimeout(timer);
-    this.#timers.delete(timer);
   }
 
   #expire(): void {
@@ -214,6 +216,7 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     this.about = { sender: '', recipients: [] };
     if (!this._nextHandler) this.line = undefined;
     this._nextHandler = false;
+    this.talk.note('a line that is too long');
     this.reply(localReply(500, '5.5.2', 'Line too long'));
     this.line = undefined;
     this._whenWritable(next);
@@ -252,6 +255,7 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     this.about = { sender: '', recipients: [] };
     if (continuation) {
       this.command = 'AUTH'; // the line is credentials
+      this.talk.credentials();
       continuation.call(this, line, next);
       return;
     }
@@ -261,6 +265,8 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     const args = space < 0 ? '' : text.slice(space).trim();
     this.command = /^[A-Z]{4,8}$/.test(verb) ? verb : undefined;
     this.line = undefined;
+    this.isAuthDue = /^\W*AUTH/i.test(text) || (this.isAuthDue && !verbs.has(verb));
+    this.talk.client(text, this.isAuthDue);
     if (line.length > maxLine && verb !== 'AUTH') {
       this.reply(localReply(500, '5.5.2', 'Line too long'));
       return next();
@@ -268,7 +274,6 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     if (httpRequest.test(text)) return this.tell(localReply(421, '4.7.0', 'This is SMTP, not HTTP'));
     const isText = isUtf8(line);
     if (isText) this.line = line;
-    this.isAuthDue = /^\W*AUTH/i.test(text) || (this.isAuthDue && !verbs.has(verb));
     if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text) || !isText) {
       this.reply(localReply(501, '5.5.2', 'The line holds what no command may'));
       return next();
@@ -323,10 +328,8 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     this._resetSession();
     const greeting = `${hostname} at your service, [${this.remoteAddress}]`;
     if (verb === 'HELO') return { code: 250, lines: [greeting] };
-    const extensions = ['PIPELINING', `SIZE ${ingress.maxSize}`, '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES', 'DSN'];
-    if (offersTls && !this.secure) extensions.push('STARTTLS');
-    if ((this.secure || ingress.allowPlainAuth) && !this.user && handlers.offersAuth()) extensions.push('AUTH PLAIN LOGIN');
-    return { code: 250, lines: [greeting, ...extensions] };
+    const login = (this.secure || ingress.allowPlainAuth) && !this.user && handlers.offersAuth();
+    return welcome(greeting, { size: ingress.maxSize, startTls: offersTls && !this.secure, login });
   }
 
   #mail(line: string): Reply | Promise<Reply> {
@@ -378,8 +381,8 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
   // --- Content --------------------------------------------------------------------------------------------------------
 
   #data(args: string, next: () => void): void {
-    const refusal = this.#dataRefusal(args);
     const { envelope, _parser: parser } = this;
+    const refusal = dataRefusal(args, envelope);
     if (refusal || !envelope || !(parser instanceof SmtpParser)) {
       if (refusal) this.reply(refusal);
       return next();
@@ -387,15 +390,20 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     this.about = { sender: envelope.sender, recipients: envelope.recipients.map((r) => r.address) };
     const { handlers, ingress } = this.#settings;
     const receiver = handlers.data(this, envelope);
+    let octets = 0;
     this.#receiver = receiver;
-    const deadline = this.#after(ingress.dataDeadline, () => {
+    const deadline = this.#timers.after(ingress.dataDeadline, () => {
       this.command = '.';
       this.reply(localReply(421, '4.4.2', 'The content took too long, closing connection'));
     });
     parser.startContent({
-      write: (piece) => receiver.write(piece),
+      write: (piece) => {
+        octets += piece.length;
+        return receiver.write(piece);
+      },
       end: (proceed) => {
-        this.#cancel(deadline);
+        this.talk.content(octets);
+        this.#timers.cancel(deadline);
         // After a 421 or a lost connection the client will send it again: it must not be queued now.
         if (this.isEnding) proceed();
         else void this.#decide(receiver, proceed);
@@ -403,14 +411,6 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     });
     this.reply(startContent);
     next();
-  }
-
-  #dataRefusal(args: string): Reply | undefined {
-    if (args) return noArguments('DATA');
-    if (!this.envelope) return localReply(503, '5.5.1', 'Send MAIL first');
-    // RFC 5321 §3.3: 554 when no recipient was accepted; a pipelining client sends DATA all the same.
-    if (this.envelope.recipients.length === 0) return localReply(554, '5.5.1', 'No valid recipients');
-    return undefined;
   }
 
   async #decide(receiver: ContentReceiver, proceed: () => void): Promise<void> {
@@ -433,19 +433,13 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
   // --- TLS and AUTH ---------------------------------------------------------------------------------------------------
 
   #startTls(line: Buffer, args: string, next: () => void): void {
-    const refusal = this.#startTlsRefusal(args);
+    const refusal = startTlsRefusal(args, this.#settings.offersTls, this.secure);
     if (refusal) {
       this.reply(refusal);
       return next();
     }
     this.helo = ''; // RFC 3207 §4.2: nothing that was said in the clear is known any more
     super.handler_STARTTLS(line, next);
-  }
-
-  #startTlsRefusal(args: string): Reply | undefined {
-    if (args) return noArguments('STARTTLS');
-    if (!this.#settings.offersTls) return localReply(502, '5.5.1', 'STARTTLS is not offered');
-    return this.secure ? localReply(503, '5.5.1', 'TLS is active already') : undefined;
   }
 
   #auth(line: Buffer, next: () => void): void {
@@ -470,7 +464,3 @@ export class SmtpConnection extends LoginConnection implements SmtpSession {
     return this.#settings.handlers.login(this, credentials);
   }
 }
-
-/** What is accepted is done at once where nobody has to be asked. */
-const unlessRefused = (refusal: Refusal, accept: () => Reply): Reply | Promise<Reply> =>
-  refusal instanceof Promise ? refusal.then((reply) => reply ?? accept()) : (refusal ?? accept());

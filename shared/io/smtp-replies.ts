@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import { maskCommandLine } from '../core/policy/command-line.ts';
 import { localReply, type Reply } from '../core/reply.ts';
+import type { InboundTalk } from './inbound-talk.ts';
 
 /** What a refused command was about, as far as it is known. */
 export interface About {
@@ -49,6 +50,8 @@ export abstract class ReplyingConnection extends SMTPConnection {
 
   /** Hears of every reply of 400 or more, as it was sent. */
   protected abstract refused(reply: Reply, about: About): void;
+  /** Hears what is written. */
+  protected abstract readonly talk: InboundTalk;
   /** Does this refusal (5xx) count towards the errors that one connection may make? */
   protected abstract isError(reply: Reply): boolean;
   /** What rewrites replies, given the line that failed; undefined when nobody wants to. What it returns never rejects. */
@@ -141,6 +144,7 @@ export abstract class ReplyingConnection extends SMTPConnection {
   #write({ reply, text }: SentReply, about: About): void {
     if (this.#isLastWritten) return;
     this.#isLastWritten = reply.code === 421;
+    this.talk.server(reply.code, text);
     this.#cork();
     super.send(reply.code, text, false);
     if (reply.code >= 400) this.refused(reply, about);

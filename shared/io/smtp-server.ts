@@ -8,6 +8,7 @@ import type { Logger } from './log.ts';
 import type { PolicyLink } from './policy.ts';
 import { SmtpConnection, type ConnectionOptions } from './smtp-connection.ts';
 import type { SmtpHandlers, SmtpSettings } from './smtp-session.ts';
+import type { Tracer } from './tracer.ts';
 
 export interface SmtpServerOptions {
   hostname: string;
@@ -16,6 +17,7 @@ export interface SmtpServerOptions {
   tls?: { key: string; cert: string };
   handlers: SmtpHandlers;
   policy: PolicyLink;
+  tracer: Tracer;
   log: Logger;
 }
 
@@ -32,7 +34,7 @@ const lingerTimeout = 1000;
 
 /** Listens on the plain port and, when one is set, on that of implicit TLS. Rejects when a port cannot be had. */
 export async function openSmtpServer(options: SmtpServerOptions): Promise<SmtpServer> {
-  const { ingress, hostname, handlers, policy, log } = options;
+  const { ingress, hostname, handlers, policy, tracer, log } = options;
   const trusted = networks(ingress.trusted);
   const settings: SmtpSettings = {
     hostname,
@@ -42,6 +44,7 @@ export async function openSmtpServer(options: SmtpServerOptions): Promise<SmtpSe
     isTrusted: (address) => isInNetworks(address, trusted),
     handlers,
     policy,
+    tracer,
     log,
   };
   const open = (port: number, secure: boolean): Promise<Listener> => new Listener(settings, secure, options.tls).open(port, ingress.host);

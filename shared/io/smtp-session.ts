@@ -5,6 +5,7 @@ import type { MailCommand, RcptCommand } from '../core/smtp-params.ts';
 import type { Logger } from './log.ts';
 import type { PolicyLink } from './policy.ts';
 import type { About } from './smtp-replies.ts';
+import type { Tracer } from './tracer.ts';
 
 /** A user who logged in. */
 export interface SmtpUser {
@@ -84,5 +85,7 @@ export interface SmtpSettings {
   isTrusted(address: string): boolean;
   handlers: SmtpHandlers;
   policy: PolicyLink;
+  /** Whoever watches conversations. */
+  tracer: Tracer;
   log: Logger;
 }

@@ -1,8 +1,10 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import { isLastReplyLine, localReply, parseReply, type Reply } from '../core/reply.ts';
+import { decodeLine } from './decode-line.ts';
 import { stuffDots } from './dot-stuffing.ts';
 import type { Target } from './outbound.ts';
+import type { Transcript } from './transcript.ts';
 
 // What a server may say at most: RFC 5321 §4.5.3.1.5 knows 512 octets a line, real servers send a few lines more.
 const maxLineOctets = 8192;
@@ -26,12 +28,18 @@ interface End {
 
 /** Opens a TCP connection, Nagle's algorithm off; a local reply when there is none. */
 export function dial(
-  { address, port }: Pick<Target, 'address' | 'port'>,
-  { localAddress, timeouts }: { localAddress?: string; timeouts: { connect: number } },
+  { name, address, port }: Pick<Target, 'name' | 'address' | 'port'>,
+  { localAddress, timeouts, transcript }: { localAddress?: string; timeouts: { connect: number }; transcript?: Transcript },
 ): Promise<net.Socket | Reply> {
   const timeoutMs = timeouts.connect;
+  transcript?.connecting({ name, address, port });
   return new Promise((resolve) => {
-    const failed = (why: string) => resolve(localReply(421, '4.4.1', why, 'connect'));
+    let isOver = false;
+    const failed = (why: string) => {
+      if (!isOver) transcript?.note(why);
+      isOver = true;
+      resolve(localReply(421, '4.4.1', why, 'connect'));
+    };
     let socket: net.Socket;
     try {
       socket = net.connect({ host: address, port, noDelay: true, autoSelectFamily: false, ...(localAddress && { localAddress }) });
@@ -49,6 +57,7 @@ export function dial(
     });
     socket.once('connect', () => {
       clearTimeout(timer);
+      isOver = true;
       resolve(socket);
     });
   });
@@ -78,8 +87,11 @@ export class SmtpWire {
     close: () => this.#finish('peer', 'connection closed'),
   };
 
-  constructor(socket: net.Socket) {
+  readonly #transcript: Transcript | undefined;
+
+  constructor(socket: net.Socket, transcript?: Transcript) {
     this.#socket = socket;
+    this.#transcript = transcript;
     this.#attach(socket);
   }
 
@@ -101,7 +113,9 @@ export class SmtpWire {
 
   /** Sends command lines, CRLF included, in one write. */
   write(text: string): void {
-    if (!this.#end) this.#socket.write(text, 'utf8');
+    if (this.#end) return;
+    this.#transcript?.client(text);
+    this.#socket.write(text, 'utf8');
   }
 
   /** The next reply, or a local one when none comes in time or the connection has ended. `command` names what it answers. */
@@ -127,6 +141,7 @@ export class SmtpWire {
     if (Buffer.isBuffer(content) && content.length <= blockOctets) {
       if (this.#end || this.hasUnread) return false;
       const { bytes } = stuffDots(content, true);
+      this.#transcript?.content(content.length);
       this.#socket.cork();
       this.#socket.write(bytes);
       this.#socket.write(endsLine(content) ? '.\r\n' : '\r\n.\r\n', 'latin1');
@@ -135,14 +150,20 @@ export class SmtpWire {
     }
     let atLineStart = true;
     let last: Buffer = Buffer.alloc(0);
+    let sent = 0;
     for await (const chunk of Buffer.isBuffer(content) ? slices(content) : content) {
       if (chunk.length === 0) continue;
       const stuffed = stuffDots(chunk, atLineStart);
-      if (!(await this.#push(stuffed.bytes, blockMs)) || this.hasUnread) return false;
+      if (!(await this.#push(stuffed.bytes, blockMs)) || this.hasUnread) {
+        this.#transcript?.note(`the content was broken off after ${sent} octets`);
+        return false;
+      }
+      sent += chunk.length;
       atLineStart = stuffed.atLineStart;
       last = Buffer.concat([last, chunk.subarray(-2)]).subarray(-2);
     }
     if (this.#end) return false;
+    this.#transcript?.content(sent);
     this.#socket.write(endsLine(last) ? '.\r\n' : '\r\n.\r\n', 'latin1');
     return true;
   }
@@ -155,6 +176,7 @@ export class SmtpWire {
     try {
       secured = tls.connect({ ...options, socket: plain });
     } catch (error) {
+      this.#transcript?.note(`TLS: ${codeOf(error)}`);
       this.destroy();
       return Promise.resolve(codeOf(error));
     }
@@ -162,6 +184,7 @@ export class SmtpWire {
     return new Promise((resolve) => {
       const failed = (problem: string) => {
         clearTimeout(timer);
+        if (!this.#end) this.#transcript?.note(`TLS failed: ${problem}`);
         this.destroy();
         plain.destroy();
         resolve(problem);
@@ -175,6 +198,7 @@ export class SmtpWire {
         clearTimeout(timer);
         this.#attach(secured);
         secured.off('error', onError).off('close', onClose);
+        this.#transcript?.note(`TLS: ${this.tls?.protocol} ${this.tls?.cipher}`);
         resolve(undefined);
       });
     });
@@ -184,6 +208,7 @@ export class SmtpWire {
   leave(): void {
     if (this.#end) return;
     const socket = this.#socket;
+    this.#transcript?.client('QUIT\r\n');
     socket.end('QUIT\r\n', () => socket.destroy());
     this.#finish('here', 'connection closed by this side', false);
     setTimeout(() => socket.destroy(), 1000).unref();
@@ -243,6 +268,7 @@ export class SmtpWire {
   }
 
   #receiveReply(lines: string[]): void {
+    this.#transcript?.server(lines);
     const waiting = this.#waiting;
     if (waiting) {
       clearTimeout(waiting.timer);
@@ -261,7 +287,7 @@ export class SmtpWire {
   }
 
   #parse(lines: string[], command: string): Reply {
-    const reply = parseReply(lines.map(decode), command);
+    const reply = parseReply(lines.map(decodeLine), command);
     if (reply) return reply;
     this.#unread = [];
     this.#finish('protocol', 'answer is not an SMTP reply');
@@ -290,6 +316,12 @@ export class SmtpWire {
   #finish(cause: EndCause, why: string, destroy = true): void {
     if (this.#end) return;
     this.#end = { cause, why };
+    if (this.#transcript) {
+      // What was said and never came to its end may be what tells why.
+      const begun = this.#partial === '' ? this.#lines : [...this.#lines, this.#partial];
+      if (begun.length > 0) this.#transcript.server(begun);
+      this.#transcript.note(why);
+    }
     this.#partial = '';
     this.#lines = [];
     if (destroy) this.#socket.destroy();
@@ -317,15 +349,3 @@ const octetsOf = (lines: readonly string[]): number => lines.reduce((sum, line) 
 
 const codeOf = (error: unknown): string =>
   error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error);
-
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-/** Words in UTF-8 as such; other octets above 127 one character each, so that nothing is lost of them. */
-function decode(line: string): string {
-  if (!/[\x80-\xff]/.test(line)) return line;
-  try {
-    return utf8.decode(Buffer.from(line, 'latin1'));
-  } catch {
-    return line;
-  }
-}

@@ -71,6 +71,12 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
   ).unref();
   quietly(watch)();
 
+  // What is left above the limit is for delivering what is queued: a Redis that is quite full cannot even do that.
+  const whyFull = (): string | undefined =>
+    full ??
+    (memory.max > 0 && memory.used > memory.max * config.spool.maxRedisMemory
+      ? `Redis uses ${memory.used} of ${memory.max} bytes`
+      : undefined);
   return {
     draft: (id) => new Draft(id, tier, config.spool.threshold),
     seal: (draft) => (draft as Draft).seal(),
@@ -105,12 +111,10 @@ export function openSpool(redis: RedisLink, config: Config, log: Logger): SpoolS
       return content ? headThen(head, content) : head;
     },
     assertRoom: () => {
-      if (full) throw spoolFull(new Error(full));
-      // What is left above the limit is for delivering what is queued: a Redis that is quite full cannot even do that.
-      if (memory.max > 0 && memory.used > memory.max * config.spool.maxRedisMemory) {
-        throw spoolFull(new Error(`Redis uses ${memory.used} of ${memory.max} bytes`));
-      }
+      const why = whyFull();
+      if (why !== undefined) throw spoolFull(new Error(why));
     },
+    hasRoom: () => whyFull() === undefined,
     close: () => {
       clearInterval(watching);
       clearInterval(sweeping);

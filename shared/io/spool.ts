@@ -10,6 +10,8 @@ export interface Spool {
   read(id: string): Promise<Buffer | AsyncIterable<Buffer> | undefined>;
   /** Is there room for more? Cheap; looks at numbers that a timer refreshes. Throws SmtpRefusal 452 when not. */
   assertRoom(): void;
+  /** The same as a question. */
+  hasRoom(): boolean;
   close(): Promise<void>;
 }
 

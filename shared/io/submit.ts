@@ -22,6 +22,7 @@ export interface Submission {
 export interface CheckedContent {
   octets: Buffer;
   hasHeader: boolean;
+  messageId?: string | undefined;
   /** The header holds octets above 127: the next hop must know SMTPUTF8. */
   isUtf8: boolean;
   isEightBit: boolean;
@@ -42,7 +43,7 @@ export function checkContent(content: Buffer, { config }: Pick<Context, 'config'
   const octets = Buffer.from(whole, 'latin1');
   const end = octets.indexOf('\r\n\r\n');
   const isUtf8 = scan.hasHeader && !isAscii(end < 0 ? octets : octets.subarray(0, end));
-  return { octets, hasHeader: scan.hasHeader, isUtf8, isEightBit: !isAscii(octets) };
+  return { octets, hasHeader: scan.hasHeader, messageId: scan.messageId, isUtf8, isEightBit: !isAscii(octets) };
 }
 
 /**
@@ -84,6 +85,7 @@ export async function submit(
           eightBit: content.isEightBit || !isAscii(Buffer.from(received)),
         },
         content: draft,
+        messageId: content.messageId,
         info: { protocol: 'HTTP', peer: { name: literal, address }, isTrusted: true, user },
         ...(tenant && { tenant }),
         ...(campaign && { campaign }),

@@ -10,6 +10,7 @@ import { openDispositions } from '../../shared/io/dispositions.ts';
 import { newMessageId } from '../../shared/io/ids.ts';
 import { openLanes } from '../../shared/io/lanes.ts';
 import { hashPassword } from '../../shared/io/password.ts';
+import { openOrders } from '../../shared/io/orders.ts';
 import { openQueues, type Queues } from '../../shared/io/queues.ts';
 import { openSpool } from '../../shared/io/spool-store.ts';
 import { run } from '../../workers/admin/main.ts';
@@ -58,7 +59,9 @@ async function startAdmin(t: TestContext, admin: ConfigInput['admin'] = {}, webh
   const spool = openSpool(context.redis, config, context.log);
   t.after(() => spool.close());
   const dispositions = openDispositions(context, spool);
-  const lanes = openLanes(context.redis, queues, config.delivery);
+  const orders = openOrders(context.redis, context.log, context.metrics);
+  t.after(() => orders.close());
+  const lanes = openLanes(context.redis, queues, config.delivery, orders);
   const ask = (path: string, options: Ask = {}): Promise<Answer> => send(worker.port, path, options);
   return {
     redis,

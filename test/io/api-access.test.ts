@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import { isWrite, roles, type Endpoint, type Role } from '../../shared/core/api/endpoint.ts';
 import { endpoints, type EndpointName } from '../../shared/core/api/endpoints.ts';
 import type { ConfigInput } from '../../shared/core/config.ts';
+import type { Order } from '../../shared/core/order.ts';
+import { giveOrder } from '../../shared/io/order-store.ts';
 import { hashPassword } from '../../shared/io/password.ts';
 import { basic, bearer, bounceRecord, startTestAdmin, type Answer, type Ask, type TestAdmin } from '../support/admin.ts';
 
@@ -25,6 +28,7 @@ const requests: Record<EndpointName, { path: string; ask?: Ask; status: number }
   lane: { path: `/api/lanes/${encodeURIComponent('default->127.0.0.1;1')}`, status: 200 },
   sessions: { path: '/api/sessions', status: 200 },
   message: { path: '/api/messages/MESSAGE', status: 200 },
+  findMessages: { path: '/api/messages?address=waits@dest.test', status: 200 },
   bounceMessage: { path: '/api/messages/MESSAGE/bounce', ask: json({ reason: 'not wanted' }), status: 202 },
   inject: { path: '/api/messages', ask: json({ from: 'ann@home.test', to: ['bob@dest.test'], text: 'hello' }), status: 202 },
   injectRaw: {
@@ -32,9 +36,16 @@ const requests: Record<EndpointName, { path: string; ask?: Ask; status: number }
     ask: { method: 'POST', headers: { 'content-type': 'message/rfc822' }, body: 'Subject: x\n\nhello\n' },
     status: 202,
   },
+  giveOrder: { path: '/api/orders', ask: json({ kind: 'suspend', criteria: { tenant: 'acme' }, reason: 'a test' }), status: 201 },
+  previewOrder: { path: '/api/orders/preview', ask: json({ criteria: { everything: true } }), status: 200 },
+  orders: { path: '/api/orders?state=all&kind=suspend', status: 200 },
+  order: { path: '/api/orders/ORDER', status: 200 },
+  endOrder: { path: '/api/orders/ORDER', ask: { ...json({ reason: 'enough' }), method: 'DELETE' }, status: 200 },
   dispositions: { path: '/api/dispositions?type=Bounce', status: 200 },
   disposition: { path: '/api/dispositions/RECORD', status: 200 },
   dispositionCounts: { path: '/api/dispositions/counts?since=1h&step=5m', status: 200 },
+  conversation: { path: '/api/dispositions/none/conversation', status: 404 }, // its own tests have one
+  smtpTrace: { path: '/api/trace/smtp?client=nobody', status: 400 }, // as with events
   events: { path: '/api/events?after=now', status: 400 }, // a stream has no end; its own tests follow it
   workers: { path: '/api/workers', status: 200 },
   config: { path: '/api/config', status: 200 },
@@ -46,6 +57,14 @@ function json(body: unknown): Ask {
   return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }
 
+/** An order in force. */
+async function suspended({ context, pipeline }: TestAdmin): Promise<string> {
+  const id = randomBytes(16).toString('hex');
+  const order: Order = { id, kind: 'suspend', criteria: { tenant: 'a' }, reason: 'x', who: 'test', created: Date.now(), expires: null };
+  await giveOrder(order, false, context.redis, pipeline.queues);
+  return id;
+}
+
 async function started(
   t: TestContext,
 ): Promise<{ admin: TestAdmin; ask: (name: EndpointName, headers: Record<string, string>) => Promise<Answer> }> {
@@ -55,7 +74,8 @@ async function started(
   const ask = async (name: EndpointName, headers: Record<string, string>): Promise<Answer> => {
     const { path, ask: question = {} } = requests[name];
     const [message = ''] = path.includes('MESSAGE') ? await admin.queue('waits@dest.test') : [];
-    return admin.ask(path.replace('MESSAGE', message).replace('RECORD', kept.event_id), {
+    const order = path.includes('ORDER') ? await suspended(admin) : '';
+    return admin.ask(path.replace('MESSAGE', message).replace('RECORD', kept.event_id).replace('ORDER', order), {
       ...question,
       headers: { ...question.headers, ...headers },
     });

@@ -14,7 +14,10 @@ async function wireTo(t: TestContext, serve: (socket: net.Socket) => void): Prom
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   t.after(() => server.close());
-  const socket = await dial({ address: '127.0.0.1', port: (server.address() as net.AddressInfo).port }, { timeouts: { connect: 5000 } });
+  const socket = await dial(
+    { name: 'mx.test', address: '127.0.0.1', port: (server.address() as net.AddressInfo).port },
+    { timeouts: { connect: 5000 } },
+  );
   assert.ok('write' in socket);
   const wire = new SmtpWire(socket);
   t.after(() => wire.destroy());

@@ -20,6 +20,7 @@ import { registerDocs } from './routes/docs.ts';
 import { registerProbes } from './routes/probes.ts';
 import { isNavigation, registerUi, sendShell } from './routes/ui.ts';
 import { addSecurityHeaders, securityHeaders } from './security-headers.ts';
+import { openTraceFeed } from './trace-feed.ts';
 import { loadUi } from './ui-files.ts';
 import { isPagePath } from './ui-paths.ts';
 import type { StreamTimes, World } from './world.ts';
@@ -125,6 +126,7 @@ function openWorld(context: Context, given: Pick<World, 'streamTimes' | 'version
     recent: openRecent(log),
     depths: openDepths(redis, queues, lanes),
     templates: once(() => loadTemplates(wordingsInUse(config.bounce))),
+    trace: openTraceFeed(redis),
     ...given,
     streams: new Set(),
     startedAt: Date.now(),

@@ -36,7 +36,7 @@ export interface RecordLog {
   /** Does the log begin after this place, so that records may be missing between? */
   isBefore(at: string): Promise<boolean>;
   /** The records of a message, oldest first; `isComplete` is false when the log is too long to have been read in full. */
-  ofMessage(id: string): Promise<{ records: DispositionRecord[]; isComplete: boolean }>;
+  ofMessage(id: string): Promise<{ entries: Entry[]; isComplete: boolean }>;
 }
 
 /** Records read for one request at most, from each end. */
@@ -84,8 +84,8 @@ export function openRecordLog(redis: RedisLink): RecordLog {
       };
       const start = await scan(forward, String(Math.max(created - clockSkew, 0)), keep);
       const end = start === 'all' ? start : await scan(backward, '+', keep, (at) => compareIds(at, start) <= 0);
-      const records = [...found].sort(([a], [b]) => compareIds(a, b)).map(([, record]) => record);
-      return { records, isComplete: end === 'all' };
+      const entries = [...found].sort(([a], [b]) => compareIds(a, b)).map(([at, record]) => ({ at, record }));
+      return { entries, isComplete: end === 'all' };
     },
   };
 }

@@ -10,6 +10,7 @@ import type { DispositionCounting } from './count-dispositions.ts';
 import type { Depths } from './lane-depths.ts';
 import type { Recent } from './recent.ts';
 import type { RecordLog } from './record-log.ts';
+import type { TraceFeed } from './trace-feed.ts';
 import type { Ui } from './ui-files.ts';
 
 /** What the routes need of the process. */
@@ -27,6 +28,8 @@ export interface World {
   pipeline: Pipeline;
   /** The wordings of reports, read when they are first needed. */
   templates: () => Promise<LoadedTemplates>;
+  /** Conversations of all processes as they happen. */
+  trace: TraceFeed;
   streamTimes: StreamTimes;
   /** Open event streams. */
   streams: Set<ServerResponse>;

@@ -232,7 +232,12 @@ async function reinject(
   await draft.write(await signed(report, records, world));
   const mark = formatReportMark({ kind: 'sent', message: draft.id });
   await intake.receive(
-    { envelope: envelopeOf(report), content: draft, info: { protocol: 'Report', peer: null, isTrusted: true } },
+    {
+      envelope: envelopeOf(report),
+      content: draft,
+      info: { protocol: 'Report', peer: null, isTrusted: true },
+      meta: { report_on: records[0]?.id },
+    },
     (tx) => {
       for (const record of records) {
         const { id, event_id } = record;

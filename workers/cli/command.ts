@@ -5,7 +5,7 @@ export interface Command {
    * Does the work and resolves with the exit code: 0 done, 1 it failed, 2 it was called wrongly. `args` is what follows
    * the command's name; `--help` never gets here. Errors of `parseArgs` and UsageError become one line and exit code 2.
    */
-  run(args: string[]): Promise<number>;
+  readonly run: (args: string[]) => Promise<number>;
 }
 
 /** What `--help` prints. */

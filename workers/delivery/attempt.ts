@@ -1,11 +1,13 @@
 import { buffer } from 'node:stream/consumers';
 import type { PathSettings } from '../../shared/core/config.ts';
+import type { ConversationLine } from '../../shared/core/conversation.ts';
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { formatPeer, type DispositionRecord } from '../../shared/core/disposition.ts';
 import { toSevenBit } from '../../shared/core/dsn/seven-bit.ts';
 import { laneName } from '../../shared/core/lane.ts';
 import type { Outcome, Peer } from '../../shared/core/outcome.ts';
 import { isPermanent, localReply, type Reply } from '../../shared/core/reply.ts';
+import type { Said } from '../../shared/io/conversations.ts';
 import type { Transaction } from '../../shared/io/outbound.ts';
 import { exactly } from '../../shared/io/whole-content.ts';
 import type { HostsRoute, SiteLink } from './site-link.ts';
@@ -22,6 +24,8 @@ export type AttemptResult =
       peer: DispositionRecord['peer_address'];
       protocol?: DeliveryProtocol;
       tls?: Peer['tls'];
+      /** What was said, when not all went well. */
+      said?: Said;
       /** No connection was to be had; no server has seen the message. */
       isUnconnected?: boolean;
     }
@@ -66,9 +70,10 @@ async function deliver(
   const outcomes: Outcome[] = recipients.map(() => notReached);
   let pending = recipients.map((_, i) => i);
   let peer: Peer | undefined;
+  const said: ConversationLine[] = [];
   let content: Transaction['content'] = firstContent;
   while (pending.length > 0) {
-    const opened = await link.connection(route, job.source, path, failureTtl);
+    const opened = await link.connection(route, job, path, failureTtl);
     if ('reply' in opened) {
       // What a server says to a connection is never the last word; our own verdict that no address may be used is.
       const kind = opened.reply.local && isPermanent(opened.reply) ? 'refused' : 'failed';
@@ -78,6 +83,7 @@ async function deliver(
         outcomes,
         peer: peer ? formatPeer(peer) : opened.peer,
         protocol,
+        ...saidOf(said, opened.said),
         isUnconnected: !peer && kind === 'failed',
       };
     }
@@ -85,8 +91,11 @@ async function deliver(
     const envelope = { ...job.envelope, recipients: pending.map((i) => recipients[i] ?? { address: '' }) };
     const transaction = { envelope, size: job.size, content };
     const mustBeSevenBit = isEightBitReport(job) && !opened.connection.takesEightBit;
+    opened.transcript.begin(job);
     const results = await opened.connection.send(mustBeSevenBit ? await asSevenBitReport(transaction) : transaction);
     for (const [n, i] of pending.entries()) outcomes[i] = results[n] ?? notReached;
+    // Only then: a delivered message shall not pay for it.
+    if (pending.some((i) => outcomes[i]?.kind !== 'accepted')) said.push(...opened.transcript.lines());
     const untried = pending.filter((i) => outcomes[i]?.kind === 'untried');
     // Only a connection that turned out to be dead is worth a second try without progress.
     if (untried.length === pending.length && (opened.isFresh || opened.connection.usable)) break;
@@ -100,7 +109,20 @@ async function deliver(
     }
     content = again;
   }
-  return { kind: 'outcomes', outcomes, peer: peer ? formatPeer(peer) : null, protocol, ...(peer?.tls && { tls: peer.tls }) };
+  return {
+    kind: 'outcomes',
+    outcomes,
+    peer: peer ? formatPeer(peer) : null,
+    protocol,
+    ...(peer?.tls && { tls: peer.tls }),
+    ...saidOf(said, undefined),
+  };
+}
+
+/** What was said before, and when connecting; that alone is shared with other messages of the lane. */
+function saidOf(before: readonly ConversationLine[], connecting: Said | undefined): { said?: Said } {
+  if (before.length > 0) return { said: { lines: [...before, ...(connecting?.lines ?? [])] } };
+  return connecting ? { said: connecting } : {};
 }
 
 /** A report with a UTF-8 return path is none: SMTPUTF8 brings 8BITMIME with it (RFC 6531 §3.1), and it needs that anyway. */

@@ -4,17 +4,20 @@ import { trimBacklogs } from '../../shared/io/hook-backlog.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
 import { trimLog } from '../../shared/io/log-trim.ts';
 import { releaseKept } from '../../shared/io/original-holds.ts';
+import { openConversations, trimConversations } from '../../shared/io/conversations.ts';
 import type { Outbound } from '../../shared/io/outbound.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { openRuleFiles } from '../../shared/io/rule-file.ts';
 import { smtpClient } from '../../shared/io/smtp-client.ts';
 import { nodemailerClient } from '../../shared/io/smtp-client-nodemailer.ts';
+import { openTracer } from '../../shared/io/tracer.ts';
 import type { Config } from '../../shared/core/config.ts';
 import { openEgressPaths } from './egress-paths.ts';
 import { openHeldJobs } from './held-jobs.ts';
 import { policyRewriter, rulesRewriter } from './rewrite.ts';
-import { runSession, type SessionEnd } from './session.ts';
+import { runSession, wakeAfterSuspension, type SessionEnd } from './session.ts';
 import { openSiteHealth } from './site-health.ts';
+import { openSteering } from './steering.ts';
 import type { World } from './world.ts';
 
 const clients: Record<Config['delivery']['client'], Outbound> = { rebound: smtpClient, nodemailer: nodemailerClient };
@@ -28,10 +31,14 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
   const { rules: paths, rulesInterval: interval } = config.delivery;
   const rules = await openRuleFiles({ paths, interval, log, metrics: context.metrics });
   const pipeline = openPipeline(context);
+  // Nothing is tried before it is known what may not be.
+  await pipeline.orders.ready();
   const world: World = {
     ...pipeline,
     context,
     outbound: clients[config.delivery.client],
+    tracer: openTracer(context),
+    conversations: openConversations(context),
     paths: openEgressPaths(context, pipeline.lanes),
     held: openHeldJobs(pipeline.queues, lockDuration, log),
     health: openSiteHealth(),
@@ -45,6 +52,11 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
     cut: cut.signal,
   };
 
+  world.orders.onChange((changed) => {
+    if (changed.some(({ kind }) => kind === 'retry')) world.health.forget();
+    return Promise.resolve();
+  });
+  const steering = openSteering(world);
   const worker = new Worker<SessionJob, SessionEnd>(sessionsQueue, (job, _token, signal) => open(job, world, signal), {
     connection: redis.duplicate() as never,
     prefix: redis.prefix,
@@ -74,9 +86,10 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
       clearInterval(sweeper);
       closing.abort();
       const timer = setTimeout(() => cut.abort(), config.shutdownTimeout);
-      await worker.close();
+      await Promise.all([worker.close(), steering.close()]);
       clearTimeout(timer);
       world.held.close();
+      world.tracer.close();
       rules.close();
       await pipeline.close();
     },
@@ -86,6 +99,10 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
 async function open(job: Job<SessionJob, SessionEnd>, world: World, signal?: AbortSignal): Promise<SessionEnd> {
   const { lane, index } = job.data;
   // A permit of a time when the site was allowed more connections.
+  if (world.orders.suspensionOf(lane)) {
+    await wakeAfterSuspension(lane, world);
+    return 'waiting';
+  }
   if (index !== undefined && index >= world.lanes.limits(lane).connections) return 'waiting';
   if (index !== undefined) return runSession({ lane, index }, world, signal);
   await wake(lane, world);
@@ -104,15 +121,6 @@ async function wake(lane: string, world: World, index = 0): Promise<void> {
   await tx.exec();
 }
 
-function hasRoom(spool: World['spool']): boolean {
-  try {
-    spool.assertRoom();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** One process sweeps in each interval. */
 async function sweep(world: World): Promise<void> {
   const { redis, config, instance, metrics, log } = world.context;
@@ -120,7 +128,8 @@ async function sweep(world: World): Promise<void> {
   if (lease !== 'OK') return;
   const isShort = await trimLog(world.context);
   await trimBacklogs(world.context, world, isShort);
-  await releaseKept(world.context, world.queues, world.spool, isShort || !hasRoom(world.spool));
+  await trimConversations(world.context, isShort);
+  await releaseKept(world.context, world.queues, world.spool, isShort || !world.spool.hasRoom());
   const woken = await world.lanes.sweep();
   metrics.swept.inc(woken);
   if (woken > 0) log.info({ event: 'lanes_swept', woken });

@@ -86,7 +86,7 @@ function messageOf(job: DeliveryJob, recipients: string[]): RequeuedMessage {
 }
 
 /** The job in its new queue or with its new source; undefined when that is where it is. */
-function movedJob(job: DeliveryJob, changes: RequeueChanges): DeliveryJob | undefined {
+export function movedJob(job: DeliveryJob, changes: RequeueChanges): DeliveryJob | undefined {
   const before = parseQueueName(job.queue);
   const { tenant = before.tenant, campaign = before.campaign, source = job.source } = changes;
   const routingDomain = (changes.routingDomain === undefined ? job.routingDomain : changes.routingDomain)?.toLowerCase();
@@ -102,7 +102,7 @@ function movedJob(job: DeliveryJob, changes: RequeueChanges): DeliveryJob | unde
 }
 
 /** The lane that the job belongs to now. */
-async function laneOf(lane: string, job: DeliveryJob, { router }: World): Promise<string> {
+export async function laneOf(lane: string, job: DeliveryJob, { router }: World): Promise<string> {
   const target = job.routingDomain ?? job.domain;
   const route = await router.route(target);
   if (route.kind === 'hosts') return laneName(job.source, route.site);

@@ -2,8 +2,10 @@ import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { judge, type Verdict } from '../../shared/core/judge.ts';
 import { adminBounceReply } from '../../shared/core/policy/requeue-message.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
+import { isOfWholeLane } from '../../shared/core/order.ts';
 import type { HeldJob, Taken } from '../../shared/io/queues.ts';
 import { attempt, type AttemptResult } from './attempt.ts';
+import { isJobOrder, obey, resumed } from './obey.ts';
 import { requeue } from './requeue.ts';
 import { rewriteOutcomes } from './rewrite.ts';
 import { giveBack, move, settle, type Settled } from './settle.ts';
@@ -11,7 +13,7 @@ import { openSiteLink, type SiteLink } from './site-link.ts';
 import type { World } from './world.ts';
 
 /**
- * Why a session ended. `empty`: nothing may be taken; `waiting`: the lane's rate is used up and a wake-up is set;
+ * Why a session ended. `empty`: nothing may be taken; `waiting`: the lane's rate is used up, or it is suspended, and a wake-up is set;
  * `yielded`: others wait for the place, the lane still has work.
  */
 export type SessionEnd = 'empty' | 'waiting' | 'yielded';
@@ -42,7 +44,7 @@ export async function runSession(permit: Required<SessionJob>, world: World, rev
       switch (taken.kind) {
         case 'job': {
           const held: HeldJob = { queue: lane, id: taken.id, token };
-          const mayContinue = !world.closing.aborted && !revoked?.aborted && !(await turn.isOver());
+          const mayContinue = !world.closing.aborted && !revoked?.aborted && !isStopped(permit, world) && !(await turn.isOver());
           const settled = await deliverOne(held, JSON.parse(taken.data) as DeliveryJob, { permit, link, fetchNext: mayContinue }, world);
           if (settled === 'given back') return 'waiting';
           if (!mayContinue) return 'yielded';
@@ -58,7 +60,7 @@ export async function runSession(permit: Required<SessionJob>, world: World, rev
           return 'waiting';
         }
         case 'empty': {
-          const next = await linger(lane, token, link, world);
+          const next = await linger(permit, token, link, world);
           if (!next) return 'empty';
           taken = next;
         }
@@ -77,16 +79,37 @@ interface Turn {
   fetchNext: boolean;
 }
 
+/** May this session take no further job? Its lane is suspended, or allowed fewer connections by now. */
+const isStopped = ({ lane, index }: Required<SessionJob>, { lanes, orders }: World): boolean =>
+  orders.book.orders.length > 0 && (orders.suspensionOf(lane) !== undefined || index >= lanes.limits(lane).connections);
+
+/** Has the lane looked at when its suspension ends; one without an end is ended by somebody, who wakes the lane. */
+export async function wakeAfterSuspension(lane: string, world: World): Promise<void> {
+  const until = world.orders.suspensionOf(lane)?.expires ?? undefined;
+  if (until === undefined) return;
+  const tx = world.queues.begin();
+  world.lanes.wakeLater(tx, lane, world.orders.local(until) + 1);
+  await tx.exec();
+}
+
 /** The steps of one job: attempt, rewrite, judge, settle; or it is given back as it was, and the session ends. */
 async function deliverOne(
   held: HeldJob,
-  job: DeliveryJob,
+  given: DeliveryJob,
   { permit, link, fetchNext }: Turn,
   world: World,
 ): Promise<Settled | 'given back'> {
   // First: a policy may take longer than a lock lasts.
   world.held.add(held);
   try {
+    const order = given.adminBounce === undefined ? world.orders.orderFor(given, held.queue) : undefined;
+    if (order && isOfWholeLane(order)) {
+      await giveBack(held, given, world);
+      return 'given back';
+    }
+    const obeyed = order && isJobOrder(order) ? await obey(order, held, given, fetchNext, world) : undefined;
+    if (obeyed) return obeyed;
+    const job = resumed(given, Date.now());
     const schedule = await world.queueSettings.schedule(job.queue);
     const path = await world.paths.of(held.queue, job);
     // The policy allows fewer connections than were open or asked for when nobody had asked it.
@@ -111,7 +134,8 @@ async function deliverOne(
           {
             recipients: job.envelope.recipients,
             outcomes,
-            created: job.created,
+            // What was held has its time all the same.
+            created: job.created + (job.held ?? 0),
             attempts: job.attempts + 1,
             ...(job.last && { last: job.last.reply }),
           },
@@ -120,10 +144,11 @@ async function deliverOne(
           Math.random() * 2 - 1,
         )
       : adminBounce(job);
-    const { peer, protocol, tls } = result ?? { peer: null };
-    const expires = job.created + schedule.maxAge;
+    const { peer, protocol, tls, said } = result ?? { peer: null };
+    const expires = job.created + (job.held ?? 0) + schedule.maxAge;
     const requeued = await requeue(held.queue, job, verdict, expires, world);
-    return await settle({ held, job, ...requeued, expires, peer, ...(protocol && { protocol }), ...(tls && { tls }) }, fetchNext, world);
+    const facts = { peer, ...(protocol && { protocol }), ...(tls && { tls }), ...(said && { said }) };
+    return await settle({ held, job, ...requeued, expires, ...facts }, fetchNext, world);
   } finally {
     world.held.delete(held);
   }
@@ -167,11 +192,12 @@ async function heed(result: Extract<AttemptResult, { kind: 'outcomes' }>, lane: 
 }
 
 /** Keeps an open connection for the next message for a moment; undefined when none came. */
-async function linger(lane: string, token: string, link: SiteLink, world: World): Promise<Taken | undefined> {
+async function linger(permit: Required<SessionJob>, token: string, link: SiteLink, world: World): Promise<Taken | undefined> {
   const end = Date.now() + (link.idleTimeout ?? world.context.config.delivery.idleTimeout);
-  while (link.isOpen && Date.now() < end && !world.closing.aborted) {
+  while (link.isOpen && Date.now() < end && !world.closing.aborted && !isStopped(permit, world)) {
     await new Promise((resolve) => setTimeout(resolve, idlePoll));
-    const taken = await world.queues.take(lane, token);
+    if (isStopped(permit, world)) return undefined;
+    const taken = await world.queues.take(permit.lane, token);
     if (taken.kind !== 'empty') return taken;
   }
   return undefined;
@@ -183,20 +209,20 @@ async function linger(lane: string, token: string, link: SiteLink, world: World)
  * more: those that hang would take the places of others.
  */
 function openGrowth({ lane, index }: Required<SessionJob>, link: SiteLink, world: World): { grow(): Promise<void>; close(): void } {
-  const isSteered = world.context.policy.handles('get_egress_path_config');
   const children = (): number[] => [2 * index + 1, 2 * index + 2].filter((child) => child < world.lanes.limits(lane).connections);
-  if (children().length === 0 && !isSteered) return { grow: () => Promise.resolve(), close: () => undefined };
   let next = 0;
   const grow = async (): Promise<void> => {
     if (Date.now() < next || world.closing.aborted || !link.isProven || world.health.isFull(lane)) return;
     next = Date.now() + growthInterval;
+    // Asked each time: a policy or an order may allow more while it runs.
+    if (children().length === 0) return;
     const tx = world.queues.begin();
     for (const child of children()) world.lanes.addSession(tx, lane, child);
     await tx.exec();
   };
   const waitKey = world.queues.backend(lane).keys['wait'] ?? '';
   const look = async (): Promise<void> => {
-    if (link.isProven && (await world.context.redis.client.llen(waitKey)) > 0) await grow();
+    if (link.isProven && children().length > 0 && (await world.context.redis.client.llen(waitKey)) > 0) await grow();
   };
   const timer = setInterval(() => {
     look().catch((error: unknown) => world.context.log.debug({ event: 'growth_failed', lane, error: String(error) }));

@@ -2,10 +2,13 @@ import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { formatResponse, timeFields, type DispositionRecord } from '../../shared/core/disposition.ts';
 import { egressPath } from '../../shared/core/lane.ts';
 import type { Judgement, Verdict } from '../../shared/core/judge.ts';
+import type { Order } from '../../shared/core/order.ts';
 import type { Peer } from '../../shared/core/outcome.ts';
-import { localReply } from '../../shared/core/reply.ts';
+import { localReply, type Reply } from '../../shared/core/reply.ts';
 import { recipientField, recordBase } from '../../shared/core/reception.ts';
 import { isWarningDue } from '../../shared/core/schedule.ts';
+import type { Said } from '../../shared/io/conversations.ts';
+import { countDone } from '../../shared/io/order-store.ts';
 import { parseNext, type HeldJob, type Taken, type Transaction } from '../../shared/io/queues.ts';
 import type { DeliveryProtocol } from './attempt.ts';
 import { classify } from './classify.ts';
@@ -28,6 +31,9 @@ export interface Attempted {
   peer: DispositionRecord['peer_address'];
   protocol?: DeliveryProtocol;
   tls?: Peer['tls'];
+  said?: Said;
+  /** It ends by this order. */
+  order?: Order;
 }
 
 /** How long to wait before a transaction that Redis refused is tried again. Milliseconds. */
@@ -38,7 +44,7 @@ const settleRetryDelay = 1000;
  * A crash before it repeats the attempt, with the same event ids.
  */
 export async function settle(attempted: Attempted, fetchNext: boolean, world: World): Promise<Settled> {
-  const { held, job, verdict, to, peer } = attempted;
+  const { held, job, verdict, to, peer, said, order } = attempted;
   const { remaining } = verdict;
   const now = Date.now();
   const { bounce } = world.context.config;
@@ -47,9 +53,17 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
   const isOneOfMany = bounce.hold > 0 && (job.others === true || verdict.judgements.length > 1);
   const hold = isOneOfMany ? (job.others ? bounce.hold : 0) : undefined;
   const classes = await classify(verdict.judgements, held.queue, job.queue, world);
+  // Left out when Redis has no room, or has refused the transaction before.
+  let mayKeep = said !== undefined && verdict.judgements.some(({ type }) => type !== 'Delivery') && world.spool.hasRoom();
   return transact(held, fetchNext, world, (tx) => {
     for (const [n, judgement] of verdict.judgements.entries())
       world.dispositions.publish(tx, record(attempted, { ...judgement, n, warns, bounceClass: classes[n] }, world), hold);
+    if (said && mayKeep) world.conversations.keep(tx, held.id, job.attempts + 1, said);
+    mayKeep = false;
+    if (order) {
+      countDone(tx, order.id, world.context.redis);
+      tx.whenDone(() => Promise.resolve(world.context.metrics.steered.inc({ kind: order.kind })));
+    }
     if (!remaining) return undefined;
     const reply = verdict.judgements.find(({ type }) => type === 'TransientFailure')?.reply;
     const data: DeliveryJob = {
@@ -67,30 +81,9 @@ export async function settle(attempted: Attempted, fetchNext: boolean, world: Wo
 
 /** Gives a job to the lane that its domain belongs to now. No attempt is counted. */
 export async function move(held: HeldJob, job: DeliveryJob, lane: string, fetchNext: boolean, world: World): Promise<Settled> {
-  const { instance } = world.context;
-  const now = Date.now();
   const moves = (job.moves ?? 0) + 1;
-  const moved: DispositionRecord = {
-    type: 'Delayed',
-    event_id: `${held.id}.${job.attempts}.m${moves}`,
-    ...recordBase({ id: job.message, ...job }, instance),
-    recipient: recipientField(job.envelope.recipients),
-    queue: job.queue,
-    site: egressPath(held.queue),
-    response: formatResponse(
-      localReply(
-        400,
-        '4.4.4',
-        `Context: the mail exchangers of ${job.routingDomain ?? job.domain} changed. Next due now in ${egressPath(lane)}`,
-      ),
-    ),
-    peer_address: null,
-    ...timeFields(now),
-    num_attempts: job.attempts,
-    delivery_protocol: null,
-    egress_source: job.source,
-    next_attempt: now,
-  };
+  const text = `Context: the mail exchangers of ${job.routingDomain ?? job.domain} changed. Next due now in ${egressPath(lane)}`;
+  const moved = delayedRecord(held, job, `m${moves}`, localReply(400, '4.4.4', text), Date.now(), world);
   const { queues, lanes, dispositions } = world;
   const tx = queues.begin();
   dispositions.publish(tx, moved);
@@ -99,6 +92,48 @@ export async function move(held: HeldJob, job: DeliveryJob, lane: string, fetchN
   const at = tx.length;
   tx.finish(held, fetchNext);
   return read(await execute(tx, world), at, world, held);
+}
+
+/** The record of a job that is put off or elsewhere without an attempt. `next`: epoch ms of the next one. */
+export function delayedRecord(
+  held: HeldJob,
+  job: DeliveryJob,
+  suffix: string,
+  reply: Reply,
+  next: number,
+  world: World,
+): DispositionRecord {
+  return {
+    type: 'Delayed',
+    event_id: `${held.id}.${job.attempts}.${suffix}`,
+    ...recordBase({ id: job.message, ...job }, world.context.instance),
+    recipient: recipientField(job.envelope.recipients),
+    queue: job.queue,
+    site: egressPath(held.queue),
+    response: formatResponse(reply),
+    peer_address: null,
+    ...timeFields(Date.now()),
+    num_attempts: job.attempts,
+    delivery_protocol: null,
+    egress_source: job.source,
+    next_attempt: next,
+  };
+}
+
+/** Puts a job into a lane, its own or another, until `at` (epoch ms) and with new data; no attempt is counted. `also`: what happens with it. */
+export function putBack(
+  held: HeldJob,
+  put: { lane: string; at: number; data: DeliveryJob },
+  fetchNext: boolean,
+  world: World,
+  also: (tx: Transaction) => void,
+): Promise<Settled> {
+  return transact(held, fetchNext, world, (tx) => {
+    also(tx);
+    if (put.at <= Date.now()) world.lanes.wake(tx, put.lane);
+    else world.lanes.wakeLater(tx, put.lane, put.at);
+    return put;
+  });
 }
 
 /** Puts a job back for the next session to take at once; no attempt is counted. */
@@ -162,13 +197,15 @@ function read(results: unknown[], finishedAt: number, world: World, held: HeldJo
   return { next: { kind: 'empty' }, waiting: 0 };
 }
 
+const isUnreported = ({ kind, report }: Order): boolean => kind === 'drop' || (kind === 'bounce' && report === false);
+
 const letters: Record<Judgement['type'], string> = { Delivery: 'd', Bounce: 'b', TransientFailure: 't', Expiration: 'x', AdminBounce: 'a' };
 
 /** With its place in the verdict, its class, and whether senders who want to hear of delays are warned. */
 type NumberedJudgement = Judgement & { n: number; warns: boolean; bounceClass: string | undefined };
 
 function record(attempted: Attempted, judgement: NumberedJudgement, world: World): DispositionRecord {
-  const { held, job, verdict, expires, peer, protocol, tls } = attempted;
+  const { held, job, verdict, expires, peer, protocol, tls, order } = attempted;
   const { type, recipients, reply, n, warns, bounceClass } = judgement;
   const now = Date.now();
   const { envelope } = job;
@@ -186,6 +223,7 @@ function record(attempted: Attempted, judgement: NumberedJudgement, world: World
     bounce_classification: bounceClass ?? 'Uncategorized',
     egress_source: job.source,
     delivery_protocol: peer ? (protocol ?? null) : null,
+    ...(order && { order: { id: order.id, kind: order.kind, ...(isUnreported(order) && { report: false }) } }),
     ...(tls && { tls_protocol_version: tls.protocol, tls_cipher: tls.cipher }),
     dsn: {
       recipients,

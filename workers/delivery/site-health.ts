@@ -1,10 +1,13 @@
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import type { Reply } from '../../shared/core/reply.ts';
+import type { Said } from '../../shared/io/conversations.ts';
 
 /** Why a site could not be reached just now. */
 export interface SiteFailure {
   reply: Reply;
   peer: DispositionRecord['peer_address'];
+  /** What was said until then. */
+  said?: Said;
 }
 
 /**
@@ -17,6 +20,8 @@ export interface SiteHealth {
   /** `ms`: how long the answer stands. */
   failed(lane: string, failure: SiteFailure, ms: number): void;
   succeeded(lane: string): void;
+  /** Forgets every failure and refusal: somebody wants all tried again. */
+  forget(): void;
   /** A connection was refused a moment ago: no more are asked for, though those that are open work. */
   isFull(lane: string): boolean;
   /** Counts a connection; what is returned uncounts it. */
@@ -58,6 +63,11 @@ export function openSiteHealth(): SiteHealth {
     succeeded: (lane) => {
       failures.delete(lane);
       holds.delete(lane);
+    },
+    forget: () => {
+      failures.clear();
+      full.clear();
+      holds.clear();
     },
     isFull: (lane) => (full.get(lane) ?? 0) > Date.now(),
     opened: (lane) => {

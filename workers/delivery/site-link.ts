@@ -1,15 +1,18 @@
 import type { PathSettings } from '../../shared/core/config.ts';
+import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { formatPeer, type DispositionRecord } from '../../shared/core/disposition.ts';
+import { egressPath } from '../../shared/core/lane.ts';
 import { isPermanent, localReply } from '../../shared/core/reply.ts';
 import type { ConnectOptions, ConnectResult, OutboundConnection, Target } from '../../shared/io/outbound.ts';
 import type { Route } from '../../shared/io/router.ts';
+import { Transcript } from '../../shared/io/transcript.ts';
 import type { SiteFailure } from './site-health.ts';
 import type { World } from './world.ts';
 
 /** The connection of one session: opened when first needed, reused, replaced when it is used up. */
 export interface SiteLink {
   /** An open connection to the route's site, or why there is none. `isFresh`: nothing was sent on it yet. */
-  connection(route: HostsRoute, source: string, path: PathSettings, failureTtl: number): Promise<Connected | SiteFailure>;
+  connection(route: HostsRoute, job: DeliveryJob, path: PathSettings, failureTtl: number): Promise<Connected | SiteFailure>;
   readonly isOpen: boolean;
   /** How long it may stay open without work, as far as the policy says. Milliseconds. */
   readonly idleTimeout: number | undefined;
@@ -22,6 +25,7 @@ export interface SiteLink {
 export type HostsRoute = Extract<Route, { kind: 'hosts' }>;
 export interface Connected {
   connection: OutboundConnection;
+  transcript: Transcript;
   isFresh: boolean;
 }
 
@@ -30,6 +34,7 @@ const maxTargets = 6;
 
 export function openSiteLink(lane: string, world: World): SiteLink {
   let connection: OutboundConnection | undefined;
+  let transcript: Transcript | undefined;
   let site = '';
   let opening: PathSettings = {};
   let messages = 0;
@@ -53,19 +58,20 @@ export function openSiteLink(lane: string, world: World): SiteLink {
     get isProven() {
       return isProven;
     },
-    connection: async (route, source, path, failureTtl) => {
+    connection: async (route, job, path, failureTtl) => {
       const limit = path.messagesPerConnection ?? world.context.config.delivery.messagesPerConnection;
       // Domains of one site may ask for different TLS.
-      if (connection?.usable && site === route.site && messages < limit && opening.tls === path.tls) {
+      if (connection?.usable && transcript && site === route.site && messages < limit && opening.tls === path.tls) {
         messages += 1;
-        return { connection, isFresh: false };
+        return { connection, transcript, isFresh: false };
       }
       await release();
       // Whom the site fails for its TLS is no matter of those who want none.
       const key = path.tls === undefined ? lane : `${lane} tls-${path.tls}`;
       const failure = world.health.recentFailure(key);
       if (failure) return failure;
-      const opened = await connect(route, source, path, world);
+      transcript = new Transcript({ tracer: world.tracer, lane: egressPath(lane), subject: job });
+      const opened = await connect(route, { source: job.source, path, transcript }, world);
       isProven = !('reply' in opened);
       if ('reply' in opened) {
         world.context.metrics.connects.inc({ result: 'failed' });
@@ -79,7 +85,7 @@ export function openSiteLink(lane: string, world: World): SiteLink {
       opening = path;
       messages = 1;
       if (world.cut.aborted) connection.destroy();
-      return { connection, isFresh: true };
+      return { connection, transcript, isFresh: true };
     },
     close: async () => {
       world.cut.removeEventListener('abort', cut);
@@ -89,13 +95,28 @@ export function openSiteLink(lane: string, world: World): SiteLink {
 }
 
 /** Tries the addresses of each host in turn (RFC 5321 §5.1). A remote server's words are kept before our own. */
-async function connect(route: HostsRoute, source: string, path: PathSettings, world: World): Promise<OutboundConnection | SiteFailure> {
-  const options = connectOptions(source, path, world);
+async function connect(route: HostsRoute, use: ConnectUse, world: World): Promise<OutboundConnection | SiteFailure> {
+  const failure = await tryHosts(route, use, world);
+  if (!('reply' in failure)) return failure;
+  const lines = use.transcript.lines();
+  return lines.length > 0 ? { ...failure, said: { lines } } : failure;
+}
+
+interface ConnectUse {
+  source: string;
+  path: PathSettings;
+  transcript: Transcript;
+}
+
+async function tryHosts(route: HostsRoute, use: ConnectUse, world: World): Promise<OutboundConnection | SiteFailure> {
+  const { path, transcript } = use;
+  const options = connectOptions(use, world);
   let failure: SiteFailure | undefined;
   let tried = 0;
   for (const host of route.hosts) {
     const targets = await world.router.targets(host);
     if (!Array.isArray(targets)) {
+      transcript.note(targets.failed.lines.join(' '));
       failure = prefer(failure, { reply: targets.failed, peer: null });
       continue;
     }
@@ -136,13 +157,14 @@ const named = (target: Target): DispositionRecord['peer_address'] => ({ name: ta
 /** A host that speaks TLS from the first octet can nothing else. */
 const withTls = (target: Target, tls: PathSettings['tls']): Target => (tls && target.tls !== 'implicit' ? { ...target, tls } : target);
 
-function connectOptions(source: string, path: PathSettings, world: World): ConnectOptions {
+function connectOptions({ source, path, transcript }: ConnectUse, world: World): ConnectOptions {
   const { outbound, hostname } = world.context.config;
   const found = outbound.sources.find(({ name }) => name === source);
   return {
     ehloName: (found?.ehloName ?? '') || outbound.ehloName || hostname,
     ...(found?.address && { localAddress: found.address }),
     timeouts: path.timeouts ? withSet(outbound.timeouts, path.timeouts) : outbound.timeouts,
+    transcript,
   };
 }
 

@@ -1,7 +1,9 @@
 import type { Context } from '../../shared/io/context.ts';
+import type { Conversations } from '../../shared/io/conversations.ts';
 import type { Outbound } from '../../shared/io/outbound.ts';
 import type { Pipeline } from '../../shared/io/pipeline.ts';
 import type { RuleFiles } from '../../shared/io/rule-file.ts';
+import type { Tracer } from '../../shared/io/tracer.ts';
 import type { EgressPaths } from './egress-paths.ts';
 import type { HeldJobs } from './held-jobs.ts';
 import type { StatusRewriter } from './rewrite.ts';
@@ -11,6 +13,8 @@ import type { SiteHealth } from './site-health.ts';
 export interface World extends Omit<Pipeline, 'close' | 'intake'> {
   context: Context;
   outbound: Outbound;
+  tracer: Tracer;
+  conversations: Conversations;
   held: HeldJobs;
   paths: EgressPaths;
   health: SiteHealth;

@@ -5,6 +5,7 @@ import type { Intake } from '../../shared/io/intake.ts';
 import { openPipeline } from '../../shared/io/pipeline.ts';
 import { openSmtpServer } from '../../shared/io/smtp-server.ts';
 import type { Spool } from '../../shared/io/spool.ts';
+import { openTracer } from '../../shared/io/tracer.ts';
 import { sessionHandlers } from './session.ts';
 
 export interface IngressDeps {
@@ -41,9 +42,11 @@ export async function run(context: Context): Promise<Ingress & { describe: strin
 /** Opens the SMTP ports. Rejects when a port cannot be had or a file of TLS cannot be read. */
 export async function startIngress(deps: IngressDeps): Promise<Ingress> {
   const { config, policy, log } = deps.context;
+  const tracer = openTracer(deps.context);
   const tls = await loadTls(config.ingress);
   const handlers = sessionHandlers(deps);
-  const server = await openSmtpServer({ hostname: config.hostname, ingress: config.ingress, ...(tls && { tls }), handlers, policy, log });
+  const { hostname, ingress } = config;
+  const server = await openSmtpServer({ hostname, ingress, ...(tls && { tls }), handlers, policy, tracer, log });
   log.info({
     event: 'ingress_listening',
     host: config.ingress.host,
@@ -57,6 +60,7 @@ export async function startIngress(deps: IngressDeps): Promise<Ingress> {
     close: async () => {
       await server.close(config.shutdownTimeout);
       handlers.stop();
+      tracer.close();
       log.info({ event: 'ingress_closed' });
     },
   };

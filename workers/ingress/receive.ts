@@ -85,6 +85,7 @@ export function receive(
       },
       content: draft,
       info,
+      messageId: scan.messageId,
       ...(tenant && { tenant }),
       ...(campaign && { campaign }),
       ...(routingDomain && { routingDomain }),

@@ -1,9 +1,11 @@
 import { dispositionEndpoints } from './dispositions.ts';
 import { laneEndpoints } from './lanes.ts';
 import { messageEndpoints } from './messages.ts';
+import { orderEndpoints } from './orders.ts';
 import { sessionEndpoints } from './session.ts';
 import { statusEndpoints } from './status.ts';
 import { systemEndpoints } from './system.ts';
+import { traceEndpoints } from './trace.ts';
 
 /** Every operation of the API; the names are the `operationId`s of the OpenAPI document and the actions of the audit log. */
 export const endpoints = {
@@ -11,8 +13,10 @@ export const endpoints = {
   ...statusEndpoints,
   ...laneEndpoints,
   ...messageEndpoints,
+  ...orderEndpoints,
   ...dispositionEndpoints,
   ...systemEndpoints,
+  ...traceEndpoints,
 };
 
 export type Endpoints = typeof endpoints;

@@ -11,8 +11,14 @@ const lane = z.strictObject({
   active: count,
   paused: z.boolean(),
   held_ms: count.describe('The site said 421 and is left alone for so long; 0: it is not'),
+  suspended: z
+    .strictObject({ order: z.string(), reason: z.string(), expires: time.nullable() })
+    .nullable()
+    .describe('The order that suspends all of it; null: none does'),
   oldest: time.nullable().describe('Reception of the older of two messages: the next one, and the next one due for a retry'),
 });
+
+const limitFrom = z.enum(['order', 'policy', 'settings']);
 
 const laneName = z.string().min(1).max(400);
 
@@ -47,6 +53,10 @@ export const laneEndpoints = {
         connections: count,
         concurrency: count.nullable().describe('Transactions in flight; null: no limit'),
         rate: z.strictObject({ messages: count, ms: count }).nullable().describe('null: no limit'),
+        from: z
+          .strictObject({ connections: limitFrom, concurrency: limitFrom, rate: limitFrom })
+          .describe('Where each comes from; settings also where there is none'),
+        orders: z.array(z.string()).describe('Orders that limit it, the strongest first'),
       }),
       sessions: z.array(z.strictObject({ index: count, worker: z.string().nullable(), since: time.nullable() })),
       last_replies: z.array(disposition).describe('The newest records of this lane, of those the log was searched for'),

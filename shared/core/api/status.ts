@@ -33,7 +33,7 @@ export const statusEndpoints = {
     method: 'GET',
     path: '/api/queues',
     role: 'viewer',
-    summary: 'The queues that are no lanes: sessions, inbound, and one for each subscriber',
+    summary: 'The queues that are no lanes: sessions, steering, inbound, and one for each subscriber',
     query: z.strictObject({}),
     answer: z.strictObject({ queues: z.array(depth) }),
   }),

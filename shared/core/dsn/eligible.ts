@@ -10,10 +10,11 @@ import { withoutSourceRoute } from './recipient.ts';
  * `not-a-failure`: nothing has finally failed, and there is neither a delay nor a success to tell (`actionOf`). `protocol`: it was not mail that failed. `own-report`: it is a report of
  * ours. `null-sender`: there is nobody to tell. `mailer-daemon`: another system's daemon. `notify`: the sender wants to
  * hear of no recipient. `delivery-report`: the message is a report itself. `auto-response-suppress`: its sender asked
- * for none in its header.
+ * for none in its header. `order`: an operator ended it and wanted none.
  */
 export type WhyNoReport =
   | 'not-a-failure'
+  | 'order'
   | 'protocol'
   | 'own-report'
   | 'null-sender'
@@ -31,6 +32,7 @@ const daemon = /^"?(?:mailer[-_.]?daemon|mail[-_.]?daemon|double-bounce)(?:\+[^@
 /** May the sender be told? `header`: of the message, each octet or character as it is, or its fields; if it is there. */
 export function whyNoReport(record: DispositionRecord, header: string | readonly ReadField[] | undefined): WhyNoReport | undefined {
   if (actionOf(record) === undefined) return 'not-a-failure';
+  if (record.order?.report === false) return 'order';
   if (record.type === 'Bounce' && !protocols.includes(record.delivery_protocol)) return 'protocol';
   if (record.reception_protocol === 'Report') return 'own-report';
   // RFC 5321 §4.5.5, RFC 3461 §5.2: never a report about what has no sender.

@@ -32,6 +32,7 @@ export type Suppression = WhyNoReport | WhyAgainstPolicy | 'disabled' | 'none' |
 /** What each reason means, to be read after "no report: ". */
 export const suppressionWords: Readonly<Record<Suppression, string>> = {
   'not-a-failure': 'nothing has finally failed',
+  order: 'an operator ended the message and wanted none',
   protocol: 'it was not mail that failed',
   'own-report': 'the message is a report of this system',
   'null-sender': 'the message has the null sender',

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServerResponse } from 'node:http';
 import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
@@ -7,13 +6,13 @@ import type { DispositionRecord } from '../../../shared/core/disposition.ts';
 import { recordMatcher } from '../../../shared/core/log-filter.ts';
 import { lastLogIdBefore } from '../../../shared/core/log-id.ts';
 import { readFilter } from '../log-search.ts';
-import { badRequest, Problem } from '../problem.ts';
+import { badRequest } from '../problem.ts';
 import type { Entry, RecordLog } from '../record-log.ts';
 import type { World } from '../world.ts';
+import { assertStreams, openEventStream, sendEvents } from './event-stream.ts';
 import type { Handler } from './mount.ts';
 
-/** Streams of one admin process. Each asks Redis four times a second. */
-const mostStreams = 50;
+/** How often each stream asks Redis. Milliseconds. */
 const pollInterval = 250;
 /** Records are a kilobyte, but one with a thousand recipients is larger. */
 const pageSize = 100;
@@ -30,27 +29,10 @@ export const events: Handler<Endpoints['events']> = async ({ query, request, rep
   const filter = readFilter(query);
   const from = filter.since === undefined ? undefined : lastLogIdBefore(filter.since);
   const after = placeOf(request.headers['last-event-id']) ?? query.after ?? from;
-  if (world.streams.size >= mostStreams) throw new Problem(503, 'there are too many event streams', {}, { 'retry-after': '10' });
+  assertStreams(world);
   const start = after ?? (await world.log.end());
   const isGap = after !== undefined && after !== beginning && (await world.log.isBefore(after));
-  reply.hijack();
-  const { raw } = reply;
-  raw.writeHead(200, {
-    ...(reply.getHeaders() as Record<string, string>),
-    'content-type': 'text/event-stream; charset=utf-8',
-    'x-accel-buffering': 'no', // nginx would gather events
-  });
-  raw.on('error', () => undefined);
-  const { log, metrics } = world.context;
-  world.streams.add(raw);
-  metrics.eventStreams.inc();
-  void run(raw, start, { isGap, fits: recordMatcher(filter) }, world)
-    .catch((error: unknown) => log.debug({ event: 'event_stream_failed', error: String(error) }))
-    .finally(() => {
-      world.streams.delete(raw);
-      metrics.eventStreams.dec();
-      raw.destroy();
-    });
+  openEventStream(reply, world, (raw) => run(raw, start, { isGap, fits: recordMatcher(filter) }, world));
 };
 
 async function run(
@@ -60,7 +42,7 @@ async function run(
   { log, context, streamTimes }: World,
 ): Promise<void> {
   const { heartbeat, patience } = streamTimes;
-  await send(raw, `retry: ${retryAfter}\n\n${isGap ? 'event: gap\ndata: {}\n\n' : ''}`, patience);
+  await sendEvents(raw, `retry: ${retryAfter}\n\n${isGap ? 'event: gap\ndata: {}\n\n' : ''}`, patience);
   let last = start;
   let said = Date.now();
   while (!raw.destroyed) {
@@ -70,7 +52,7 @@ async function run(
     const isQuiet = Date.now() - said > heartbeat;
     if (fitting.length > 0 || isQuiet) {
       // What was passed over is not looked at again by a client that comes back.
-      await send(raw, fitting.length > 0 ? fitting.map(print).join('') : `: alive\nid: ${last}\n\n`, patience);
+      await sendEvents(raw, fitting.length > 0 ? fitting.map(print).join('') : `: alive\nid: ${last}\n\n`, patience);
       said = Date.now();
     }
     if (page.length < pageSize) await delay(pollInterval);
@@ -81,15 +63,6 @@ async function run(
 const read = (log: RecordLog, after: string): Promise<Entry[]> => log.after(after, pageSize).catch(() => []);
 
 const print = ({ at, record }: Entry): string => `id: ${at}\ndata: ${harmlessJson(record)}\n\n`;
-
-/** Resolves when the client has taken it. Rejects when it takes too long. */
-async function send(raw: ServerResponse, text: string, patience: number): Promise<void> {
-  if (raw.destroyed || raw.write(text)) return;
-  await Promise.race([
-    once(raw, 'drain', { signal: AbortSignal.timeout(patience) }),
-    once(raw, 'close', { signal: AbortSignal.timeout(patience) }),
-  ]);
-}
 
 function placeOf(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;

@@ -28,7 +28,7 @@ export const lanes: Handler<Endpoints['lanes']> = async ({ query }, world) => {
   const page = rest.slice(0, limit);
   const last = page.at(-1);
   return {
-    lanes: page.map(({ lane }) => describe(lane)),
+    lanes: page.map(({ lane }) => describe(lane, world)),
     next: last && rest.length > page.length ? Buffer.from(JSON.stringify(last.place)).toString('base64url') : null,
     total: fitting.length,
   };
@@ -49,14 +49,18 @@ export const lane: Handler<Endpoints['lane']> = async ({ params }, world) => {
   ]);
   const [max, ms, concurrency] = limits;
   // Every lane has a rate; one of a milliard is none.
+  const inForce = world.lanes.limits(name);
+  const { orders } = world.pipeline;
   const isLimited = Number(max ?? 0) > 0 && Number(max) < 1_000_000_000;
   return {
-    ...describe(depth),
+    ...describe(depth, world),
     next_retry: due[1] === undefined ? null : timeOf(Number(due[1]) / 0x1000), // BullMQ keeps 12 bits of order below the time
     limits: {
-      connections: world.lanes.limits(name).connections,
+      connections: inForce.connections,
       concurrency: concurrency ? Number(concurrency) : null,
       rate: isLimited ? { messages: Number(max), ms: Number(ms) } : null,
+      from: inForce.from,
+      orders: orders.book.limitsOf(name, orders.now()).map(({ id }) => id),
     },
     sessions: sessions.filter((session) => session.lane === name).map(({ index, worker, since }) => ({ index, worker, since })),
     last_replies: replies.entries.map(({ record }) => record),
@@ -69,11 +73,17 @@ export const sessions: Handler<Endpoints['sessions']> = async ({ query }, { cont
   return { sessions: fitting.slice(0, query.limit), total: all.length };
 };
 
-const describe = ({ heldMs, oldest, ...lane }: LaneDepth) => ({
+const describe = ({ heldMs, oldest, ...lane }: LaneDepth, { pipeline }: World) => ({
   ...lane,
+  suspended: suspensionOf(lane.lane, pipeline),
   held_ms: heldMs,
   oldest: oldest === undefined ? null : timeOf(oldest),
 });
+
+function suspensionOf(lane: string, { orders }: World['pipeline']) {
+  const order = orders.suspensionOf(lane);
+  return order ? { order: order.id, reason: order.reason, expires: order.expires === null ? null : timeOf(order.expires) } : null;
+}
 
 const timeOf = (at: number): string => new Date(at).toISOString();
 

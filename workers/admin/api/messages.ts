@@ -1,23 +1,54 @@
 import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
+import { parseLogFilter, type LogFilter } from '../../../shared/core/log-filter.ts';
+import { whichHaveConversations } from '../../../shared/io/conversations.ts';
 import { readReportMarks, type ReportMark } from '../../../shared/io/report-marks.ts';
 import { bounceMessage as bounce } from '../admin-bounce.ts';
 import { holdersOf, type MessageJob } from '../message-jobs.ts';
-import { Problem } from '../problem.ts';
+import { badRequest, Problem } from '../problem.ts';
+import { envelopeOf, findHistories, historyOf, redeliveriesOf, timelineOf } from '../message-history.ts';
 import type { Handler } from './mount.ts';
 
-export const message: Handler<Endpoints['message']> = async ({ params: { id } }, { context: { redis }, queues, lanes, log }) => {
-  const [{ records, isComplete }, holders] = await Promise.all([log.ofMessage(id), holdersOf(id, redis, queues, lanes)]);
+export const message: Handler<Endpoints['message']> = async ({ params: { id } }, { context, queues, lanes, log }) => {
+  const { redis } = context;
+  const [{ records, isComplete }, holders] = await Promise.all([historyOf(id, context, log), holdersOf(id, redis, queues, lanes)]);
   if (records.length === 0 && !holders) throw new Problem(404, `nothing is known of a message ${id}`);
   const eventIds = records.map((record) => record.event_id);
-  const reports = [...(await readReportMarks(redis, eventIds))].map(([eventId, mark]) => describeReport(eventId, mark));
+  const [marks, redelivered, conversations] = await Promise.all([
+    readReportMarks(redis, eventIds),
+    redeliveriesOf(redis, eventIds),
+    whichHaveConversations(context, eventIds),
+  ]);
+  const reports = [...marks].map(([eventId, mark]) => describeReport(eventId, mark));
+  const waiting = holders?.jobs ?? [];
+  const envelope = envelopeOf(records, waiting);
+  const { report_on, redelivered_from, redelivered_event, replay } = records[0]?.meta ?? {};
   return {
     id,
+    envelope,
+    timeline: timelineOf(envelope?.recipients ?? [], records, waiting),
+    report_on: typeof report_on === 'string' ? report_on : null,
+    redelivered,
+    redelivered_from:
+      typeof redelivered_from === 'string' && typeof redelivered_event === 'string'
+        ? { message: redelivered_from, event_id: redelivered_event, ...(typeof replay === 'string' && { replay }) }
+        : null,
+    conversations,
     records,
     reports,
     complete: isComplete,
-    jobs: (holders?.jobs ?? []).map(describeJob),
+    jobs: waiting.map(describeJob),
     held_by: holders?.subscribers ?? [],
   };
+};
+
+export const findMessages: Handler<Endpoints['findMessages']> = ({ query: { message_id, address, since, limit } }, { context }) => {
+  const read = parseLogFilter({ since }, Date.now());
+  if ('problems' in read) throw badRequest(read.problems);
+  const wanted: LogFilter =
+    message_id === undefined
+      ? { party: (address ?? '').replace(/^<(.*)>$/, '$1').toLowerCase() }
+      : { messageId: /^<.*>$/.test(message_id) ? message_id : `<${message_id}>`, types: ['Reception'] };
+  return findHistories(context, { ...read.filter, ...wanted }, limit);
 };
 
 export const bounceMessage: Handler<Endpoints['bounceMessage']> = async ({ params: { id }, body, note }, world) => {

@@ -9,6 +9,7 @@ import { recordSchema } from '../../../shared/core/dsn/record-schema.ts';
 import { fixNewlines } from '../../../shared/core/message.ts';
 import { newMessageId } from '../../../shared/io/ids.ts';
 import { paramsOf } from '../../../shared/io/report-params.ts';
+import { historyOf } from '../message-history.ts';
 import { badRequest, Problem } from '../problem.ts';
 import type { World } from '../world.ts';
 import type { ApiRequest, Handler } from './mount.ts';
@@ -41,9 +42,9 @@ function parseRecord({ record }: Body): DispositionRecord {
 }
 
 /** An event id begins with that of its message. */
-async function findRecord(eventId: string, { log }: World): Promise<DispositionRecord> {
+async function findRecord(eventId: string, { log, context }: World): Promise<DispositionRecord> {
   const message = /^[0-9a-f]{32}/.exec(eventId)?.[0];
-  const { records } = message === undefined ? { records: [] } : await log.ofMessage(message);
+  const { records } = message === undefined ? { records: [] } : await historyOf(message, context, log);
   const found = records.find((record) => record.event_id === eventId);
   if (!found) throw new Problem(404, 'the log has no such record', { errors: [{ field: 'event_id', message: 'is not in the log' }] });
   return found;

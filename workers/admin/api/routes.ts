@@ -6,12 +6,14 @@ import { disposition, dispositionCounts, dispositions } from './dispositions.ts'
 import { events } from './events.ts';
 import { inject, injectRaw } from './inject.ts';
 import { lane, lanes, sessions } from './lanes.ts';
-import { bounceMessage, message } from './messages.ts';
+import { bounceMessage, findMessages, message } from './messages.ts';
 import { mount, type Handler } from './mount.ts';
+import { endOrder, giveOrder, order, orders, previewOrder } from './orders.ts';
 import { reportPreview } from './report-preview.ts';
 import { login, logout, me } from './session.ts';
 import { queues, status, subscribers } from './status.ts';
 import { audit, config, workers } from './system.ts';
+import { conversation, smtpTrace } from './trace.ts';
 
 /** What each operation does. */
 const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
@@ -25,9 +27,15 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   lane,
   sessions,
   message,
+  findMessages,
   bounceMessage,
   inject,
   injectRaw,
+  giveOrder,
+  previewOrder,
+  orders,
+  order,
+  endOrder,
   dispositions,
   disposition,
   dispositionCounts,
@@ -36,6 +44,8 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   config,
   audit,
   reportPreview,
+  conversation,
+  smtpTrace,
 };
 
 /** The JSON API. */

@@ -2,6 +2,7 @@ import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
 import { inboundQueue } from '../../../shared/core/inbound/job.ts';
 import { bounceSubscription } from '../../../shared/core/subscriptions.ts';
 import { sessionsQueue } from '../../../shared/io/lanes.ts';
+import { steeringQueue } from '../../../shared/io/order-store.ts';
 import { queuesOfSubscribers, readHookDepths, readQueueDepths } from '../hook-depths.ts';
 import type { World } from '../world.ts';
 import type { Handler } from './mount.ts';
@@ -24,7 +25,7 @@ export const status: Handler<Endpoints['status']> = async ({ actor }, world) => 
 };
 
 export const queues: Handler<Endpoints['queues']> = async (_request, world) => ({
-  queues: await readQueueDepths(world, [sessionsQueue, inboundQueue, ...queuesOfSubscribers(world)]),
+  queues: await readQueueDepths(world, [sessionsQueue, steeringQueue, inboundQueue, ...queuesOfSubscribers(world)]),
 });
 
 export const subscribers: Handler<Endpoints['subscribers']> = async (_request, world) => {

@@ -4,6 +4,7 @@ import { FastifyAdapter } from '@bull-board/fastify';
 import { Queue, type RedisQueueBackend } from 'bullmq';
 import type { FastifyInstance } from 'fastify';
 import { sessionsQueue } from '../../../shared/io/lanes.ts';
+import { steeringQueue } from '../../../shared/io/order-store.ts';
 import { queuesOfSubscribers } from '../hook-depths.ts';
 import { inboundQueue } from '../../../shared/core/inbound/job.ts';
 import { redeliverQueue } from '../../../shared/core/replay.ts';
@@ -19,7 +20,7 @@ const freshFor = 2000;
 export async function registerBoard(app: FastifyInstance, world: World): Promise<void> {
   const server = new FastifyAdapter().setBasePath(path);
   // Asked for again and again: hooks come and go with the policy.
-  const fixed = (): string[] => [sessionsQueue, inboundQueue, redeliverQueue, ...queuesOfSubscribers(world)];
+  const fixed = (): string[] => [sessionsQueue, steeringQueue, inboundQueue, redeliverQueue, ...queuesOfSubscribers(world)];
   const shown = new Map<string, BullMQAdapter>();
   const show = (names: readonly string[]): BullMQAdapter[] => {
     for (const name of shown.keys()) if (!names.includes(name)) shown.delete(name);

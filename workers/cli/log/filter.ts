@@ -8,7 +8,7 @@ export const filterOptions: ParseArgsOptionsConfig = Object.fromEntries(filterFi
 export const filterHelp: NonNullable<Help['options']> = [
   ['--since, --until <time>', 'how long ago ("90s", "2h", "7d") or a time as 2026-11-22T14:30:00Z: when it was logged'],
   ['--type <type>', 'Bounce, Delivery, ...; several with commas'],
-  ['--recipient <address>', 'an address, or @example.org for all of a domain; --sender likewise, <> for the null sender'],
+  ['--recipient, --sender <address>', 'an address, or @example.org for all of a domain; of the sender <> for the null sender'],
   ['--domain <domain>', 'of a recipient'],
   ['--site <site>', 'a mail exchanger, or a lane such as "default->mx.example.org"'],
   ['--tenant, --campaign <name>', 'parts of the name of the queue'],

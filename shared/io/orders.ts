@@ -1,0 +1,96 @@
+import { holds, openOrderBook, type Order, type OrderBook } from '../core/order.ts';
+import type { DeliveryJob } from '../core/delivery-job.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { readInForce, redisNow, versionKey } from './order-store.ts';
+import type { RedisLink } from './redis.ts';
+
+/**
+ * This process's copy of the orders in force, looked at a few times a second. While Redis is away the last one holds; what ends
+ * by the clock ends here by itself.
+ */
+export interface Orders {
+  /** Resolves when the first copy is there; rejects when Redis cannot be read. */
+  ready(): Promise<void>;
+  readonly book: OrderBook;
+  /** Epoch ms by the clock of Redis. */
+  now(): number;
+  /** The same moment by the clock of this machine. */
+  local(at: number): number;
+  orderFor(job: DeliveryJob, lane: string): Order | undefined;
+  suspensionOf(lane: string): Order | undefined;
+  /** Has `work` done when orders come or go, or limits run out: with those that have changed. */
+  onChange(work: (changed: readonly Order[]) => Promise<void>): void;
+  close(): void;
+}
+
+/** How often the version is looked at. Milliseconds. */
+const lookInterval = 300;
+
+export function openOrders(redis: RedisLink, log: Logger, metrics: Metrics): Orders {
+  let book = openOrderBook([]);
+  let version: string | null | undefined;
+  /** Those that hold now, by id: what is not in it any more has ended. */
+  let effective = new Map<string, Order>();
+  let clockAhead = 0;
+  let looking: Promise<void> | undefined;
+  const listeners: ((changed: readonly Order[]) => Promise<void>)[] = [];
+  const now = (): number => Date.now() + clockAhead;
+
+  const look = async (): Promise<void> => {
+    const asked = Date.now();
+    // The version first: what changes in between is seen the next time.
+    const [current, time] = await Promise.all([redis.client.get(versionKey(redis)), redisNow(redis)]);
+    clockAhead = Math.round(time - (asked + Date.now()) / 2);
+    if (current !== version) {
+      const orders = await readInForce(redis);
+      book = openOrderBook(orders);
+      version = current;
+      metrics.orders.reset();
+      for (const { kind } of orders) metrics.orders.inc({ kind });
+    }
+    tell();
+  };
+  const tell = (): void => {
+    const at = now();
+    const before = effective;
+    effective = new Map(book.orders.filter((order) => order.kind !== 'limits' || holds(order, at)).map((order) => [order.id, order]));
+    const changed = [
+      ...[...before.values()].filter(({ id }) => !effective.has(id)),
+      ...[...effective.values()].filter(({ id }) => !before.has(id)),
+    ];
+    if (changed.length === 0) return;
+    for (const work of listeners)
+      work(changed).catch((error: unknown) => {
+        // Told again the next time, all of them.
+        effective = new Map();
+        log.warn({ event: 'orders_not_followed', error: String(error) });
+      });
+  };
+  const lookOnce = (): Promise<void> => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
+  const quietly = (): void => {
+    lookOnce().catch((error: unknown) => log.debug({ event: 'orders_not_read', error: String(error) }));
+  };
+  const timer = setInterval(quietly, lookInterval).unref();
+  quietly();
+
+  return {
+    ready: async () => {
+      if (version === undefined) await lookOnce();
+    },
+    get book() {
+      return book;
+    },
+    now,
+    local: (at) => at - clockAhead,
+    orderFor: (job, lane) => (book.orders.length === 0 ? undefined : book.orderFor(job, lane, now())),
+    suspensionOf: (lane) => (book.orders.length === 0 ? undefined : book.suspensionOf(lane, now())),
+    onChange: (work) => void listeners.push(work),
+    close: () => clearInterval(timer),
+  };
+}

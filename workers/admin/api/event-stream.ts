@@ -1,0 +1,44 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
+import { Problem } from '../problem.ts';
+import type { World } from '../world.ts';
+
+/** Streams of one admin process. */
+const mostStreams = 50;
+
+/** Is there room for one more? Throws 503. */
+export function assertStreams({ streams }: World): void {
+  if (streams.size >= mostStreams) throw new Problem(503, 'there are too many event streams', {}, { 'retry-after': '10' });
+}
+
+/** Answers with server-sent events, which `run` writes until it ends or the client goes. */
+export function openEventStream(reply: FastifyReply, world: World, run: (raw: ServerResponse) => Promise<void>): void {
+  reply.hijack();
+  const { raw } = reply;
+  raw.writeHead(200, {
+    ...(reply.getHeaders() as Record<string, string>),
+    'content-type': 'text/event-stream; charset=utf-8',
+    'x-accel-buffering': 'no', // nginx would gather events
+  });
+  raw.on('error', () => undefined);
+  const { log, metrics } = world.context;
+  world.streams.add(raw);
+  metrics.eventStreams.inc();
+  void run(raw)
+    .catch((error: unknown) => log.debug({ event: 'event_stream_failed', error: String(error) }))
+    .finally(() => {
+      world.streams.delete(raw);
+      metrics.eventStreams.dec();
+      raw.destroy();
+    });
+}
+
+/** Resolves when the client has taken it. Rejects when it takes longer than `patience` (ms). */
+export async function sendEvents(raw: ServerResponse, text: string, patience: number): Promise<void> {
+  if (raw.destroyed || raw.write(text)) return;
+  await Promise.race([
+    once(raw, 'drain', { signal: AbortSignal.timeout(patience) }),
+    once(raw, 'close', { signal: AbortSignal.timeout(patience) }),
+  ]);
+}

@@ -1,0 +1,99 @@
+import type { CommandWords, Wanted } from './words.ts';
+
+/** For bash 4 and later. Names that are asked live may hold a `>`: they are quoted when they are put on the line. */
+export const bashScript = (
+  commands: readonly CommandWords[],
+): string => `# Completion of rebound for bash: source <(rebound completion bash)
+_rebound() {
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} words= wants=
+  COMPREPLY=()
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    mapfile -t COMPREPLY < <(compgen -W ${quote(commands.map(({ name }) => name).join(' '))} -- "$cur")
+    return
+  fi
+  case "\${COMP_WORDS[1]} $prev" in
+${cases(commands.flatMap(({ name, options }) => options.map(({ flag, wants }) => [`${name} ${flag}`, wants] as const)))}
+  esac
+  if [ -z "$wants" ]; then
+    case "\${COMP_WORDS[1]}" in
+${commands.map(bashCase).join('\n')}
+    esac
+    case "$cur" in
+      -*) wants= ;;
+      *) words=\${words%% -*} ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+  fi
+  case "$wants" in
+    file)
+      compopt -o filenames 2>/dev/null
+      mapfile -t -O "\${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$cur")
+      ;;
+    lane | order)
+      local name plain=\${cur//\\\\/}
+      plain=\${plain#[\\"\\']}
+      while IFS= read -r name; do
+        case "$name" in
+          "$plain"*)
+            # Inside quotes nothing is to be quoted.
+            case "$cur" in [\\"\\']*) ;; *) name=$(printf '%q' "$name") ;; esac
+            COMPREPLY+=("$name")
+            ;;
+        esac
+      done < <("\${COMP_WORDS[0]}" completion names "$wants" 2>/dev/null)
+      ;;
+  esac
+}
+complete -F _rebound rebound
+`;
+
+const cases = (pairs: readonly (readonly [string, Wanted])[]): string => {
+  const byWanted = Map.groupBy(
+    pairs.filter(([, wants]) => wants !== 'nothing'),
+    ([, wants]) => wants,
+  );
+  return [...byWanted].map(([wants, all]) => `    ${all.map(([words]) => quote(words)).join(' | ')}) wants=${wants} ;;`).join('\n');
+};
+
+const bashCase = ({ name, verbs, options, operand }: CommandWords): string => {
+  const words = [...verbs, ...options.map(({ flag }) => flag)].join(' ');
+  return `      ${name}) words=${quote(verbs.length > 0 ? words : ` ${words}`)}${operand === 'nothing' ? '' : ` wants=${operand}`} ;;`;
+};
+
+/** For zsh: the same words, with what each command is for. */
+export const zshScript = (commands: readonly CommandWords[]): string => `#compdef rebound
+# Completion of rebound for zsh: source <(rebound completion zsh), after compinit
+_rebound() {
+  local cur=\${words[CURRENT]} prev=\${words[CURRENT-1]} wants=
+  local -a candidates
+  if (( CURRENT == 2 )); then
+    candidates=(
+${commands.map(({ name, summary }) => `      ${quote(`${name}:${summary.replaceAll(':', '\\:')}`)}`).join('\n')}
+    )
+    _describe command candidates
+    return
+  fi
+  case "\${words[2]} $prev" in
+${cases(commands.flatMap(({ name, options }) => options.map(({ flag, wants }) => [`${name} ${flag}`, wants] as const)))}
+  esac
+  if [[ -z $wants ]]; then
+    case "\${words[2]}" in
+${commands.map(zshCase).join('\n')}
+    esac
+    [[ $cur == -* ]] && wants=
+    compadd -- $candidates
+  fi
+  case $wants in
+    file) _files ;;
+    lane | order) compadd -- \${(f)"$("\${words[1]}" completion names $wants 2>/dev/null)"} ;;
+  esac
+}
+compdef _rebound rebound
+`;
+
+const zshCase = ({ name, verbs, options, operand }: CommandWords): string => {
+  const words = [...verbs, ...options.map(({ flag }) => flag)].map(quote).join(' ');
+  return `      ${name}) candidates=(${words})${operand === 'nothing' ? '' : `; wants=${operand}`} ;;`;
+};
+
+const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
