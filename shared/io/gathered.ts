@@ -11,11 +11,11 @@ import type { RedisLink } from './redis.ts';
 const lifetime = 30 * 86_400;
 
 /** A hash: event id to record, as JSON. */
-const keyOf = (redis: RedisLink, queue: string, message: string): string => redis.key(`gathered:${queue}:${message}`);
+export const gatheredKey = (redis: RedisLink, queue: string, message: string): string => redis.key(`gathered:${queue}:${message}`);
 
 /** Puts a record beside those of the same message, in the transaction that adds its job. */
 export function gather(tx: Transaction, redis: RedisLink, queue: string, record: DispositionRecord): void {
-  const key = keyOf(redis, queue, record.id);
+  const key = gatheredKey(redis, queue, record.id);
   tx.redis.hset(key, record.event_id, JSON.stringify(record));
   tx.redis.expire(key, lifetime);
 }
@@ -46,7 +46,7 @@ export async function claimGathered(
   token: string,
   lifetime: number,
 ): Promise<Claim | undefined> {
-  const key = keyOf(redis, queue, message);
+  const key = gatheredKey(redis, queue, message);
   const lockKey = `${key}:claim`;
   const values = (await redis.client.eval(claimScript, 2, key, lockKey, token, lifetime)) as string[] | null;
   if (values === null) return undefined;

@@ -91,5 +91,5 @@ async function end(key: string, due: readonly string[], { queues, spool }: { que
 const mostAtOnce = 2000;
 const mostRounds = 20;
 
-const holdsKey = (redis: RedisLink): string => redis.key('holds');
+export const holdsKey = (redis: RedisLink): string => redis.key('holds');
 const keptKey = (redis: RedisLink): string => redis.key('kept');

@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
 import type { Config } from '../core/config.ts';
 import type { DispositionRecord } from '../core/disposition.ts';
 import type { HookMessage, InjectMessage } from '../core/hook.ts';
@@ -45,9 +46,21 @@ export interface LoadedPolicyInfo {
   file: string;
   /** Those that it has handlers for. */
   events: EventName[];
-  /** RFC 3339. */
+  hooks: string[];
+  /** Of the content of its files: the same on all machines. */
+  version: string;
+  /** When it was loaded; RFC 3339. */
   since: string;
+  /** False while its thread, which was lost, is started again. */
+  is_running: boolean;
+  /** Handlers that hung, and until when they are not called. */
+  left_alone: { handler: EventName; until: string }[];
+  /** Why the version that is there now is not the one in force. */
+  error: { time: string; message: string } | null;
 }
+
+/** Characters. */
+const longestError = 1000;
 
 /** How often the files of the policy are looked at. Milliseconds. */
 const watchInterval = 1000;
@@ -93,6 +106,8 @@ class LoadedPolicy implements PolicyLink {
   #host: PolicyHost | undefined;
   #events: ReadonlySet<EventName> = new Set();
   #version = 0;
+  #digest = '';
+  #error: LoadedPolicyInfo['error'] = null;
   #files: readonly string[];
   #versions = '';
   #watcher: NodeJS.Timeout | undefined;
@@ -144,7 +159,17 @@ class LoadedPolicy implements PolicyLink {
   }
 
   loaded(): LoadedPolicyInfo | undefined {
-    return this.#host && { file: this.#config.file, events: [...this.#host.events], since: new Date(this.#loadedAt).toISOString() };
+    const now = Date.now();
+    return {
+      file: this.#config.file,
+      events: [...this.#events],
+      hooks: this.hooks.map(({ name }) => name),
+      version: this.#digest,
+      since: new Date(this.#loadedAt).toISOString(),
+      is_running: this.#host !== undefined,
+      left_alone: [...this.#paused].flatMap(([handler, until]) => (until > now ? [{ handler, until: new Date(until).toISOString() }] : [])),
+      error: this.#error,
+    };
   }
 
   onHooks(listener: () => void): void {
@@ -199,13 +224,16 @@ class LoadedPolicy implements PolicyLink {
       this.#events = host.events;
       this.#version += 1;
       this.#loadedAt = Date.now();
+      this.#error = null;
       this.#metrics.policyLoads.inc({ result: 'loaded' });
       this.#log.info({ event: 'policy_loaded', file, events: [...host.events], hooks: host.hooks.map(({ name }) => name) });
       await this.#look(host.files);
+      this.#digest = await digestOf(host.files);
       void before?.close();
       for (const listener of this.#hookListeners) listener();
     } catch (error) {
       this.#metrics.policyLoads.inc({ result: 'failed' });
+      this.#error = { time: new Date().toISOString(), message: wordsOf(error).slice(0, longestError) };
       if (error instanceof PolicyUnusable) await this.#look([...new Set([...this.#files, ...error.files])]);
       throw error;
     }
@@ -293,6 +321,13 @@ class Repetitions {
 
 const repetitionWindow = 60_000;
 const maxTexts = 200;
+
+/** Of what the files say; their names and times are not the same on all machines. */
+async function digestOf(files: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(await readFile(file).catch(() => ''));
+  return hash.digest('hex').slice(0, 12);
+}
 
 /** What changes whenever one of the files does. */
 async function versionsOf(files: readonly string[]): Promise<string> {

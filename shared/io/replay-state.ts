@@ -8,7 +8,7 @@ import type { RedisLink } from './redis.ts';
 
 // A replay is a hash `replay:<id>`: the plan, who began it, how far it is, and a field `o:<outcome>` for each outcome
 // counted; `replay:<id>:sample` some records of each outcome, `replay:<id>:runner` who adds its jobs just now. `replays`
-// is the list of the latest, a sorted set by the time of their beginning.
+// is the list of the latest, a sorted set by the time of their beginning, and `replay-runs` those that the admin role runs.
 
 /** `interrupted`: nobody adds its records, though not all are added. */
 export type ReplayStatus = 'running' | 'interrupted' | 'queued' | 'cancelled';
@@ -32,13 +32,27 @@ export interface ReplayState {
   outcomes: Record<string, number>;
   /** Jobs of which nothing is known yet. */
   pending: number;
+  /** The admin role shall run it. */
+  isRun: boolean;
 }
 
+/** Who does something to a replay, and why. */
+export interface ReplayActor {
+  who: string;
+  why: string;
+  /** The caller writes the audit entry. */
+  isAudited?: true;
+}
+
+/** Seconds. */
+const onceLifetime = 86_400;
 /** The latest replays are remembered. */
 const mostReplays = 200;
 
 const stateKey = (redis: RedisLink, id: string): string => redis.key(`replay:${id}`);
 const sampleKey = (redis: RedisLink, id: string): string => redis.key(`replay:${id}:sample`);
+/** A set: the replays that the admin role shall run. */
+const runsKey = (redis: RedisLink): string => redis.key('replay-runs');
 const runnerKey = (redis: RedisLink, id: string): string => redis.key(`replay:${id}:runner`);
 
 /** Epoch ms by the clock of Redis, which gives the ids of the log. */
@@ -47,8 +61,18 @@ export async function redisNow(redis: RedisLink): Promise<number> {
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
 }
 
-/** Writes a new replay down, with its audit entry; `runReplay` does it. Resolves with its id. */
-export async function createReplay(redis: RedisLink, plan: ReplayPlan, { who, why }: { who: string; why: string }): Promise<string> {
+/**
+ * Writes a new replay down, with its audit entry; `runReplay` does it, or with `isRun` the admin role. `once` is a key under
+ * which the same is not begun again. Resolves with its id.
+ */
+export async function createReplay(
+  redis: RedisLink,
+  plan: ReplayPlan,
+  { who, why, isAudited }: ReplayActor,
+  { isRun = false, once }: { isRun?: boolean; once?: string } = {},
+): Promise<string> {
+  const before = once === undefined ? null : await redis.client.get(once);
+  if (before !== null) return before;
   const id = newMessageId();
   const old = await redis.client.zrange(redis.key('replays'), 0, String(-mostReplays));
   const tx = redis.client.multi();
@@ -67,13 +91,19 @@ export async function createReplay(redis: RedisLink, plan: ReplayPlan, { who, wh
     skipped: 0,
   });
   const target = `${id} to ${formatReplayTarget(plan.target)}${plan.force ? ' with force' : ''}: ${JSON.stringify(plan.filter)}`;
-  audit(tx, redis, { who, action: 'replay', target, why, result: 'begun' });
+  if (!isAudited) audit(tx, redis, { who, action: 'replay', target, why, result: 'begun' });
+  if (isRun) tx.sadd(runsKey(redis), id);
+  if (once !== undefined) tx.set(once, id, 'EX', onceLifetime);
   await tx.exec();
   return id;
 }
 
 export async function readReplay(redis: RedisLink, id: string): Promise<ReplayState | undefined> {
-  const [fields, isRun] = await Promise.all([redis.client.hgetall(stateKey(redis, id)), redis.client.exists(runnerKey(redis, id))]);
+  const [fields, hasRunner, isRun] = await Promise.all([
+    redis.client.hgetall(stateKey(redis, id)),
+    redis.client.exists(runnerKey(redis, id)),
+    redis.client.sismember(runsKey(redis), id),
+  ]);
   const { plan, status, who = '', why = '', cursor = firstLogId } = fields;
   if (plan === undefined) return undefined;
   const number = (name: string): number => Number(fields[name] ?? 0);
@@ -84,7 +114,7 @@ export async function readReplay(redis: RedisLink, id: string): Promise<ReplaySt
   return {
     id,
     plan: JSON.parse(plan) as ReplayPlan,
-    status: status === 'running' && isRun === 0 ? 'interrupted' : (status as ReplayStatus),
+    status: status === 'running' && hasRunner === 0 ? 'interrupted' : (status as ReplayStatus),
     who,
     why,
     begun: number('begun'),
@@ -94,12 +124,13 @@ export async function readReplay(redis: RedisLink, id: string): Promise<ReplaySt
     skipped: number('skipped'),
     outcomes,
     pending: Math.max(0, number('queued') - counted),
+    isRun: isRun === 1,
   };
 }
 
 /** The newest first. */
-export async function listReplays(redis: RedisLink): Promise<ReplayState[]> {
-  const ids = await redis.client.zrevrange(redis.key('replays'), 0, mostReplays - 1);
+export async function listReplays(redis: RedisLink, limit = mostReplays): Promise<ReplayState[]> {
+  const ids = await redis.client.zrevrange(redis.key('replays'), 0, limit - 1);
   const states = await Promise.all(ids.map((id) => readReplay(redis, id)));
   return states.flatMap((state) => state ?? []);
 }
@@ -123,22 +154,46 @@ export async function readReplaySample(redis: RedisLink, id: string): Promise<(R
   return entries.map((text) => JSON.parse(text) as ReplaySample & { outcome: string });
 }
 
+// One that has ended, or was cancelled by somebody else a moment ago, is left alone.
+const cancelScript = `
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status or status == 'cancelled' or (status == 'queued' and ARGV[1] == '0') then return 0 end
+redis.call('HSET', KEYS[1], 'status', 'cancelled')
+redis.call('SREM', KEYS[2], ARGV[2])
+return 1`;
+
 /** Ends a replay: no more jobs are added, and those that wait do nothing. False when it had ended, or there is none. */
-export async function cancelReplay(redis: RedisLink, id: string, { who, why }: { who: string; why: string }): Promise<boolean> {
+export async function cancelReplay(redis: RedisLink, id: string, { who, why, isAudited }: ReplayActor): Promise<boolean> {
   const state = await readReplay(redis, id);
-  if (!state || state.status === 'cancelled' || (state.status === 'queued' && state.pending === 0)) return false;
-  const tx = redis.client.multi();
-  tx.hset(stateKey(redis, id), 'status', 'cancelled');
-  audit(tx, redis, {
-    who,
-    action: 'cancelReplay',
-    target: id,
-    why,
-    result: `${state.queued} records were queued, ${state.pending} not yet done`,
-  });
-  await tx.exec();
+  if (!state) return false;
+  const keys = [stateKey(redis, id), runsKey(redis)];
+  if ((await redis.client.eval(cancelScript, 2, ...keys, state.pending, id)) !== 1) return false;
+  if (!isAudited) {
+    await audit(redis.client, redis, {
+      who,
+      action: 'cancelReplay',
+      target: id,
+      why,
+      result: `${state.queued} records were queued, ${state.pending} not yet done`,
+    });
+  }
   return true;
 }
+
+const askScript = `
+if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return 0 end
+redis.call('SADD', KEYS[2], ARGV[1])
+return 1`;
+
+/** Has the admin role run a replay that is not at its end. False when it has ended, or there is none. */
+export const askForRun = async (redis: RedisLink, id: string): Promise<boolean> =>
+  (await redis.client.eval(askScript, 2, stateKey(redis, id), runsKey(redis), id)) === 1;
+
+/** The replays that the admin role shall run. */
+export const readRuns = (redis: RedisLink): Promise<string[]> => redis.client.smembers(runsKey(redis));
+
+/** It has ended. */
+export const leaveRuns = async (redis: RedisLink, id: string): Promise<void> => void (await redis.client.srem(runsKey(redis), id));
 
 export const isReplayCancelled = async (redis: RedisLink, id: string): Promise<boolean> =>
   (await redis.client.hget(stateKey(redis, id), 'status')) === 'cancelled';

@@ -230,7 +230,11 @@ function openPace(rate: number): (count: number, signal: AbortSignal) => Promise
 /** Event ids of other programs may be anything; ours are short. */
 const longestEventId = 300;
 
-function usefulTo({ subscriptions }: ReplayWorld, { target }: ReplayPlan): (record: DispositionRecord) => boolean {
+/** Which records a target has a use for. */
+export function usefulTo(
+  { subscriptions }: Pick<ReplayWorld, 'subscriptions'>,
+  { target }: Pick<ReplayPlan, 'target'>,
+): (record: DispositionRecord) => boolean {
   const hook = target.kind === 'hook' ? subscriptions.find(({ queue }) => queue === queueOfTarget(target)) : undefined;
   const isWanted = (record: DispositionRecord): boolean => {
     if (target.kind === 'bounces') return isHeard(bounceSubscription, record);

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { joinRules, parseRules, type RuleSet } from '../core/rules/rule-file.ts';
+import { joinRules, parseRules, type Rule, type RuleSet } from '../core/rules/rule-file.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { textLoad } from './json-load.ts';
@@ -8,10 +9,31 @@ import { textLoad } from './json-load.ts';
 export interface RuleFiles {
   /** The rules of all files, those of the first file first; undefined when no file is named. */
   readonly current: RuleSet | undefined;
-  /** The files in force, and how many rules each has. */
-  loaded(): { file: string; rules: number }[];
+  /** The files in force. */
+  loaded(): LoadedRuleFile[];
   close(): void;
 }
+
+export interface LoadedRuleFile {
+  file: string;
+  /** Their number. */
+  rules: number;
+  /** Of its content: the same on all machines. */
+  version: string;
+  /** When it was loaded; RFC 3339. Hits count from then on. */
+  since: string;
+  /** How often a rule of it decided, of a status or of a class. */
+  hits: number;
+  /** The rules that decided most often. */
+  top: { rule: number; line: number; match: string; hits: number }[];
+  /** Why the version that is there now is not the one in force. */
+  error: { time: string; message: string } | null;
+}
+
+/** What every process says of itself every few seconds stays small. */
+const mostTop = 20;
+const longestMatch = 120;
+const longestError = 1000;
 
 /** A rule file that cannot be used; the message has a line `file:line: what` for each mistake. */
 export class RuleFileError extends Error {
@@ -27,10 +49,52 @@ interface RuleFilesOptions {
 }
 
 /** Reads one rule file. Rejects with RuleFileError, or JsonFileError when it cannot be read at all. */
-export async function loadRuleFile(path: string): Promise<RuleSet> {
-  const rules = parseRules(await textLoad(path));
-  if (!('problems' in rules)) return rules;
+export const loadRuleFile = async (path: string): Promise<RuleSet> => (await loadVersion(path)).rules;
+
+interface Version {
+  rules: RuleSet;
+  version: string;
+  since: string;
+  hits: Map<Rule, number>;
+  error: LoadedRuleFile['error'];
+}
+
+async function loadVersion(path: string): Promise<Version> {
+  const text = await textLoad(path);
+  const rules = parseRules(text);
+  const version = createHash('sha256').update(text).digest('hex').slice(0, 12);
+  if (!('problems' in rules)) return { ...counted(rules), version, since: new Date().toISOString(), error: null };
   throw new RuleFileError(rules.problems.map(({ line, message }) => `${path}:${line}: ${message}`).join('\n'));
+}
+
+/** The same rules, which count how often each decides. */
+function counted({ rules, status, bounceClass }: RuleSet): Pick<Version, 'rules' | 'hits'> {
+  const hits = new Map<Rule, number>();
+  const count = (rule: Rule | undefined): Rule | undefined => {
+    if (rule) hits.set(rule, (hits.get(rule) ?? 0) + 1);
+    return rule;
+  };
+  return {
+    hits,
+    rules: {
+      rules,
+      status: (response, place) => count(status(response, place)),
+      bounceClass: (response, place) => count(bounceClass(response, place)),
+    },
+  };
+}
+
+function describe(file: string, { rules, version, since, hits, error }: Version): LoadedRuleFile {
+  const most = [...hits].toSorted(([, a], [, b]) => b - a).slice(0, mostTop);
+  return {
+    file,
+    rules: rules.rules.length,
+    version,
+    since,
+    hits: [...hits.values()].reduce((sum, n) => sum + n, 0),
+    top: most.map(([{ number, line, match }, n]) => ({ rule: number, line, match: match.slice(0, longestMatch), hits: n })),
+    error,
+  };
 }
 
 /**
@@ -43,12 +107,12 @@ export async function openRuleFiles({ paths, interval, log, metrics }: RuleFiles
     paths.map(async (path) => {
       // The mark is taken before the text: a change in between is seen as one at the next look.
       const mark = await markOf(path);
-      return { path, mark, rules: await loadRuleFile(path) };
+      return { path, mark, current: await loadVersion(path) };
     }),
   );
-  let current = joinRules(files.map(({ rules }) => rules));
+  let current = joinRules(files.map((file) => file.current.rules));
   metrics.ruleLoads.inc({ result: 'loaded' }, files.length);
-  for (const { path, rules } of files) log.info({ event: 'rules_loaded', file: path, rules: rules.rules.length });
+  for (const file of files) log.info({ event: 'rules_loaded', file: file.path, rules: file.current.rules.rules.length });
 
   const look = async (): Promise<void> => {
     for (const file of files) {
@@ -56,12 +120,13 @@ export async function openRuleFiles({ paths, interval, log, metrics }: RuleFiles
       if (mark === file.mark) continue;
       file.mark = mark;
       try {
-        file.rules = await loadRuleFile(file.path);
-        current = joinRules(files.map(({ rules }) => rules));
+        file.current = await loadVersion(file.path);
+        current = joinRules(files.map((one) => one.current.rules));
         metrics.ruleLoads.inc({ result: 'loaded' });
-        log.info({ event: 'rules_loaded', file: file.path, rules: file.rules.rules.length });
+        log.info({ event: 'rules_loaded', file: file.path, rules: file.current.rules.rules.length });
       } catch (error) {
         metrics.ruleLoads.inc({ result: 'failed' });
+        file.current.error = { time: new Date().toISOString(), message: (error as Error).message.slice(0, longestError) };
         log.error({ event: 'rules_not_loaded', file: file.path, error: (error as Error).message }, 'the rules of before stay in force');
       }
     }
@@ -79,7 +144,7 @@ export async function openRuleFiles({ paths, interval, log, metrics }: RuleFiles
     get current() {
       return current;
     },
-    loaded: () => files.map(({ path, rules }) => ({ file: path, rules: rules.rules.length })),
+    loaded: () => files.map((file) => describe(file.path, file.current)),
     close: () => clearInterval(timer),
   };
 }

@@ -37,6 +37,10 @@ export interface TestAdmin {
   publish(...records: DispositionRecord[]): Promise<void>;
   /** A message for each recipient, in the lane of his domain; resolves with their ids. */
   queue(...recipients: string[]): Promise<string[]>;
+  /** Another admin worker on the same Redis. */
+  another(): Promise<{ ask: TestAdmin['ask']; post: TestAdmin['post']; close(): Promise<void> }>;
+  /** Ends the first one. */
+  close(): Promise<void>;
 }
 
 /** An admin worker on a Redis of its own; nobody delivers what is queued. */
@@ -64,17 +68,26 @@ export async function startTestAdmin(
   const pipeline = openPipeline(own);
   cleanUp(t, () => pipeline.close());
   const context = await open('admin-test', true);
-  const worker = await run(context, streamTimes);
-  cleanUp(t, () => worker.close());
-  const ask = (path: string, options: Ask = {}): Promise<Answer> => send(worker.port, path, options);
+  const start = async (other: Context): Promise<Awaited<ReturnType<TestAdmin['another']>> & { port: number }> => {
+    const worker = await run(other, streamTimes);
+    let closing: Promise<void> | undefined;
+    const close = (): Promise<void> => (closing ??= worker.close());
+    cleanUp(t, close);
+    const ask: TestAdmin['ask'] = (path, options = {}) => send(worker.port, path, options);
+    const post: TestAdmin['post'] = (path, body, headers) =>
+      ask(path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) });
+    return { port: worker.port, ask, post, close };
+  };
+  const worker = await start(context);
   return {
     port: worker.port,
     redis,
     context,
     pipeline,
-    ask,
-    post: (path, body, headers) =>
-      ask(path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) }),
+    ask: worker.ask,
+    post: worker.post,
+    close: worker.close,
+    another: async () => start(await open('admin-other', true)),
     publish: async (...records) => {
       const tx = pipeline.queues.begin();
       for (const record of records) pipeline.dispositions.publish(tx, record);
@@ -125,7 +138,9 @@ export const bearer = (token: string): Record<string, string> => ({ authorizatio
 /** `fetch` does not let a test choose the Host field or the address it comes from. */
 function send(port: number, path: string, { method = 'GET', headers = {}, body, from }: Ask): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port, path, method, headers, agent: false, ...(from && { localAddress: from }) };
+    // Node frames no body of a DELETE by itself.
+    const framed = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) };
+    const options = { host: '127.0.0.1', port, path, method, headers: framed, agent: false, ...(from && { localAddress: from }) };
     const call = request(options, (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part: Buffer) => parts.push(part));

@@ -14,6 +14,7 @@ import { openDispositionCounting } from './count-dispositions.ts';
 import { openDepths } from './lane-depths.ts';
 import { answerProblem, Problem, redisAway } from './problem.ts';
 import { openRecent } from './recent.ts';
+import { openReplayRunner } from './replay-runner.ts';
 import { openRecordLog } from './record-log.ts';
 import { registerBoard } from './routes/board.ts';
 import { registerDocs } from './routes/docs.ts';
@@ -60,6 +61,7 @@ export async function run(
   const world = openWorld(context, { streamTimes, version: await readVersion(), access, ui });
   await registerRoutes(app, world);
   await app.listen({ host, port });
+  world.replays.look();
   const archiver = context.config.archive.enabled ? startArchiver(context, openArchiveStore(context.config)) : undefined;
   const actual = (app.server.address() as AddressInfo).port;
   return {
@@ -67,6 +69,7 @@ export async function run(
     describe: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
     close: async () => {
       world.counting.close();
+      await world.replays.close();
       await archiver?.close();
       for (const stream of world.streams) stream.destroy();
       await app.close();
@@ -115,12 +118,20 @@ function openWorld(context: Context, given: Pick<World, 'streamTimes' | 'version
   const { queues, lanes } = pipeline;
   const log = openRecordLog(redis);
   const source = { redis, archive: openArchiveStore(config) };
+  const replayWorld = {
+    ...source,
+    queues,
+    get subscriptions() {
+      return context.subscriptions;
+    },
+  };
   return {
     context,
     queues,
     lanes,
     log,
     source,
+    replays: openReplayRunner(replayWorld, context.log),
     counting: openDispositionCounting(source, log, context.log),
     pipeline,
     recent: openRecent(log),

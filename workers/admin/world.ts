@@ -9,6 +9,7 @@ import type { Access } from './access.ts';
 import type { DispositionCounting } from './count-dispositions.ts';
 import type { Depths } from './lane-depths.ts';
 import type { Recent } from './recent.ts';
+import type { ReplayRunner } from './replay-runner.ts';
 import type { RecordLog } from './record-log.ts';
 import type { TraceFeed } from './trace-feed.ts';
 import type { Ui } from './ui-files.ts';
@@ -22,6 +23,7 @@ export interface World {
   /** The log and its archive. */
   source: RecordSource;
   counting: DispositionCounting;
+  replays: ReplayRunner;
   recent: () => Promise<Recent>;
   depths: () => Promise<Depths>;
   /** For what puts mail in or reads it. */

@@ -1,8 +1,11 @@
+import { deadLetterEndpoints } from './dead-letters.ts';
 import { dispositionEndpoints } from './dispositions.ts';
 import { laneEndpoints } from './lanes.ts';
 import { messageEndpoints } from './messages.ts';
 import { orderEndpoints } from './orders.ts';
 import { sessionEndpoints } from './session.ts';
+import { replayEndpoints } from './replays.ts';
+import { ruleEndpoints } from './rules.ts';
 import { statusEndpoints } from './status.ts';
 import { systemEndpoints } from './system.ts';
 import { traceEndpoints } from './trace.ts';
@@ -15,6 +18,9 @@ export const endpoints = {
   ...messageEndpoints,
   ...orderEndpoints,
   ...dispositionEndpoints,
+  ...replayEndpoints,
+  ...deadLetterEndpoints,
+  ...ruleEndpoints,
   ...systemEndpoints,
   ...traceEndpoints,
 };

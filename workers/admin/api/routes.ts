@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Endpoint } from '../../../shared/core/api/endpoint.ts';
 import { endpoints, type EndpointName, type Endpoints } from '../../../shared/core/api/endpoints.ts';
 import type { World } from '../world.ts';
+import { deadLetters, dropDeadLetters, retryDeadLetters } from './dead-letters.ts';
 import { disposition, dispositionCounts, dispositions } from './dispositions.ts';
 import { events } from './events.ts';
 import { inject, injectRaw } from './inject.ts';
@@ -9,8 +10,10 @@ import { lane, lanes, sessions } from './lanes.ts';
 import { bounceMessage, findMessages, message } from './messages.ts';
 import { mount, type Handler } from './mount.ts';
 import { endOrder, giveOrder, order, orders, previewOrder } from './orders.ts';
-import { reportPreview } from './report-preview.ts';
 import { login, logout, me } from './session.ts';
+import { cancelReplay, createReplay, previewReplay, replay, replayRecords, replays, resumeReplay } from './replays.ts';
+import { reportPreview } from './report-preview.ts';
+import { backtestRule, policy, rules } from './rules.ts';
 import { queues, status, subscribers } from './status.ts';
 import { audit, config, workers } from './system.ts';
 import { conversation, smtpTrace } from './trace.ts';
@@ -40,6 +43,19 @@ const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
   disposition,
   dispositionCounts,
   events,
+  previewReplay,
+  createReplay,
+  replays,
+  replay,
+  replayRecords,
+  resumeReplay,
+  cancelReplay,
+  deadLetters,
+  retryDeadLetters,
+  dropDeadLetters,
+  rules,
+  backtestRule,
+  policy,
   workers,
   config,
   audit,

@@ -7,7 +7,7 @@ import { judgeByRules, type RuleVerdict, type StatusChange } from '../../../shar
 import { loadConfig } from '../../../shared/io/config-load.ts';
 import { loadRuleFile } from '../../../shared/io/rule-file.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
-import type { Backtest } from '../rules/backtest.ts';
+import type { Backtest } from '../../../shared/io/backtest.ts';
 
 export const help: Help = {
   usage: 'test <file> --response <text> [--domain <name>] [--site <name>] [--json] | backtest <file> [--since <time>] [--json]',
@@ -78,7 +78,7 @@ async function backtest(file: string, age: number, config: string | undefined, j
     import('../../../shared/io/archive.ts'),
     import('../redis-url.ts'),
     import('../log/warn.ts'),
-    import('../rules/backtest.ts'),
+    import('../../../shared/io/backtest.ts'),
   ]);
   const silent = openLog({ level: 'silent', format: 'json' });
   const redis = await openRedis(await findRedisUrl(all), { ...all.redis, requireDurable: false }, silent);
@@ -87,12 +87,11 @@ async function backtest(file: string, age: number, config: string | undefined, j
     await warnOfMissingArchive(source);
     const now = Date.now();
     const onDamage = ({ segment, problem }: { segment: string; problem: string }): void => warn(`${segment} is passed over: ${problem}`);
-    const result = await past.backtest(
-      source,
-      rules,
-      { since: Math.max(now - age, 0), until: now + 1, onDamage },
-      all.delivery.responseLineBreaks,
-    );
+    const result = await past.backtest(source, past.rulesJudge(rules, all.delivery.responseLineBreaks), {
+      since: Math.max(now - age, 0),
+      until: now + 1,
+      onDamage,
+    });
     process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : tellBacktest(result));
     return 0;
   } finally {
