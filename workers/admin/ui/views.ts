@@ -1,7 +1,11 @@
 import { html, type View } from './html.ts';
 import type { Place } from './router.ts';
+import { Bounce } from './views/bounce.ts';
+import { Bounces } from './views/bounces.ts';
 import { Lane } from './views/lane.ts';
 import { Lanes } from './views/lanes.ts';
+import { Message } from './views/message.ts';
+import { Messages } from './views/messages.ts';
 import { Overview } from './views/overview.ts';
 
 export interface Shown {
@@ -15,6 +19,14 @@ export function viewOf({ path, query }: Place): Shown {
   switch (section) {
     case '':
       return { title: 'Overview', view: html`<${Overview} />` };
+    case 'bounces':
+      return item
+        ? { title: 'Bounce', view: html`<${Bounce} key=${item} event=${item} />` }
+        : { title: 'Bounces', view: html`<${Bounces} query=${query} />` };
+    case 'messages':
+      return item
+        ? { title: 'Message', view: html`<${Message} key=${item} id=${item} />` }
+        : { title: 'Messages', view: html`<${Messages} key=${query.toString()} query=${query} />` };
     case 'lanes':
       return item
         ? { title: `Lane ${item}`, view: html`<${Lane} key=${item} name=${item} />` }

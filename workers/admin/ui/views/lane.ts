@@ -1,12 +1,16 @@
+import { useState } from 'preact/hooks';
 import type { Answer } from '../api.ts';
 import { clock, count, duration, fromNow, visible } from '../format.ts';
 import { html, type View } from '../html.ts';
+import { useMayAct } from '../may.ts';
 import { Facts, type Fact } from '../parts/facts.ts';
 import { Empty, Loading, Trouble } from '../parts/notice.ts';
 import { Address, Age, Reply, Time, TypeBadge } from '../parts/words.ts';
 import { recipientsOf } from '../records.ts';
 import { useAsk } from '../use-ask.ts';
 import { LaneState } from './lanes.ts';
+import { OrderDialog, orderWords, type OrderKind } from './order-dialog.ts';
+import { Orders } from './orders.ts';
 
 type Detail = Answer<'GET /api/lanes/{lane}'>;
 
@@ -15,11 +19,26 @@ const often = 2000;
 
 /** One destination: what waits, how fast it may go, what it said. */
 export function Lane({ name }: { name: string }): View {
-  const { data, problem } = useAsk('GET /api/lanes/{lane}', { params: { lane: name }, query: {} }, often);
+  const { data, problem, again } = useAsk('GET /api/lanes/{lane}', { params: { lane: name }, query: {} }, often);
   return html`<p class="crumbs"><a href="/lanes">Lanes</a></p>
     <h1 tabindex="-1">${visible(data?.site ?? name)} ${data && html`<${LaneState} lane=${data} />`}</h1>
     <${Trouble} problem=${problem} />
-    ${!data && !problem && html`<${Loading} />`} ${data && html`<${Detail} lane=${data} />`}`;
+    ${!data && !problem && html`<${Loading} />`} ${data && html`<${Actions} lane=${data} onChange=${again} /><${Detail} lane=${data} />`}`;
+}
+
+const kinds: readonly OrderKind[] = ['suspend', 'hold', 'retry', 'limits', 'bounce', 'drop'];
+
+function Actions({ lane, onChange }: { lane: Detail; onChange: () => void }): View {
+  const [kind, setKind] = useState<OrderKind | undefined>(undefined);
+  const close = (): void => {
+    setKind(undefined);
+    onChange();
+  };
+  if (!useMayAct()) return null;
+  return html`<div class="actions spaced">
+    ${kinds.map((each) => html`<button type="button" class=${orderWords[each].danger ? 'danger' : ''} onClick=${() => setKind(each)}>${orderWords[each].verb}…</button>`)}
+    ${kind && html`<${OrderDialog} kind=${kind} criteria=${{ lane: lane.lane }} name=${lane.site} onClose=${close} />`}
+  </div>`;
 }
 
 function Detail({ lane }: { lane: Detail }): View {
@@ -33,6 +52,7 @@ function Detail({ lane }: { lane: Detail }): View {
         <${Facts} facts=${limitsOf(lane)} />
       </section>
     </div>
+    <${Orders} fits=${(order: { criteria: Record<string, unknown> }) => concerns(order.criteria, lane)} />
     <${Replies} lane=${lane} />
     <${Sessions} sessions=${lane.sessions} />
     <p class="more">
@@ -40,6 +60,10 @@ function Detail({ lane }: { lane: Detail }): View {
       <a href=${`/queues/queue/${encodeURIComponent(lane.lane)}`}>Its jobs in BullMQ</a>
     </p>`;
 }
+
+/** As far as a lane alone can tell: an order may ask for more of each message. */
+const concerns = ({ lane, site, source, everything }: Record<string, unknown>, of: Detail): boolean =>
+  everything === true || lane === of.lane || (lane === undefined && (site === of.site || source === of.source));
 
 const backlogOf = (lane: Detail): Fact[] => [
   ['Lane', html`<span class="mono">${visible(lane.lane)}</span>`],
@@ -51,11 +75,14 @@ const backlogOf = (lane: Detail): Fact[] => [
   ['Oldest message', html`<${Age} at=${lane.oldest} />`],
 ];
 
-const limitsOf = ({ limits: { connections, concurrency, rate } }: Detail): Fact[] => [
-  ['Connections', count(connections)],
-  ['Transactions at once', concurrency === null ? 'no limit' : count(concurrency)],
-  ['Rate', rate === null ? 'no limit' : `${count(rate.messages)} messages in ${duration(rate.ms)}`],
+const limitsOf = ({ limits: { connections, concurrency, rate, from } }: Detail): Fact[] => [
+  ['Connections', html`${count(connections)} <${From} of=${from.connections} />`],
+  ['Transactions at once', html`${concurrency === null ? 'no limit' : count(concurrency)} <${From} of=${from.concurrency} />`],
+  ['Rate', html`${rate === null ? 'no limit' : `${count(rate.messages)} messages in ${duration(rate.ms)}`} <${From} of=${from.rate} />`],
 ];
+
+const From = ({ of }: { of: string }): View =>
+  html`<span class="dim">${of === 'settings' ? '' : `by ${of === 'order' ? 'an order' : 'the policy'}`}</span>`;
 
 function Replies({ lane: { last_replies: records } }: { lane: Detail }): View {
   return html`<section aria-labelledby="replies">

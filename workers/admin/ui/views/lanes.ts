@@ -6,6 +6,7 @@ import { Empty, Loading, Trouble } from '../parts/notice.ts';
 import { Pages } from '../parts/pages.ts';
 import { Age, Badge } from '../parts/words.ts';
 import { useAsk } from '../use-ask.ts';
+import { Orders } from './orders.ts';
 
 type Row = Answer<'GET /api/lanes'>['lanes'][number];
 
@@ -39,7 +40,8 @@ export function Lanes({ query }: { query: URLSearchParams }): View {
     ${!data && !problem && html`<${Loading} />`}
     ${data && data.lanes.length === 0 && html`<${Empty}>No lane fits. A lane appears with the first message to a site and goes an hour after the last.<//>`}
     ${data && data.lanes.length > 0 && html`<${Table} rows=${data.lanes} />`}
-    ${data && html`<${Pages} query=${query} next=${data.next} words=${`${count(data.total)} ${data.total === 1 ? 'lane' : 'lanes'}`} />`}`;
+    ${data && html`<${Pages} query=${query} next=${data.next} words=${`${count(data.total)} ${data.total === 1 ? 'lane' : 'lanes'}`} />`}
+    <${Orders} />`;
 }
 
 function Table({ rows }: { rows: readonly Row[] }): View {
@@ -72,8 +74,9 @@ function Table({ rows }: { rows: readonly Row[] }): View {
   </table>`;
 }
 
-export function LaneState({ lane }: { lane: Pick<Row, 'paused' | 'held_ms' | 'active' | 'waiting' | 'delayed'> }): View {
-  if (lane.paused) return html`<${Badge} tone="wait">suspended<//>`;
+export function LaneState({ lane }: { lane: Pick<Row, 'paused' | 'suspended' | 'held_ms' | 'active' | 'waiting' | 'delayed'> }): View {
+  if (lane.suspended || lane.paused)
+    return html`<span title=${lane.suspended ? visible(lane.suspended.reason) : undefined}><${Badge} tone="wait">suspended<//></span>`;
   if (lane.held_ms > 0) return html`<${Badge} tone="wait">left alone for ${duration(lane.held_ms)}<//>`;
   if (lane.active > 0) return html`<${Badge} tone="good">delivering<//>`;
   if (lane.waiting > 0) return html`<${Badge} tone="plain">ready<//>`;

@@ -126,7 +126,7 @@ function SiteRow({
   return html`<tr>
     <th scope="row">
       <a href=${lane ? `/lanes/${encodeURIComponent(lane.lane)}` : `/lanes?${new URLSearchParams({ site })}`}>${visible(site)}</a>
-      ${lane?.paused && html` <${Badge} tone="wait">suspended<//>`}
+      ${(lane?.paused || lane?.suspended) && html` <${Badge} tone="wait">suspended<//>`}
       ${lane && lane.held_ms > 0 && html` <${Badge} tone="wait">left alone<//>`}
       ${last && html`<div class="reply dim clip" title=${`${clock(last.time)} ${visible(text ?? '')}`}>${visible(text ?? '')}</div>`}
     </th>

@@ -13,7 +13,10 @@ export function Latest(): View {
   const { data, problem } = useAsk('GET /api/dispositions', { query: { type: bounceTypes.join(','), limit: mostLatest } }, 3000);
   const records = data?.records ?? [];
   return html`<section aria-labelledby="latest">
-    <div class="head"><h2 id="latest">Latest bounces</h2></div>
+    <div class="head">
+      <h2 id="latest">Latest bounces</h2>
+      <a href="/bounces">All bounces</a>
+    </div>
     <${Trouble} problem=${problem} />
     ${
       data && records.length === 0
@@ -33,7 +36,9 @@ export function Latest(): View {
                   html`<tr key=${record.event_id}>
                     <td><${Time} at=${record.event_time} /></td>
                     <td><${TypeBadge} type=${record.type} /></td>
-                    <td data-label="Recipient"><${Address}>${recipientsOf(record)[0] ?? ''}<//></td>
+                    <td data-label="Recipient">
+                      <a href=${`/bounces/${encodeURIComponent(record.event_id)}`}><${Address}>${recipientsOf(record)[0] ?? ''}<//></a>
+                    </td>
                     <td data-label="Reply"><${Reply} record=${record} /></td>
                   </tr>`,
               )}
