@@ -75,8 +75,8 @@ function prepare(name: string, text: string, pathOf: (name: string) => string): 
 
 /** `theme.ts` comes before anything is drawn, the modules all at once instead of one after the other. */
 function shellOf(names: readonly string[], pathOf: (name: string) => string): string {
-  const modules = names.filter((name) => /\.[jt]s$/.test(name) && name !== 'theme.ts' && name !== 'uplot.js');
-  const styles = names.filter((name) => name.endsWith('.css'));
+  const modules = names.filter((name) => /\.[jt]s$/.test(name) && name !== 'theme.ts');
+  const styles = names.filter((name) => name.endsWith('.css') && name !== 'board.css');
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -1,4 +1,5 @@
 import { html, type Html } from '../html.ts';
+import { nav } from '../ui/nav.ts';
 import type { Ui } from '../ui-files.ts';
 
 /** A page without a program, in the look of the others. */
@@ -20,8 +21,7 @@ export function layout({ title, hostname, ui, body }: { title: string; hostname:
         <header class="top">
           <a class="brand" href="/"><img src="${ui.pathOf('icon.svg')}" alt="" width="20" height="20" />Rebound</a>
           <nav class="nav" aria-label="Main">
-            <a href="/">Overview</a><a href="/bounces">Bounces</a><a href="/lanes">Lanes</a><a href="/queues">Queues</a
-            ><a href="/docs" aria-current="page">API</a>
+            ${nav.map(({ path, word }) => (path === '/docs' ? html`<a href="${path}" aria-current="page">${word}</a>` : html`<a href="${path}">${word}</a>`))}
           </nav>
           <p class="host">${hostname}</p>
         </header>

@@ -4,6 +4,8 @@ export const nav: readonly { path: string; word: string }[] = [
   { path: '/bounces', word: 'Bounces' },
   { path: '/messages', word: 'Messages' },
   { path: '/lanes', word: 'Lanes' },
+  { path: '/replays', word: 'Replays' },
+  { path: '/rules', word: 'Rules' },
   { path: '/queues', word: 'Queues' },
   { path: '/docs', word: 'API' },
 ];

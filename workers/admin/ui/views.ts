@@ -7,6 +7,9 @@ import { Lanes } from './views/lanes.ts';
 import { Message } from './views/message.ts';
 import { Messages } from './views/messages.ts';
 import { Overview } from './views/overview.ts';
+import { Replay } from './views/replay.ts';
+import { Replays } from './views/replays.ts';
+import { Rules } from './views/rules.ts';
 
 export interface Shown {
   title: string;
@@ -31,6 +34,12 @@ export function viewOf({ path, query }: Place): Shown {
       return item
         ? { title: `Lane ${item}`, view: html`<${Lane} key=${item} name=${item} />` }
         : { title: 'Lanes', view: html`<${Lanes} query=${query} />` };
+    case 'replays':
+      return item
+        ? { title: 'Replay', view: html`<${Replay} key=${item} id=${item} query=${query} />` }
+        : { title: 'Replays', view: html`<${Replays} />` };
+    case 'rules':
+      return { title: 'Rules and policy', view: html`<${Rules} />` };
     default:
       return { title: 'Not found', view: html`<h1 tabindex="-1">There is no such page</h1>` };
   }

@@ -77,7 +77,7 @@ function Table({ rows }: { rows: readonly Row[] }): View {
 export function LaneState({ lane }: { lane: Pick<Row, 'paused' | 'suspended' | 'held_ms' | 'active' | 'waiting' | 'delayed'> }): View {
   if (lane.suspended || lane.paused)
     return html`<span title=${lane.suspended ? visible(lane.suspended.reason) : undefined}><${Badge} tone="wait">suspended<//></span>`;
-  if (lane.held_ms > 0) return html`<${Badge} tone="wait">left alone for ${duration(lane.held_ms)}<//>`;
+  if (lane.held_ms > 0) return html`<${Badge} tone="wait">left alone${lane.held_ms >= 1000 ? ` for ${duration(lane.held_ms)}` : ''}<//>`;
   if (lane.active > 0) return html`<${Badge} tone="good">delivering<//>`;
   if (lane.waiting > 0) return html`<${Badge} tone="plain">ready<//>`;
   return html`<span class="dim">${lane.delayed > 0 ? 'waits for a retry' : 'idle'}</span>`;
