@@ -18,6 +18,8 @@ interface Dashboard {
   relay: Relay;
   /** A recipient who was refused, and the record of it. */
   bounced: { message: string; event: string; lane: string };
+  /** One that has run; none where a login is needed. */
+  replay: string;
 }
 
 /** A running system in which some mail went well and some did not, and its admin worker. */
@@ -46,14 +48,30 @@ async function startDashboard(t: TestContext, admin: ConfigInput['admin'] = {}):
   await relay.until(({ type, recipient }) => type === 'Delivery' && recipient === 'ann@home.test', 2);
   assert.ok(record);
   const { lanes } = (await (await fetch(`${worker.describe}/api/lanes`)).json().catch(() => ({}))) as { lanes?: { lane: string }[] };
-  return { url: worker.describe, relay, bounced: { message: record.id, event: record.event_id, lane: lanes?.[0]?.lane ?? '' } };
+  const begun = await fetch(`${worker.describe}/api/replays`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ to: 'bounces', message: record.id, type: 'Bounce', reason: 'for the test' }),
+  });
+  const { id: replay = '' } = (await begun.json()) as { id?: string };
+  return { url: worker.describe, relay, replay, bounced: { message: record.id, event: record.event_id, lane: lanes?.[0]?.lane ?? '' } };
 }
 
 /** The pages, each with words that it has when its data are there. */
-const pagesOf = ({ bounced }: Dashboard): [path: string, words: RegExp][] => [
+const pagesOf = ({ bounced, replay }: Dashboard): [path: string, words: RegExp][] => [
   ['/', /Latest bounces[\s\S]*no such user/],
+  ['/bounces', /no such user/],
+  [
+    `/bounces/${bounced.event}`,
+    /There is no mailbox with this address[\s\S]*RCPT TO:<nobody@dest\.test>[\s\S]*Your message could not be delivered to:/,
+  ],
+  ['/messages?find=nobody@dest.test', /bounced/],
+  [`/messages/${bounced.message}`, /received[\s\S]*no such user/],
   ['/lanes', /1 lane/],
   [`/lanes/${encodeURIComponent(bounced.lane)}`, /What it last said[\s\S]*no such user/],
+  ['/replays', /for the test/],
+  [`/replays/${replay}`, /1 of 1 done/],
+  ['/rules', /Try rules on what servers said/],
   ['/docs', /openapi\.json/],
 ];
 
@@ -85,7 +103,7 @@ test('what clients and servers wrote is text on every page', async (t) => {
   const record = bounceRecord({
     id: dashboard.bounced.message,
     sender: hostile,
-    recipient: [hostile, `b${hostile}`],
+    recipient: ['nobody@dest.test', hostile],
     nodeid: hostile,
     site: egressPath(dashboard.bounced.lane),
     bounce_classification: hostile,
@@ -99,9 +117,16 @@ test('what clients and servers wrote is text on every page', async (t) => {
   dispositions.publish(tx, bounceRecord({ id: '../../x"><script>', type: '<script>' as never, recipient: hostile }));
   await tx.exec();
   const { page, complaints, reads } = await browser.open();
-  for (const [path] of pagesOf({ ...dashboard, bounced: { ...dashboard.bounced, event: record.event_id } }).slice(0, -1)) {
+  const paths = [
+    '/',
+    '/bounces',
+    `/bounces/${record.event_id}`,
+    `/messages/${record.id}`,
+    `/lanes/${encodeURIComponent(dashboard.bounced.lane)}`,
+  ];
+  for (const path of paths) {
     await page.goto(dashboard.url + path);
-    if (path !== '/lanes') await reads(/<script>document\.title/);
+    await reads(/<script>document\.title/);
     assert.equal(await page.evaluate('document.querySelectorAll("main script, main img, main style").length'), 0, path);
     assert.ok(!(await page.title()).includes('owned'), path);
     assert.ok(!/[\u202e\u001b]/.test(String(await page.evaluate('document.body.innerText'))), `${path} shows what would turn text around`);
@@ -139,6 +164,72 @@ test('a person logs in where he wanted to go, works in a session, and is told wh
   await page.click('text=Log out');
   await page.waitForSelector('main.login');
   assert.equal(await page.evaluate('fetch("/api/me").then((r) => r.status)'), 401);
+});
+
+test('bounces are found by their filters, which are in the URL, and new ones come by themselves', async (t) => {
+  const browser = await startBrowser(t);
+  if (!browser) return;
+  const { url, relay } = await startDashboard(t);
+  const { page, complaints, reads } = await browser.open();
+  await page.goto(`${url}/bounces`);
+  await reads(/nobody@dest\.test/);
+  await page.fill('[name=recipient]', 'evil@dest.test');
+  await page.waitForURL(/recipient=evil/);
+  await page.waitForSelector('text=nobody@dest.test', { state: 'detached' });
+  assert.equal(await page.locator('tbody tr').count(), 1);
+  await relay.send({ from: 'ann@home.test', to: 'evil@dest.test' });
+  await page.locator('tbody tr').nth(1).waitFor();
+  await page.fill('[name=recipient]', '');
+  await page.fill('[name=code]', 'nonsense');
+  await reads(/expected a code such as/);
+  assert.deepEqual(
+    complaints.filter((line) => !line.includes('400')),
+    [],
+  );
+});
+
+test('a lane is suspended from its page with a reason, and resumed; a viewer is not offered it', async (t) => {
+  const browser = await startBrowser(t);
+  if (!browser) return;
+  const users = (['operator', 'viewer'] as const).map((role) => ({ name: role, password: role, role }));
+  const { url, bounced } = await startDashboard(t, { users });
+  const logIn = async (name: string) => {
+    const opened = await browser.open();
+    await opened.page.goto(`${url}/lanes`);
+    await opened.page.fill('[name=user]', name);
+    await opened.page.fill('[name=password]', name);
+    await opened.page.keyboard.press('Enter');
+    await opened.page.click('tbody th a');
+    await opened.reads(/What it last said/);
+    return opened;
+  };
+  assert.equal(bounced.lane, '', 'the API asks for a login');
+  const { page, reads } = await logIn('operator');
+  await page.click('text=Suspend…');
+  await reads(/messages with \d+ recipients wait now/);
+  await page.fill('[name=reason]', 'they asked us to');
+  await page.keyboard.press('Enter');
+  await reads(/Undo: resume/);
+  await page.click('dialog >> text=Close');
+  await reads(/Orders in force[\s\S]*they asked us to/);
+  await page.click('table >> text=Resume');
+  await page.fill('[name=reason]', 'they are well again');
+  await page.keyboard.press('Enter');
+  await reads(/the order holds no more/);
+  const viewer = await logIn('viewer');
+  assert.equal(await viewer.page.locator('text=Suspend…').count(), 0);
+});
+
+test('the board has the way back on top, and its jobs lead to their message', async (t) => {
+  const browser = await startBrowser(t);
+  if (!browser) return;
+  const { url, bounced } = await startDashboard(t);
+  const { page, reads, complaints } = await browser.open();
+  await page.goto(`${url}/queues/queue/${encodeURIComponent(bounced.lane)}?status=delayed`);
+  await page.locator('#root a[href^="/messages/"]').first().waitFor();
+  await page.click('.rebound-bar >> text=Lanes');
+  await reads(/1 lane/);
+  assert.deepEqual(complaints, []);
 });
 
 test('without Redis the page says so, and goes on when it is back', async (t) => {

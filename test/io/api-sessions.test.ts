@@ -19,7 +19,7 @@ async function logIn(admin: TestAdmin, user: string, password: string, headers: 
   const answer = await admin.post('/api/login', { user, password }, headers);
   const cookie = String(answer.headers['set-cookie'] ?? '').split(';')[0] ?? '';
   const me = answer.status === 200 ? await admin.ask('/api/me', { headers: { cookie } }) : undefined;
-  return { cookie, csrf: String(me?.json['csrf'] ?? ''), answer };
+  return { cookie, csrf: (me?.json['csrf'] as string | undefined) ?? '', answer };
 }
 
 const started = (t: TestContext): Promise<TestAdmin> => startTestAdmin(t, { admin: { users } });
