@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { test, type TestContext } from 'node:test';
 import { openSessions } from '../../workers/admin/sessions.ts';
 import { basic, startTestAdmin, type Answer, type TestAdmin } from '../support/admin.ts';
@@ -84,6 +86,24 @@ test('a session ends by logging out, and with the password that began it', async
       forged.startsWith(`${token};`) ? 200 : 401,
       forged,
     );
+});
+
+test('an event stream ends with the session that it was opened in', async (t) => {
+  const admin = await startTestAdmin(t, { admin: { users } }, { heartbeat: 50, patience: 5000 });
+  const [leaving, staying] = [await logIn(admin, 'ann', 'sesame'), await logIn(admin, 'bob', 'seasam')];
+  const open = (cookie: string): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const call = request({ host: '127.0.0.1', port: admin.port, path: '/api/events', headers: { cookie }, agent: false }, (stream) => {
+        stream.on('error', () => undefined).resume();
+        resolve(stream);
+      });
+      call.on('error', reject).end();
+    });
+  const [ending, going] = [await open(leaving.cookie), await open(staying.cookie)];
+  const ended = once(ending, 'close');
+  await admin.ask('/api/logout', { method: 'POST', headers: { cookie: leaving.cookie, 'x-csrf-token': leaving.csrf } });
+  await ended;
+  assert.equal(going.destroyed, false, 'that of another goes on');
 });
 
 test('guesses at the login page are limited as all others are', async (t) => {
