@@ -405,7 +405,7 @@ test('the board shows the fixed queues and the busiest lanes, and changes nothin
     queues: { name: string; readOnlyMode: boolean; counts: { waiting: number } }[];
   };
   const names = listed.map(({ name }) => name);
-  assert.equal(names.length, 54);
+  assert.equal(names.length, 55);
   assert.ok(
     names.includes('sessions') &&
       names.includes('bounces') &&

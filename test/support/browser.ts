@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import axe from 'axe-core';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { cleanUp } from './cleanup.ts';
 import { explainAbsence } from './foreign-tools.ts';
@@ -22,7 +21,6 @@ const ownLibraries = {
 };
 /** Milliseconds. */
 const patience = 30_000;
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 /** A page that keeps account of what went wrong on it. */
 export interface WatchedPage {
@@ -80,7 +78,7 @@ async function openPage(browser: Browser, options: BrowserContextOptions = {}): 
     audit: async () => {
       // Through the debugger: the policy of the page allows no foreign script.
       const session = await context.newCDPSession(page);
-      await session.send('Runtime.evaluate', { expression: await readFile(axe, 'utf8') });
+      await session.send('Runtime.evaluate', { expression: axe.source });
       const { result } = await session.send('Runtime.evaluate', {
         expression: `axe.run(document, { resultTypes: ['violations'] }).then((r) => JSON.stringify(r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ') + ' (' + (n.any[0]?.message ?? n.failureSummary ?? '') + ')').slice(0, 5).join('; '))))`,
         awaitPromise: true,
