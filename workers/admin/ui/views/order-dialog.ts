@@ -124,8 +124,8 @@ function Concerned({ criteria }: { criteria: Criteria }): View {
   if (!data) return html`<${Loading} />`;
   return html`<div class="concerned" role="status">
     <p>
-      <b>${count(data.messages)}${data.is_complete ? '' : ' or more'}</b> messages with ${count(data.recipients)} recipients wait now, in
-      ${count(data.lanes.length)} ${data.lanes.length === 1 ? 'lane' : 'lanes'}.
+      <b>${count(data.messages)}${data.is_complete ? '' : ' or more'}</b> messages with ${count(data.recipients)} recipients wait
+      now${` in ${count(data.lanes.length)} ${data.lanes.length === 1 ? 'lane' : 'lanes'}`}.
     </p>
     ${
       data.sample.length > 0 &&
