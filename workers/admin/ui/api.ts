@@ -38,7 +38,8 @@ export type Link = { state: 'live' } | { state: 'lost'; why: string } | { state:
 const live: Link = { state: 'live' };
 export const link = createStore<Link>(live);
 
-const patience = 15_000;
+/** A backtest or a search far back takes its time. Milliseconds. */
+const patience = 30_000;
 
 /** Asks the server. Throws Refusal. */
 export async function ask<O extends Operation>(operation: O, input: Input<O> = {}): Promise<Answer<O>> {

@@ -27,8 +27,7 @@ export function RuleDialog({ record, onClose }: { record: DispositionRecord; onC
     <form class="stacked" onSubmit=${test}>
       <p>
         From 500 a reply is for good, below it is tried again. Change pattern and code as you need them, try the rule, then put it into a
-        file of
-        <code> delivery.rules</code>: this page writes no files.
+        file of${' '}<code>delivery.rules</code>: this page writes no files.
       </p>
       <label
         >Rule

@@ -45,8 +45,8 @@ function File({ file }: { file: RuleFile }): View {
   return html`<p>
       <span class="mono">${visible(file.file)}</span>
       <span class="dim">
-        ${count(file.rules)} rules, version <span class="mono">${visible(file.version.slice(0, 12))}</span>, ${count(file.hits)} hits since
-        <${Time} at=${file.since}
+        ${count(file.rules)} rules, version <span class="mono">${visible(file.version.slice(0, 12))}</span>, ${count(file.hits)} hits
+        since${' '}<${Time} at=${file.since}
       /></span>
     </p>
     ${file.error && html`<p class="problem">A later version is not in force: ${visible(file.error.message)}</p>`}
