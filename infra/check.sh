@@ -15,6 +15,7 @@ check() {
 check format oxfmt --check .
 check lint oxlint --type-aware --deny-warnings
 check types tsc --pretty false
+check ui-types tsc --pretty false --project workers/admin/ui
 check dead-code knip --no-progress
 check documents sh infra/node --disable-warning=ExperimentalWarning infra/settings-table.ts --check
 check commands sh infra/node --disable-warning=ExperimentalWarning infra/verb-table.ts --check

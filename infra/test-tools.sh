@@ -1,7 +1,8 @@
 #!/bin/sh
 # Gets the mail programs that the tests check Rebound against, without installing them (an installed Postfix would push
-# another mail server off the machine): swaks and Postfix's smtp-source and smtp-sink, two readers of reports, dkimpy; and
-# Prometheus' promtool. Their Debian packages are unpacked into .tools. Where that cannot be done, the tests that need them say so.
+# another mail server off the machine): swaks and Postfix's smtp-source and smtp-sink, two readers of reports, dkimpy;
+# Prometheus' promtool and chromium. Their Debian packages are unpacked into .tools. Where that cannot be done, the tests that
+# need them say so.
 set -u
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
 cd "$root" || exit 1
@@ -12,12 +13,14 @@ has() { command -v "$1" >/dev/null 2>&1; }
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
 
+unpacked_libraries=$root/.tools/usr/lib/$(uname -m)-linux-gnu:$root/.tools/lib/$(uname -m)-linux-gnu
 has_postfix() { [ -x .tools/usr/sbin/smtp-source ] || { has smtp-source && has smtp-sink && has swaks; }; }
 has_bounceparser() { PERL5LIB=.tools/usr/share/perl5 perl -MMail::DeliveryStatus::BounceParser -e 1 2>/dev/null; }
 # The library that python3-nacl needs lies among the unpacked ones.
 has_dkimpy() {
   LD_LIBRARY_PATH=".tools/usr/lib/$(uname -m)-linux-gnu" PYTHONPATH=.tools/usr/lib/python3/dist-packages "$python" -c 'import dkim, nacl.signing' 2>/dev/null
 }
+has_chromium() { has chromium || LD_LIBRARY_PATH=$unpacked_libraries .tools/usr/lib/chromium/chromium --version >/dev/null 2>&1; }
 has_flufl() { PYTHONPATH=.tools/usr/lib/python3/dist-packages "$python" -c 'import flufl.bounce' 2>/dev/null; }
 
 has_promtool() { [ -x .tools/usr/bin/promtool ] || has promtool; }
@@ -30,6 +33,8 @@ packages_of() {
     bounceparser) echo libmail-deliverystatus-bounceparser-perl libmailtools-perl libmime-tools-perl libtimedate-perl libconvert-binhex-perl ;;
     dkimpy) echo python3-dkim python3-dnspython python3-nacl python3-cffi-backend libsodium23 ;;
     promtool) echo prometheus ;;
+    # Whatever an installation would bring that this machine does not have; a font, without which no page has words.
+    chromium) apt-get install --simulate --no-install-recommends chromium fonts-dejavu-core 2>/dev/null | awk '/^Inst / { print $2 }' ;;
     flufl) echo python3-flufl.bounce python3-public python3-zope.interface python3-pkg-resources ;;
   esac
 }
@@ -60,3 +65,4 @@ get bounceparser 'Mail::DeliveryStatus::BounceParser'
 get flufl 'flufl.bounce'
 get dkimpy dkimpy
 get promtool "Prometheus' promtool"
+get chromium 'chromium (80 MB, and its libraries)'

@@ -20,6 +20,9 @@ const logins: ConfigInput['admin'] = {
 
 /** What each operation is asked, and what it answers to those who may. A new operation needs a row. */
 const requests: Record<EndpointName, { path: string; ask?: Ask; status: number }> = {
+  me: { path: '/api/me', status: 200 },
+  login: { path: '/api/login', ask: json({ user: 'nobody', password: 'wrong' }), status: 401 }, // by itself a login, whoever sends it
+  logout: { path: '/api/logout', ask: { method: 'POST' }, status: 200 },
   status: { path: '/api/status', status: 200 },
   queues: { path: '/api/queues', status: 200 },
   subscribers: { path: '/api/subscribers', status: 200 },
@@ -122,12 +125,19 @@ test('every operation is for its role and those above it', async (t) => {
   }
 });
 
-test('pages are for everybody who may look', async (t) => {
+test('pages are for everybody who may look; the program of the page is no secret', async (t) => {
   const { admin } = await started(t);
-  for (const path of ['/', '/docs', '/docs/openapi.json', '/queues', '/metrics']) {
+  for (const path of ['/docs', '/docs/openapi.json', '/queues', '/metrics']) {
     assert.equal((await admin.ask(path)).status, 401, path);
     assert.equal((await admin.ask(path, { headers: bearer(tokenOf('viewer')) })).status, 200, path);
+    const { status, headers, text } = await admin.ask(path, { headers: { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' } });
+    assert.equal(status, 401, 'a person in a browser is asked by our own page');
+    assert.match(text, /<div id="app">/);
+    assert.equal(headers['www-authenticate'], undefined);
   }
+  const { status, text } = await admin.ask('/bounces');
+  assert.equal(status, 200);
+  assert.ok(!text.includes('relay.test'), 'it says nothing of this relay');
 });
 
 test('passwords and tokens may be kept as hashes, which are no logins themselves', async (t) => {

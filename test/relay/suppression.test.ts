@@ -281,5 +281,6 @@ test('the dashboard says of a message that its sender was not told, and why', as
   const failed = await relay.fail({ raw: message('Precedence: junk') });
   const told = (await (await fetch(`${admin.describe}/api/messages/${failed.message}`)).json()) as { reports: unknown };
   assert.deepEqual(told.reports, [{ event_id: failed.event, outcome: 'suppressed', reason: 'bulk' }]);
-  assert.match(await (await fetch(`${admin.describe}/messages/${failed.message}`)).text(), /no report: it is bulk mail \(Precedence\)/);
+  const { report } = (await (await fetch(`${admin.describe}/api/dispositions/${failed.event}`)).json()) as { report: unknown };
+  assert.deepEqual(report, { outcome: 'suppressed', message: null, reason: 'bulk', words: 'it is bulk mail (Precedence)' });
 });

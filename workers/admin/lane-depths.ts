@@ -34,19 +34,34 @@ const commandsPerLane = 10;
 /** BullMQ's counter of a rate limit is set to a number beyond every limit when a lane is held. */
 const heldCount = 1_000_000_000;
 
+/** A look at more lanes than this takes time: it takes a tenth of a core at most, and who asks is given the last one. */
+const manyLanes = 500;
+const mostOfTime = 0.1;
+/** How old an answer may be then. Milliseconds. */
+const stillGood = 15_000;
+
 /** All lanes of the registry, looked at once a second at most. */
 export function openDepths(redis: RedisLink, lanes: Lanes): () => Promise<Depths> {
   let depths: Promise<Depths> | undefined;
   let readAt = 0;
+  /** Of many lanes: the last answer, and when the next look may begin. */
+  let kept: { depths: Depths; at: number; until: number } | undefined;
+  const look = async (): Promise<Depths> => {
+    const found = await read(redis, lanes);
+    const now = Date.now();
+    kept = found.lanes.length > manyLanes ? { depths: found, at: now, until: now + (now - readAt) / mostOfTime } : undefined;
+    return found;
+  };
   return () => {
-    if (!depths || Date.now() - readAt > freshFor) {
-      readAt = Date.now();
-      depths = read(redis, lanes);
+    const now = Date.now();
+    if (!depths || (now - readAt > freshFor && now > (kept?.until ?? 0))) {
+      readAt = now;
+      depths = look();
       depths.catch(() => {
         depths = undefined;
       });
     }
-    return depths;
+    return kept && now - kept.at < stillGood ? Promise.resolve(kept.depths) : depths;
   };
 }
 

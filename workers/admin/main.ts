@@ -19,10 +19,12 @@ import { openReplayRunner } from './replay-runner.ts';
 import { openRecordLog } from './record-log.ts';
 import { registerBoard } from './routes/board.ts';
 import { registerDocs } from './routes/docs.ts';
-import { registerPages } from './routes/pages.ts';
 import { registerProbes } from './routes/probes.ts';
+import { isNavigation, registerUi, sendShell } from './routes/ui.ts';
 import { addSecurityHeaders, securityHeaders } from './security-headers.ts';
 import { openTraceFeed } from './trace-feed.ts';
+import { loadUi } from './ui-files.ts';
+import { isPagePath } from './ui-paths.ts';
 import type { StreamTimes, World } from './world.ts';
 
 declare module 'fastify' {
@@ -44,7 +46,8 @@ export async function run(
   streamTimes: StreamTimes = usualStreamTimes,
 ): Promise<{ port: number; describe: string; collect(): Promise<void>; close(): Promise<void> }> {
   const { host, port } = context.config.admin;
-  const access = openAccess(context.config.admin, context.log);
+  const access = openAccess(context);
+  const ui = await loadUi();
   const app = openApp(context);
   app.decorateRequest('actor');
   app.addHook('onRequest', async (request, reply) => {
@@ -52,10 +55,11 @@ export async function run(
     const refusal = actor instanceof Problem ? actor : undefined;
     request.actor = !actor || actor instanceof Problem ? nobody : actor;
     const problem = refusal ?? (context.redis.isReady || worksWithoutRedis(request.url) ? undefined : redisAway());
+    if (problem?.status === 401 && isNavigation(request)) return sendShell(reply.code(401), ui);
     // Answered here and not thrown: bull-board would answer its own requests in its own way.
     return problem && answerProblem(problem, request, reply, context);
   });
-  const world = openWorld(context, streamTimes, await readVersion());
+  const world = openWorld(context, { streamTimes, version: await readVersion(), access, ui });
   await registerRoutes(app, world);
   await app.listen({ host, port });
   world.replays.look();
@@ -107,9 +111,10 @@ function openApp(context: Context): FastifyInstance {
   return app;
 }
 
-const worksWithoutRedis = (url: string): boolean => /^\/(?:healthz|readyz|metrics|docs|ui\/|queues\/static\/)/.test(url);
+const worksWithoutRedis = (url: string): boolean =>
+  /^\/(?:healthz|readyz|metrics|docs|ui\/|queues\/static\/)/.test(url) || isPagePath(url.split('?')[0] ?? '');
 
-function openWorld(context: Context, streamTimes: StreamTimes, version: string): World {
+function openWorld(context: Context, given: Pick<World, 'streamTimes' | 'version' | 'access' | 'ui'>): World {
   const pipeline = openPipeline(context);
   const { redis, config } = context;
   const { queues, lanes } = pipeline;
@@ -135,9 +140,8 @@ function openWorld(context: Context, streamTimes: StreamTimes, version: string):
     depths: openDepths(redis, lanes),
     templates: once(() => loadTemplates(wordingsInUse(config.bounce))),
     trace: openTraceFeed(redis),
-    streamTimes,
+    ...given,
     streams: new Set(),
-    version,
     startedAt: Date.now(),
   };
 }
@@ -158,6 +162,6 @@ async function registerRoutes(app: FastifyInstance, world: World): Promise<void>
   registerProbes(app, world);
   registerDocs(app, world);
   await registerApi(app, world);
-  await registerPages(app, world);
+  registerUi(app, world.ui);
   await registerBoard(app, world);
 }

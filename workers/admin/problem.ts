@@ -43,13 +43,17 @@ export function answerProblem(
   const problem = thrown instanceof Problem ? thrown : asProblem(thrown, request, redis.isReady, log);
   const { status, message, members, headers } = problem;
   reply.code(status).headers(headers);
-  if (status === 401) reply.header('www-authenticate', 'Basic realm="Rebound", charset="UTF-8"');
+  if (status === 401)
+    reply.header('www-authenticate', isBrowser(request) ? 'Session realm="Rebound"' : 'Basic realm="Rebound", charset="UTF-8"');
   if (!/^\/(?:api|docs)\//.test(request.url))
     return reply.type('text/plain; charset=utf-8').send(`${status} ${STATUS_CODES[status] ?? ''}: ${message}\n`);
   return reply
     .type('application/problem+json')
     .send(harmlessJson({ type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail: message, ...members }));
 }
+
+/** A browser, which adds this field itself: asked for Basic, it would put up a window of its own before our page. */
+const isBrowser = ({ headers }: FastifyRequest): boolean => headers['sec-fetch-site'] !== undefined;
 
 function asProblem(error: FastifyError, request: FastifyRequest, isRedisReady: boolean, log: Context['log']): Problem {
   const status = error.statusCode ?? 500;

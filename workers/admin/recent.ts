@@ -1,4 +1,4 @@
-import { recipientsOf, type DispositionRecord, type RecordType } from '../../shared/core/disposition.ts';
+import { recipientsOf, type RecordType } from '../../shared/core/disposition.ts';
 import type { Entry, RecordLog } from './record-log.ts';
 
 /** What the overview tells of the disposition log. */
@@ -9,16 +9,11 @@ export interface Recent {
   counted: number;
   /** Epoch ms of the first one counted; undefined before there is any. */
   since: number | undefined;
-  /** The newest first, at most fifty. */
-  failures: readonly DispositionRecord[];
 }
-
-export const failureTypes: ReadonlySet<RecordType> = new Set(['Bounce', 'Expiration', 'TransientFailure', 'AdminBounce', 'OOB']);
 
 /** Counted back when the process starts; the same when nobody looked for so long that more came in. */
 const mostAtOnce = 20_000;
 const pageSize = 1000;
-const mostFailures = 50;
 
 /**
  * Counts what the log has got since the last look: a look costs what is new, and nothing while nobody looks. Looks at the
@@ -34,9 +29,6 @@ export function openRecent(log: RecordLog): () => Promise<Recent> {
     state.counted += 1;
     state.since ??= timeOf(at);
     last = at;
-    if (!failureTypes.has(record.type)) return;
-    state.failures.unshift(record);
-    if (state.failures.length > mostFailures) state.failures.pop();
   };
   const look = async (): Promise<Recent> => {
     const fresh = last === undefined ? undefined : await newer(log, last);
@@ -47,7 +39,7 @@ export function openRecent(log: RecordLog): () => Promise<Recent> {
     } else {
       for (const entry of fresh) count(entry);
     }
-    return { ...state, counts: { ...state.counts }, failures: [...state.failures] };
+    return { ...state, counts: { ...state.counts } };
   };
   return () => {
     running ??= look().finally(() => {
@@ -70,7 +62,7 @@ async function newer(log: RecordLog, last: string): Promise<Entry[] | undefined>
   return undefined;
 }
 
-const empty = (): { counts: Record<RecordType, number>; counted: number; since: number | undefined; failures: DispositionRecord[] } => ({
+const empty = (): { counts: Record<RecordType, number>; counted: number; since: number | undefined } => ({
   counts: {
     Reception: 0,
     Delivery: 0,
@@ -85,7 +77,6 @@ const empty = (): { counts: Record<RecordType, number>; counted: number; since: 
   },
   counted: 0,
   since: undefined,
-  failures: [],
 });
 
 const timeOf = (at: string): number => Number(at.split('-')[0]);

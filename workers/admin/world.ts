@@ -5,12 +5,14 @@ import type { Pipeline } from '../../shared/io/pipeline.ts';
 import type { RecordSource } from '../../shared/io/record-reader.ts';
 import type { Queues } from '../../shared/io/queues.ts';
 import type { LoadedTemplates } from '../../shared/io/template-load.ts';
+import type { Access } from './access.ts';
 import type { DispositionCounting } from './count-dispositions.ts';
 import type { Depths } from './lane-depths.ts';
 import type { Recent } from './recent.ts';
 import type { ReplayRunner } from './replay-runner.ts';
 import type { RecordLog } from './record-log.ts';
 import type { TraceFeed } from './trace-feed.ts';
+import type { Ui } from './ui-files.ts';
 
 /** What the routes need of the process. */
 export interface World {
@@ -33,6 +35,8 @@ export interface World {
   streamTimes: StreamTimes;
   /** Open event streams. */
   streams: Set<ServerResponse>;
+  access: Access;
+  ui: Ui;
   version: string;
   /** Epoch ms. */
   startedAt: number;

@@ -80,6 +80,10 @@ export const dispositionEndpoints = {
     query: z.strictObject({}),
     answer: z.strictObject({
       record: disposition,
+      explanation: z
+        .strictObject({ status: z.string(), reason: z.string(), advice: z.string().describe('What to do; may be empty') })
+        .nullable()
+        .describe('What the reply means; null: nothing was refused'),
       logged: time,
       report: z.strictObject({
         outcome: z

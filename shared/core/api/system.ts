@@ -94,6 +94,7 @@ export const systemEndpoints = {
           recipient: z.string(),
           content: z.string().describe('The message; each octet is one character'),
           size: count,
+          text: z.string().nullable().describe('Its human-readable part'),
         })
         .nullable(),
       reason: z.string().nullable().describe('Why there is none'),

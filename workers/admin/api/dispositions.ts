@@ -1,6 +1,8 @@
 import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
 import { countedTime } from '../../../shared/core/disposition-counts.ts';
 import type { LogEntry } from '../../../shared/core/log-entry.ts';
+import { explainReply } from '../../../shared/core/dsn/explain-reply.ts';
+import { en } from '../../../shared/core/dsn/wording/en.ts';
 import { timeOfLogId } from '../../../shared/core/log-id.ts';
 import { findDisposition, replaysOf, reportFate } from '../disposition-fate.ts';
 import { formatPlace, parsePlace, readBounded, readFilter } from '../log-search.ts';
@@ -49,6 +51,7 @@ export const disposition: Handler<Endpoints['disposition']> = async ({ params },
   ]);
   return {
     record,
+    explanation: explainReply(record, en) ?? null,
     logged: new Date(timeOfLogId(at)).toISOString(),
     report,
     replays,

@@ -25,9 +25,16 @@ export function openEventStream(reply: FastifyReply, world: World, run: (raw: Se
   const { log, metrics } = world.context;
   world.streams.add(raw);
   metrics.eventStreams.inc();
+  // Who has logged out, or whose login was taken away, hears no more.
+  const leave = async (): Promise<void> => {
+    const actor = await world.access.actorOf(reply.request);
+    if (actor instanceof Problem && actor.status === 401) raw.destroy();
+  };
+  const watch = setInterval(() => void leave().catch(() => undefined), world.streamTimes.heartbeat);
   void run(raw)
     .catch((error: unknown) => log.debug({ event: 'event_stream_failed', error: String(error) }))
     .finally(() => {
+      clearInterval(watch);
       world.streams.delete(raw);
       metrics.eventStreams.dec();
       raw.destroy();

@@ -5,6 +5,7 @@ import type { DispositionRecord } from '../../../shared/core/disposition.ts';
 import { whyNoReport } from '../../../shared/core/dsn/eligible.ts';
 import { generateRfc3464Message } from '../../../shared/core/dsn/generate.ts';
 import { headerOf } from '../../../shared/core/dsn/original.ts';
+import { parseRfc3464 } from '../../../shared/core/dsn/parse.ts';
 import { recordSchema } from '../../../shared/core/dsn/record-schema.ts';
 import { fixNewlines } from '../../../shared/core/message.ts';
 import { newMessageId } from '../../../shared/io/ids.ts';
@@ -28,7 +29,17 @@ export const reportPreview: Handler<Endpoints['reportPreview']> = async ({ body 
     return { report: null, reason: whyNoReport(record, header) ?? 'none', record };
   }
   const { sender, recipient, content } = report;
-  return { report: { sender, recipient, content: Buffer.from(content).toString('latin1'), size: content.length }, reason: null, record };
+  return {
+    report: {
+      sender,
+      recipient,
+      content: Buffer.from(content).toString('latin1'),
+      size: content.length,
+      text: parseRfc3464(content)?.text ?? null,
+    },
+    reason: null,
+    record,
+  };
 };
 
 function parseRecord({ record }: Body): DispositionRecord {

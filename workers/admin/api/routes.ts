@@ -10,6 +10,7 @@ import { lane, lanes, sessions } from './lanes.ts';
 import { bounceMessage, findMessages, message } from './messages.ts';
 import { mount, type Handler } from './mount.ts';
 import { endOrder, giveOrder, order, orders, previewOrder } from './orders.ts';
+import { login, logout, me } from './session.ts';
 import { cancelReplay, createReplay, previewReplay, replay, replayRecords, replays, resumeReplay } from './replays.ts';
 import { reportPreview } from './report-preview.ts';
 import { backtestRule, policy, rules } from './rules.ts';
@@ -19,6 +20,9 @@ import { conversation, smtpTrace } from './trace.ts';
 
 /** What each operation does. */
 const handlers: { [Name in EndpointName]: Handler<Endpoints[Name]> } = {
+  me,
+  login,
+  logout,
   status,
   queues,
   subscribers,

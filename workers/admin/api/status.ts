@@ -15,7 +15,7 @@ export const status: Handler<Endpoints['status']> = async ({ actor }, world) => 
     hostname: context.config.hostname,
     instance: context.instance,
     started: new Date(world.startedAt).toISOString(),
-    you: actor,
+    you: { name: actor.name, role: actor.role },
     redis: { ready: context.redis.isReady, durability: context.redis.durability },
     queue: { lanes: depths.lanes.length, waiting: depths.waiting, delayed: depths.delayed, active: depths.active },
     bounces: { waiting: reports?.waiting ?? 0, delayed: reports?.delayed ?? 0, active: reports?.active ?? 0 },

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../../shared/core/api/endpoint.ts';
 import type { openApi } from '../../../shared/core/api/openapi.ts';
 import { html, type Html } from '../html.ts';
+import type { Ui } from '../ui-files.ts';
 import { layout } from './layout.ts';
 
 interface Operation {
@@ -11,10 +12,12 @@ interface Operation {
 /** The API for people: every operation with its role, parameters and body. */
 export function docsPage({
   hostname,
+  ui,
   endpoints,
   document,
 }: {
   hostname: string;
+  ui: Ui;
   endpoints: readonly (readonly [name: string, endpoint: Endpoint])[];
   document: ReturnType<typeof openApi>;
 }): Html {
@@ -40,7 +43,7 @@ export function docsPage({
         )}
       </section>`;
     })}`;
-  return layout({ title: 'API', hostname, body });
+  return layout({ title: 'API', hostname, ui, body });
 }
 
 function parameterTable(parameters: Operation['parameters']): Html {

@@ -9,6 +9,7 @@ import { queuesOfSubscribers } from '../hook-depths.ts';
 import { inboundQueue } from '../../../shared/core/inbound/job.ts';
 import { redeliverQueue } from '../../../shared/core/replay.ts';
 import { boardPolicy } from '../security-headers.ts';
+import { nav as sections } from '../ui/nav.ts';
 import type { World } from '../world.ts';
 
 const path = '/queues';
@@ -48,13 +49,31 @@ export async function registerBoard(app: FastifyInstance, world: World): Promise
       reply.header('content-security-policy', boardPolicy);
       await refresh();
     });
+    scope.addHook('onSend', async (_request, reply, payload) =>
+      typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('text/html') ? withBar(payload, world) : payload,
+    );
     await scope.register(server.registerPlugin(), { prefix: path });
   });
 }
+
+/** The way back, and the same places as everywhere. */
+function withBar(page: string, { ui }: World): string {
+  const links = sections.map(({ path: to, word }) => `<a href="${to}"${to === path ? ' aria-current="page"' : ''}>${word}</a>`).join('');
+  return page
+    .replace('</head>', `<link rel="stylesheet" href="${ui.pathOf('board.css')}"></head>`)
+    .replace(/<link href="https:[^>]*>/g, '')
+    .replace(/<body[^>]*>/, (body) => `${body}<nav class="rebound-bar" aria-label="Rebound"><b>Rebound</b>${links}</nav>`);
+}
+
+/** A job of a lane, and that of a record, has an id that begins with that of its message. */
+const messageOf = ({ id }: { id?: string | number | null | undefined }) => {
+  const message = /^[0-9a-f]{32}/.exec(String(id))?.[0];
+  return message === undefined ? { href: '/messages', displayText: 'Messages' } : { href: `/messages/${message}`, displayText: 'Message' };
+};
 
 /** A Queue over the one connection. It neither writes the queue's meta nor closes anything, so it may just be forgotten. */
 function adapt(name: string, { context: { redis } }: World): BullMQAdapter {
   const options = { connection: redis.client as never, prefix: redis.prefix, skipMetasUpdate: true };
   const queue = new Queue(name, options, () => redis.backend.forQueue(name, redis.prefix) as RedisQueueBackend);
-  return new BullMQAdapter(queue, { readOnlyMode: true });
+  return new BullMQAdapter(queue, { readOnlyMode: true, externalJobUrl: messageOf });
 }
