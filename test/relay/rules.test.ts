@@ -160,9 +160,9 @@ test('a class of a rule file is recorded, and counted as "other"', async (t) => 
   // The counter follows the record.
   const metrics = await waitFor(async () => {
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    return /rebound_bounces_classified_total\{class="other"[^}]*\} 1/.test(text) && text;
+    return /rebound_bounces_classified_total\{[^}]*class="other"[^}]*\} 1/.test(text) && text;
   });
-  assert.match(metrics, /rebound_bounces_classified_total\{class="InvalidRecipient"[^}]*\} 1/);
+  assert.match(metrics, /rebound_bounces_classified_total\{[^}]*class="InvalidRecipient"[^}]*\} 1/);
   assert.match(metrics, /rebound_rule_loads_total\{result="loaded"[^}]*\} 1/);
   assert.doesNotMatch(metrics, /FullBox/);
 });

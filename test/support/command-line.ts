@@ -51,7 +51,11 @@ export async function startCommandLine(t: TestContext, options: RelayOptions = {
 
 /** No settings of whoever runs the tests. */
 export const cleanEnvironment = (): NodeJS.ProcessEnv =>
-  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^REBOUND_|^NO_COLOR$|^FORCE_COLOR$/.test(name)));
+  Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^REBOUND_|^(?:NO_COLOR|FORCE_COLOR|NODE_DISABLE_COLORS|CI|TEAMCITY_VERSION)$/.test(name),
+    ),
+  );
 
 /** Runs `rebound` and resolves when it has ended. */
 export async function runCommand(
