@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { endpoints } from '../../shared/core/api/endpoints.ts';
 import type { Endpoint } from '../../shared/core/api/endpoint.ts';
 import { announceWorker } from '../../shared/io/worker-registry.ts';
+import { until } from '../support/archive.ts';
 import { bounceRecord, startTestAdmin, type Answer, type Ask } from '../support/admin.ts';
 
 const isProblem = ({ status, headers, json }: Answer): void => {
@@ -220,6 +221,24 @@ test('a write with an Idempotency-Key is done once', async (t) => {
     assert.deepEqual(fieldsOf(await admin.post('/api/messages', mail, { 'idempotency-key': bad })), ['Idempotency-Key']);
   const kept = await admin.context.redis.client.keys('*idempotency:*');
   for (const name of kept) assert.ok((await admin.context.redis.client.ttl(name)) > 86_000, 'for a day');
+});
+
+test('a write that failed because Redis went away may be sent again as soon as it is back', async (t) => {
+  const admin = await startTestAdmin(t);
+  const mail = { from: 'ann@home.test', to: ['bob@dest.test'], text: 'hello' };
+  const key = { 'idempotency-key': 'blip' };
+  // The key is taken, and then every connection is lost: neither the work nor its end reaches Redis.
+  const { client } = admin.context.redis;
+  const evaluate = client.eval.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  t.mock.method(client, 'eval', async (...args: unknown[]) => {
+    const answer = await evaluate(...args);
+    if (Array.isArray(answer) && answer[0] === 'begun') client.disconnect(true);
+    return answer;
+  });
+  assert.equal((await admin.post('/api/messages', mail, key)).status, 503);
+  t.mock.restoreAll();
+  await until(async () => (await admin.post('/api/messages', mail, key)).status === 202, 'the message to be taken');
+  assert.equal((await client.keys('*spool:*')).length, 1);
 });
 
 test('a write whose process died half way is finished by its repetition, and nothing is sent twice', async (t) => {
