@@ -97,9 +97,11 @@ async function tryAgain(redis: RedisLink, tell: () => Promise<void>): Promise<vo
   const deadline = performance.now() + runningFor * 1000;
   for (let isTold = false; !isTold && performance.now() < deadline;) {
     await delay(retryInterval, undefined, { ref: false });
-    isTold = redis.isReady && (await tell().then(
-      () => true,
-      () => false,
-    ));
+    isTold =
+      redis.isReady &&
+      (await tell().then(
+        () => true,
+        () => false,
+      ));
   }
 }

@@ -223,6 +223,20 @@ test('a write with an Idempotency-Key is done once', async (t) => {
   for (const name of kept) assert.ok((await admin.context.redis.client.ttl(name)) > 86_000, 'for a day');
 });
 
+test('a request that waited for a Redis that was restarted is answered', async (t) => {
+  const admin = await startTestAdmin(t);
+  const { client } = admin.context.redis as unknown as { client: { commandQueue: { length: number } } };
+  for (const path of ['/api/audit', '/api/dispositions', '/api/replays', '/api/status']) {
+    await until(async () => (await admin.ask('/api/audit')).status === 200, 'Redis to be there');
+    process.kill(admin.redis.pid, 'SIGSTOP');
+    const answer = admin.ask(path);
+    await until(() => Promise.resolve(client.commandQueue.length > 0), 'a command to be under way');
+    await admin.redis.kill();
+    await admin.redis.restart();
+    assert.equal((await answer).status, 503, path);
+  }
+});
+
 test('a write that failed because Redis went away may be sent again as soon as it is back', async (t) => {
   const admin = await startTestAdmin(t);
   const mail = { from: 'ann@home.test', to: ['bob@dest.test'], text: 'hello' };
