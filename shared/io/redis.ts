@@ -160,8 +160,8 @@ function connect(url: string, failFast: boolean): Redis {
 
 /** Commands that are not sent again when their connection is lost are forgotten by ioredis: whoever waits for one would wait for ever. */
 function rejectUnanswered(client: Redis): void {
-  const { flushQueue } = client as unknown as { flushQueue(error: Error, queues: { offlineQueue: boolean }): void };
-  client.on('close', () => flushQueue.call(client, new Error('Connection is closed.'), { offlineQueue: false }));
+  const unanswered = client as unknown as { flushQueue(error: Error, queues: { offlineQueue: boolean }): void };
+  client.on('close', () => unanswered.flushQueue(new Error('Connection is closed.'), { offlineQueue: false }));
 }
 
 function clientOf(url: string, failFast: boolean): Redis {
