@@ -1,5 +1,8 @@
 /** Ids of the disposition log are those of its Redis stream: `<epoch ms>-<number>`, in the order of the log. */
-export const isLogId = (text: string): boolean => /^(?:0|[1-9]\d{0,15})-(?:0|[1-9]\d{0,19})$/.test(text);
+export function isLogId(text: string): boolean {
+  const number = /^(?:0|[1-9]\d{0,15})-(0|[1-9]\d{0,19})$/.exec(text)?.[1];
+  return number !== undefined && compareDigits(number, greatestNumber) <= 0;
+}
 
 /** Before every record. */
 export const firstLogId = '0-0';

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { RedisLink } from './redis.ts';
 
 /** The answer to a write, as it is given again. */
@@ -52,7 +53,14 @@ export const idempotencyKey = (redis: RedisLink, who: string, key: string): stri
 
 /** Begins a write under a key. `request`: a digest of what is asked; `owner`: unique. */
 export async function beginOnce(redis: RedisLink, key: string, request: string, owner: string): Promise<Begun> {
-  const [kind, status, body] = (await redis.client.eval(beginScript, 1, key, request, owner, runningFor)) as [string, string?, string?];
+  const tell = (script: string, ...told: (string | number)[]) =>
+    untilTold(redis, async () => void (await redis.client.eval(script, 1, key, owner, ...told)));
+  const begin = redis.client.eval(beginScript, 1, key, request, owner, runningFor).catch((error: unknown) => {
+    // It may be ours all the same: the answer was lost.
+    tell(giveUpScript).catch(() => undefined);
+    throw error;
+  });
+  const [kind, status, body] = (await begin) as [string, string?, string?];
   switch (kind) {
     case 'done':
       return { kind, answer: { status: Number(status), body: body ?? '' } };
@@ -63,8 +71,37 @@ export async function beginOnce(redis: RedisLink, key: string, request: string, 
     default:
       return {
         kind: 'begun',
-        finish: async ({ status: code, body: text }) => void (await redis.client.eval(finishScript, 1, key, owner, code, text, keptFor)),
-        giveUp: async () => void (await redis.client.eval(giveUpScript, 1, key, owner)),
+        finish: ({ status: code, body: text }) => tell(finishScript, code, text, keptFor),
+        giveUp: () => tell(giveUpScript),
       };
+  }
+}
+
+/** How often it is tried again. Milliseconds. */
+const retryInterval = 500;
+
+/**
+ * Rejects when Redis is away, and goes on trying: a request that ended meanwhile would stand in the way of its repetition,
+ * or be done again.
+ */
+async function untilTold(redis: RedisLink, tell: () => Promise<void>): Promise<void> {
+  try {
+    await tell();
+  } catch (error) {
+    void tryAgain(redis, tell);
+    throw error;
+  }
+}
+
+async function tryAgain(redis: RedisLink, tell: () => Promise<void>): Promise<void> {
+  const deadline = performance.now() + runningFor * 1000;
+  for (let isTold = false; !isTold && performance.now() < deadline;) {
+    await delay(retryInterval, undefined, { ref: false });
+    isTold =
+      redis.isReady &&
+      (await tell().then(
+        () => true,
+        () => false,
+      ));
   }
 }

@@ -58,6 +58,7 @@ const lookInterval = 200;
 async function* oldestFirst({ redis, archive }: RecordSource, options: ReadOptions): AsyncGenerator<Page> {
   const { filter = {}, follow = false, signal } = options;
   const before = filter.until === undefined ? undefined : `${filter.until}-0`;
+  if (before === firstLogId) return; // Redis refuses a range that ends before everything
   let position = laterLogId(options.cursor ?? firstLogId, lastLogIdBefore(filter.since ?? 0));
   const archived = async function* (): AsyncGenerator<Page> {
     if (!archive) return;
@@ -92,6 +93,7 @@ async function* newestFirst({ redis, archive }: RecordSource, options: ReadOptio
   const after = lastLogIdBefore(filter.since ?? 0);
   let position = filter.until === undefined ? options.cursor : `${filter.until}-0`;
   if (options.cursor !== undefined && position !== undefined && compareLogIds(options.cursor, position) < 0) position = options.cursor;
+  if (position === firstLogId) return;
   // As far as the archive reaches it is read from there: the stream's part of it may be trimmed at any time.
   const bottom = laterLogId(after, (archive && (await lastArchived(archive))) ?? firstLogId);
   for (let isEnd = false; !isEnd && !signal?.aborted;) {
@@ -116,7 +118,10 @@ interface RawEntry {
   text: string | undefined;
 }
 
-/** A page of the stream and the oldest id it has, as they are at one moment. */
+/**
+ * A page of the stream, and the oldest id that it has afterwards. Not one transaction, which a full Redis refuses though it
+ * only reads: what is trimmed in between has us look into the archive once too often.
+ */
 async function readStream(
   redis: RedisLink,
   from: string,
@@ -124,11 +129,11 @@ async function readStream(
   isBackward = false,
 ): Promise<{ entries: RawEntry[]; oldest: string | undefined }> {
   const key = redis.key('log');
-  const tx = redis.client.multi();
-  if (isBackward) tx.xrevrange(key, to, from, 'COUNT', pageSize);
-  else tx.xrange(key, from, to, 'COUNT', pageSize);
-  tx.xrange(key, '-', '+', 'COUNT', 1);
-  const [page, first] = ((await tx.exec()) ?? []).map(([error, value]) => {
+  const trip = redis.client.pipeline();
+  if (isBackward) trip.xrevrange(key, to, from, 'COUNT', pageSize);
+  else trip.xrange(key, from, to, 'COUNT', pageSize);
+  trip.xrange(key, '-', '+', 'COUNT', 1);
+  const [page, first] = ((await trip.exec()) ?? []).map(([error, value]) => {
     if (error) throw error;
     return value as [id: string, fields: string[]][];
   });

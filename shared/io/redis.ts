@@ -153,6 +153,18 @@ type Options = Omit<RedisOptions, 'replyMapping'> & { replyMapping?: 'legacy' };
 
 /** The client of any URL form; a Cluster is used through the commands it shares with Redis. */
 function connect(url: string, failFast: boolean): Redis {
+  const client = clientOf(url, failFast);
+  if (failFast && !client.isCluster) rejectUnanswered(client);
+  return client;
+}
+
+/** Commands that are not sent again when their connection is lost are forgotten by ioredis: whoever waits for one would wait for ever. */
+function rejectUnanswered(client: Redis): void {
+  const unanswered = client as unknown as { flushQueue(error: Error, queues: { offlineQueue: boolean }): void };
+  client.on('close', () => unanswered.flushQueue(new Error('Connection is closed.'), { offlineQueue: false }));
+}
+
+function clientOf(url: string, failFast: boolean): Redis {
   const options = {
     lazyConnect: true,
     maxRetriesPerRequest: null,

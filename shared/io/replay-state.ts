@@ -46,7 +46,7 @@ export interface ReplayActor {
 
 /** Seconds. */
 const onceLifetime = 86_400;
-/** The latest replays are remembered. */
+/** The latest replays are remembered, and older ones until they have ended. */
 const mostReplays = 200;
 
 const stateKey = (redis: RedisLink, id: string): string => redis.key(`replay:${id}`);
@@ -74,7 +74,7 @@ export async function createReplay(
   const before = once === undefined ? null : await redis.client.get(once);
   if (before !== null) return before;
   const id = newMessageId();
-  const old = await redis.client.zrange(redis.key('replays'), 0, String(-mostReplays));
+  const old = await forgettable(redis);
   const tx = redis.client.multi();
   for (const forgotten of old) tx.unlink(stateKey(redis, forgotten), sampleKey(redis, forgotten));
   if (old.length > 0) tx.zrem(redis.key('replays'), ...old);
@@ -96,6 +96,16 @@ export async function createReplay(
   if (once !== undefined) tx.set(once, id, 'EX', onceLifetime);
   await tx.exec();
   return id;
+}
+
+/** Those before the latest, but for what is under way: its jobs ask it whether it was cancelled, and its next run where it was. */
+async function forgettable(redis: RedisLink): Promise<string[]> {
+  const ids = await redis.client.zrange(redis.key('replays'), 0, String(-mostReplays));
+  const states = await Promise.all(ids.map((id) => readReplay(redis, id)));
+  return ids.filter((_, n) => {
+    const state = states[n];
+    return !state || (state.status !== 'running' && !state.isRun && state.pending === 0);
+  });
 }
 
 export async function readReplay(redis: RedisLink, id: string): Promise<ReplayState | undefined> {

@@ -19,11 +19,14 @@ const largestEvent = 32 * 1024 * 1024;
 
 /** The events of a body, in their order. Keeps `place` current. Rejects as reading the body does, and when an event is larger than 32 MB. */
 export async function* readEvents(body: AsyncIterable<Uint8Array>, place: StreamPlace): AsyncGenerator<ServerSentEvent, void, undefined> {
+  // Of the event that is being read: one that breaks off is no place to go on behind.
+  let { lastId } = place;
   let event: { name: string; data: string[]; size: number } = { name: '', data: [], size: 0 };
   for await (const line of linesOf(body)) {
     if (line === '') {
       const { name, data } = event;
       event = { name: '', data: [], size: 0 };
+      if (lastId !== undefined) place.lastId = lastId;
       if (data.length === 0) continue;
       yield { ...(place.lastId !== undefined && { id: place.lastId }), ...(name !== '' && { event: name }), data: data.join('\n') };
       continue;
@@ -34,7 +37,7 @@ export async function* readEvents(body: AsyncIterable<Uint8Array>, place: Stream
       if (event.size > largestEvent) throw new Error('the event is too large');
       event.data.push(value);
     } else if (field === 'event') event.name = value;
-    else if (field === 'id' && !value.includes('\0')) place.lastId = value;
+    else if (field === 'id' && !value.includes('\0')) lastId = value;
     else if (field === 'retry' && /^\d{1,9}$/.test(value)) place.retry = Number(value);
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
+import { injectBody } from '../../shared/core/api/inject.ts';
 import { fieldErrors, harmlessJson } from '../../shared/core/api/problem.ts';
 import { escapeForHeader, escapeForHtml, placeholdersIn, substitute } from '../../shared/core/substitute.ts';
 import { openAttempts } from '../../workers/admin/attempts.ts';
@@ -87,4 +88,22 @@ test('guesses are counted by address for a minute, right ones are not', () => {
   assert.ok(!guess('192.0.2.3'), 'too many of all addresses');
   now += 60_000;
   assert.ok(guess('192.0.2.1') && guess('192.0.2.3'));
+});
+
+test('of a letter with names that nobody has a value for, no more mistakes are gathered than are told', () => {
+  const { error } = injectBody.safeParse({
+    from: 'ann@home.test',
+    to: Array.from({ length: 1000 }, (_, n) => ({ address: `r${n}@dest.test`, substitutions: { other: '' } })),
+    text: Array.from({ length: 1000 }, (_, n) => `{{name${n}}}`).join(''),
+  });
+  assert.equal(error?.issues.length, 20);
+  assert.deepEqual(fieldErrors(error, 'body')[0], { field: 'to.0.substitutions.name0', message: 'has no value' });
+});
+
+test('a field of a message that may not be written is told with the reason', () => {
+  const { error } = injectBody.safeParse({ from: 'ann@home.test', to: ['bob@dest.test'], text: '', headers: { Subject: 'x', 'X A': 'x' } });
+  assert.deepEqual(error && fieldErrors(error, 'body'), [
+    { field: 'headers.Subject', message: 'this field is written by Rebound' },
+    { field: 'headers.X A', message: 'expected a field name such as Reply-To' },
+  ]);
 });

@@ -108,13 +108,32 @@ test('hostile strings in any field of a search come back harmless, and what cann
     ['cursor=AAAA', 'cursor'],
     [`cursor=${Buffer.from('["o","1-0",null,null]').toString('base64url')}`, 'cursor'],
     [`cursor=${Buffer.from('["n","1-0",-1,"x"]').toString('base64url')}`, 'cursor'],
+    [`cursor=${Buffer.from('["n","0-0",null,null]').toString('base64url')}`, 'cursor'],
+    [`order=oldest&cursor=${Buffer.from('["o","1-18446744073709551616",null,null]').toString('base64url')}`, 'cursor'],
   ];
   for (const [query, field] of cases) {
     const answer = await admin.ask(`/api/dispositions?${query}`);
     assert.deepEqual([answer.status, (answer.json['errors'] as { field: string }[])[0]?.field], [400, field], query);
   }
+  for (const order of ['newest', 'oldest']) {
+    const none = await admin.ask(`/api/dispositions?until=1970-01-01&order=${order}`);
+    assert.deepEqual([none.status, none.json['records'], none.json['next']], [200, [], null], 'before all time there is nothing');
+  }
   const [record] = recordsOf(await admin.ask('/api/dispositions'));
   assert.equal(record?.sender, '\u202eevil\u0000\u001b[2J@x.test', 'what it was is told all the same');
+});
+
+test('a Redis that is full is searched all the same', async (t) => {
+  const admin = await startTestAdmin(t);
+  const kept = bounceRecord();
+  await admin.publish(kept);
+  await admin.context.redis.client.config('SET', 'maxmemory', '1');
+  assert.equal((await admin.post('/api/messages', { from: 'a@b.test', to: ['b@c.test'], text: 'x' })).status, 503, 'it is full');
+  for (const order of ['newest', 'oldest']) {
+    const found = await admin.ask(`/api/dispositions?order=${order}&type=Bounce`);
+    assert.deepEqual([found.status, recordsOf(found).map(({ event_id }) => event_id)], [200, [kept.event_id]], found.text);
+  }
+  assert.equal((await admin.ask(`/api/dispositions/${kept.event_id}`)).status, 200);
 });
 
 test('of one record it is told what became of its report, its replays and its original', async (t) => {

@@ -86,6 +86,18 @@ test('a stream has the filters of a search', async (t) => {
   assert.deepEqual(eventIds(stream.text()), ['before', 'three']);
 });
 
+test('a client that catches up leaves nothing behind in the server for each part that it was given', async (t) => {
+  const admin = await startTestAdmin(t);
+  const warnings: string[] = [];
+  const hear = ({ name, message }: Error): void => void warnings.push(`${name}: ${message}`);
+  process.on('warning', hear);
+  cleanUp(t, () => process.off('warning', hear));
+  for (let n = 0; n < 30; n++) await admin.publish(...Array.from({ length: 100 }, () => bounceRecord()));
+  await admin.publish(bounceRecord({ event_id: 'last' }));
+  await follow(t, admin, '/api/events?after=0').until(/"last"/);
+  assert.deepEqual(warnings, []);
+});
+
 test('a client that comes back goes on where it was, and is told when the log does not reach back', async (t) => {
   const admin = await startTestAdmin(t);
   await admin.publish(...['one', 'two', 'three'].map((event_id) => bounceRecord({ event_id })));

@@ -108,6 +108,22 @@ test('a replay goes on by itself after the admin role was stopped in the middle,
   assert.partialDeepStrictEqual((await next.ask(`/api/replays/${id}`)).json, { queued: 300, outcomes: { delivered: 300 } });
 });
 
+test('a replay that is under way is not forgotten over later ones, one that has ended is', async (t) => {
+  const admin = await started(t, 30);
+  const { redis } = admin.context;
+  const slow = idOf(await admin.post('/api/replays', { ...ask, rate: 10 }));
+  await until(async () => ((await readReplay(redis, slow))?.queued ?? 0) > 0, 'the first records');
+  const other = { filter: { until: 1 }, target: { kind: 'bounces' }, rate: 1, force: false } as const;
+  const create = (): Promise<string> => createReplay(redis, other, { who: 'cli', why: '' });
+  const old = await create();
+  for (let n = 0; n < 210; n++) await create();
+  assert.equal(await readReplay(redis, old), undefined);
+  const got = consume(t, admin);
+  await untilStatus(admin, slow, 'done');
+  assert.deepEqual(got.toSorted(byNumber), ids(30));
+  assert.partialDeepStrictEqual((await admin.ask(`/api/replays/${slow}`)).json, { queued: 30, outcomes: { delivered: 30 } });
+});
+
 test('two operators at once: resumes add nothing twice, one cancels and the other learns that it has ended', async (t) => {
   const admin = await started(t, 200);
   const other = await admin.another();

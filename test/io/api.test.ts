@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { endpoints } from '../../shared/core/api/endpoints.ts';
 import type { Endpoint } from '../../shared/core/api/endpoint.ts';
 import { announceWorker } from '../../shared/io/worker-registry.ts';
+import { until } from '../support/archive.ts';
 import { bounceRecord, startTestAdmin, type Answer, type Ask } from '../support/admin.ts';
 
 const isProblem = ({ status, headers, json }: Answer): void => {
@@ -102,8 +103,15 @@ test('what is wrong with a request is told by the name of the field', async (t) 
     ['/api/status?verbose=1', {}, 400, 'verbose'],
     ['/api/status?__proto__=1', {}, 400, '__proto__'],
     ['/api/audit?cursor=1', {}, 400, 'cursor'],
+    ['/api/audit?cursor=0-0', {}, 400, 'cursor'],
     ['/api/reports/preview', post({}), 400, 'event_id'],
     ['/api/reports/preview', post({ record: { type: 'Bounce' } }), 400, 'record.sender'],
+    [
+      '/api/reports/preview',
+      { ...post({}), body: `{"record": {"type": "Bounce", "meta": {"a": ${'['.repeat(7000)}${']'.repeat(7000)}}}}` },
+      400,
+      'record',
+    ],
     ['/api/reports/preview', post({ event_id: 'unknown' }), 404, 'event_id'],
     [`/api/lanes/${encodeURIComponent('x'.repeat(401))}`, {}, 404, 'lane'],
     ['/api/lanes/%00', {}, 404, undefined],
@@ -213,6 +221,38 @@ test('a write with an Idempotency-Key is done once', async (t) => {
     assert.deepEqual(fieldsOf(await admin.post('/api/messages', mail, { 'idempotency-key': bad })), ['Idempotency-Key']);
   const kept = await admin.context.redis.client.keys('*idempotency:*');
   for (const name of kept) assert.ok((await admin.context.redis.client.ttl(name)) > 86_000, 'for a day');
+});
+
+test('a request that waited for a Redis that was restarted is answered', async (t) => {
+  const admin = await startTestAdmin(t);
+  const { client } = admin.context.redis as unknown as { client: { commandQueue: { length: number } } };
+  for (const path of ['/api/audit', '/api/dispositions', '/api/replays', '/api/status']) {
+    await until(async () => (await admin.ask('/api/audit')).status === 200, 'Redis to be there');
+    process.kill(admin.redis.pid, 'SIGSTOP');
+    const answer = admin.ask(path);
+    await until(() => Promise.resolve(client.commandQueue.length > 0), 'a command to be under way');
+    await admin.redis.kill();
+    await admin.redis.restart();
+    assert.equal((await answer).status, 503, path);
+  }
+});
+
+test('a write that failed because Redis went away may be sent again as soon as it is back', async (t) => {
+  const admin = await startTestAdmin(t);
+  const mail = { from: 'ann@home.test', to: ['bob@dest.test'], text: 'hello' };
+  const key = { 'idempotency-key': 'blip' };
+  // The key is taken, and then every connection is lost: neither the work nor its end reaches Redis.
+  const { client } = admin.context.redis;
+  const evaluate = client.eval.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  t.mock.method(client, 'eval', async (...args: unknown[]) => {
+    const answer = await evaluate(...args);
+    if (Array.isArray(answer) && answer[0] === 'begun') client.disconnect(true);
+    return answer;
+  });
+  assert.equal((await admin.post('/api/messages', mail, key)).status, 503);
+  t.mock.restoreAll();
+  await until(async () => (await admin.post('/api/messages', mail, key)).status === 202, 'the message to be taken');
+  assert.equal((await client.keys('*spool:*')).length, 1);
 });
 
 test('a write whose process died half way is finished by its repetition, and nothing is sent twice', async (t) => {

@@ -181,6 +181,23 @@ test('events come as they happen, and go on behind the last one when the connect
   assert.deepEqual(await last, { value: undefined, done: true });
 });
 
+test('an event of which the connection broke off the end is asked for again', async (t) => {
+  const places: unknown[] = [];
+  const { url } = await listen(
+    t,
+    createHttpServer((request, response) => {
+      places.push(request.headers['last-event-id']);
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      if (places.length > 1) response.write('id: 2-0\ndata: two\n\n');
+      else response.write('retry: 1\n\nid: 1-0\ndata: one\n\nid: 2-0\ndata: tw', () => response.destroy());
+    }),
+  );
+  const got: string[] = [];
+  for await (const { id, data } of new ReboundClient({ url }).events()) if (got.push(`${id} ${data}`) === 2) break;
+  assert.deepEqual(got, ['1-0 one', '2-0 two']);
+  assert.deepEqual(places, [undefined, '1-0']);
+});
+
 test('a stream that cannot be had is an error at once', async (t) => {
   const admin = await startTestAdmin(t);
   const first = (client: ReboundClient, after: string): Promise<unknown> =>

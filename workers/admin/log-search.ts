@@ -1,5 +1,5 @@
 import { parseLogFilter, type FilterField, type LogFilter } from '../../shared/core/log-filter.ts';
-import { isLogId } from '../../shared/core/log-id.ts';
+import { firstLogId, isLogId } from '../../shared/core/log-id.ts';
 import type { LogEntry } from '../../shared/core/log-entry.ts';
 import type { Damage } from '../../shared/io/archive.ts';
 import { readRecords, type ReadOptions, type RecordSource } from '../../shared/io/record-reader.ts';
@@ -34,7 +34,8 @@ export function parsePlace(cursor: string, order: Place['order']): Place {
   const parts = jsonOf(cursor);
   if (Array.isArray(parts) && parts.length === 4) {
     const [letter, at, since, until] = parts as unknown[];
-    if (letter === order.charAt(0) && typeof at === 'string' && isLogId(at) && isTime(since) && isTime(until))
+    const isPlace = typeof at === 'string' && isLogId(at) && (order === 'oldest' || at !== firstLogId);
+    if (isPlace && letter === order.charAt(0) && isTime(since) && isTime(until))
       return { order, at, ...(since !== null && { since }), ...(until !== null && { until }) };
   }
   throw badRequest([{ field: 'cursor', message: `expected the "next" of a page before, with the order ${order}` }]);

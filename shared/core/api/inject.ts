@@ -3,6 +3,7 @@ import { parsePath } from '../address.ts';
 import type { Notify } from '../envelope.ts';
 import { placeholdersIn } from '../substitute.ts';
 import { oneLine } from './common.ts';
+import { mostErrors } from './problem.ts';
 
 export const isAddress = (text: string): boolean => {
   const path = parsePath(`<${text}>`, 0);
@@ -107,10 +108,15 @@ export const injectBody = z
       context.addIssue({ code: 'custom', path: ['text'], message: 'expected text or html' });
     if (!hasSubstitutions(mail)) return;
     const asked = placeholdersIn([mail.subject, mail.text, mail.html, ...Object.values(mail.headers)].join('\n'));
+    // No more than are told: a thousand recipients without values for a hundred names are as many mistakes.
+    let missing = 0;
     for (const [n, to] of mail.to.entries()) {
       const known = valuesOf(mail, to);
-      for (const name of asked)
-        if (!known.has(name)) context.addIssue({ code: 'custom', path: ['to', n, 'substitutions', name], message: 'has no value' });
+      for (const name of asked) {
+        if (known.has(name)) continue;
+        context.addIssue({ code: 'custom', path: ['to', n, 'substitutions', name], message: 'has no value' });
+        if (++missing === mostErrors) return;
+      }
     }
   });
 

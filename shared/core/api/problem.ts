@@ -7,7 +7,8 @@ export interface FieldError {
   message: string;
 }
 
-const mostErrors = 20;
+/** More are not told. */
+export const mostErrors = 20;
 /** What a client wrote is repeated no longer than this. */
 const longestField = 100;
 
@@ -19,6 +20,8 @@ const errorsOf = (issues: readonly z.core.$ZodIssue[], at: readonly PropertyKey[
     const path = [...at, ...issue.path];
     if (issue.code === 'unrecognized_keys')
       return issue.keys.map((key) => ({ field: nameOf([...path, key], whole), message: 'is not known here' }));
+    // Of a name in a record: what is wrong with it.
+    if (issue.code === 'invalid_key') return [{ field: nameOf(path, whole), message: wordsOf(issue.issues[0] ?? issue) }];
     // Of several forms, the one that was meant: of the right type at least.
     const meant = issue.code === 'invalid_union' ? issue.errors.find((option) => !option.some(isOtherType)) : undefined;
     return meant ? errorsOf(meant, path, whole) : [{ field: nameOf(path, whole), message: wordsOf(issue) }];

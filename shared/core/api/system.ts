@@ -2,6 +2,12 @@ import { z } from 'zod';
 import { count, disposition, limit, next, time } from './common.ts';
 import { endpoint, roles } from './endpoint.ts';
 
+/** Arrays and objects in each other, in a record: JSON can be read deeper than it can be written. */
+const deepest = 100;
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' && value !== null && (levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1)));
+
 export const systemEndpoints = {
   workers: endpoint({
     method: 'GET',
@@ -43,7 +49,7 @@ export const systemEndpoints = {
       limit: limit(1000, 100),
       cursor: z
         .string()
-        .regex(/^\d{1,15}-\d{1,19}$/, { error: 'expected the "next" of a page before' })
+        .regex(/^(?!0+-0+$)\d{1,15}-\d{1,19}$/, { error: 'expected the "next" of a page before' })
         .optional()
         .describe('The "next" of the page before'),
     }),
@@ -76,7 +82,11 @@ export const systemEndpoints = {
     body: z
       .strictObject({
         event_id: z.string().min(1).max(200).optional(),
-        record: z.record(z.string(), z.unknown()).optional().describe('A disposition record'),
+        record: z
+          .record(z.string(), z.unknown())
+          .refine((record) => !isDeeper(record, deepest), { error: `expected ${deepest} levels at most` })
+          .optional()
+          .describe('A disposition record'),
         original: z.string().optional().describe('The message that failed, as text'),
         language: z
           .string()

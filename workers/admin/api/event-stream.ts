@@ -44,8 +44,14 @@ export function openEventStream(reply: FastifyReply, world: World, run: (raw: Se
 /** Resolves when the client has taken it. Rejects when it takes longer than `patience` (ms). */
 export async function sendEvents(raw: ServerResponse, text: string, patience: number): Promise<void> {
   if (raw.destroyed || raw.write(text)) return;
-  await Promise.race([
-    once(raw, 'drain', { signal: AbortSignal.timeout(patience) }),
-    once(raw, 'close', { signal: AbortSignal.timeout(patience) }),
-  ]);
+  const waiting = new AbortController();
+  const timer = setTimeout(() => waiting.abort(), patience);
+  const { signal } = waiting;
+  try {
+    await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]);
+  } finally {
+    clearTimeout(timer);
+    // The other one listens no more: a client that catches up comes here many times a second.
+    waiting.abort();
+  }
 }
