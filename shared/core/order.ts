@@ -59,6 +59,22 @@ export interface Order {
   limits?: OrderedLimits;
 }
 
+/** An order as it was written; undefined: it is none, and must not keep others from being followed. */
+export function parseOrder(text: string): Order | undefined {
+  try {
+    const { id, kind, criteria, reason, created, expires } = JSON.parse(text) as Record<keyof Order, unknown>;
+    const isNamed = typeof id === 'string' && typeof reason === 'string' && orderKinds.includes(kind as OrderKind);
+    const isTimed = typeof created === 'number' && (expires === null || typeof expires === 'number');
+    if (!isNamed || !isTimed || typeof criteria !== 'object' || criteria === null) return undefined;
+    // Without any it would concern all there is, which must be said.
+    const values: unknown[] = Object.values(criteria);
+    const isSaid = values.length > 0 && values.every((value) => typeof value === 'string' || value === true);
+    return isSaid ? (JSON.parse(text) as Order) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The orders that have not ended, arranged so that asking for one message costs a few look-ups however many there are. */
 export interface OrderBook {
   readonly orders: readonly Order[];

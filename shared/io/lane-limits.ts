@@ -30,8 +30,8 @@ export interface LimitsOfLanes {
   write(tx: Transaction, lane: string): void;
   /** Has these limits hold for the lane for a minute, in place of the settings'. */
   steer(lane: string, limits: LaneLimits): Promise<void>;
-  /** From now on has lanes get what orders say, and the other limits back when those end. */
-  followOrders(names: () => Promise<string[]>): void;
+  /** From now on has lanes get what orders say, and the other limits back when those end; and be woken, for there may be room for more. */
+  followOrders(names: () => Promise<string[]>, wake: (tx: Transaction, lane: string) => void): void;
 }
 
 /** Milliseconds. */
@@ -85,7 +85,7 @@ export function openLaneLimits(queues: Queues, config: Config['delivery'], order
       if (!isSteered() || steered.has(lane) || isOrdered(lane)) overwrite(tx, lane);
       else for (const [field, value] of Object.entries(fieldsOf(limitsOf(lane)))) tx.redis.hsetnx(metaOf(lane), field, value);
     },
-    followOrders: (names) =>
+    followOrders: (names, wake) =>
       orders.onChange(async (changed) => {
         const limiting = changed.filter(({ kind }) => kind === 'limits');
         if (limiting.length === 0) return;
@@ -93,7 +93,10 @@ export function openLaneLimits(queues: Queues, config: Config['delivery'], order
         // Every process does, and each knows the same; so what one wrote that had not heard of the change yet does not stay.
         for (let at = 0; at < concerned.length; at += lanesPerTrip) {
           const tx = queues.begin();
-          for (const lane of concerned.slice(at, at + lanesPerTrip)) overwrite(tx, lane);
+          for (const lane of concerned.slice(at, at + lanesPerTrip)) {
+            overwrite(tx, lane);
+            wake(tx, lane);
+          }
           await tx.exec();
         }
         // A worker that was told by the policy writes that again, at its next message.

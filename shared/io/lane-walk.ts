@@ -20,6 +20,8 @@ export interface LanePage {
 }
 
 export type WaitingState = 'wait' | 'prioritized' | 'delayed';
+/** The way a job goes: one that comes due during a walk is still to come, and not behind it. */
+export const everyState: readonly WaitingState[] = ['delayed', 'prioritized', 'wait'];
 
 /** Jobs of a page. */
 export const pageSize = 500;
@@ -70,7 +72,7 @@ async function readJobs(lane: string, ids: readonly string[], redis: RedisLink, 
 /**
  * Takes jobs out of a lane as BullMQ's own script does (in the list `active`, with a lock), whatever the lane's limits say. A list
  * has no removal by place, and by value it costs a look through all of it for each job: so the places are marked, and all marks
- * removed at once from the side on which the page lies.
+ * removed at once from the side that is nearer.
  */
 const takeScript = `
 local wanted = {}
@@ -86,7 +88,8 @@ if ARGV[1] == 'wait' then
       taken[#taken + 1] = id
     end
   end
-  if #taken > 0 then redis.call('LREM', KEYS[1], #taken, '') end
+  local nearer = start * 2 > redis.call('LLEN', KEYS[1]) and -1 or 1
+  if #taken > 0 then redis.call('LREM', KEYS[1], nearer * #taken, '') end
 else
   for i = 8, #ARGV do
     if redis.call('EXISTS', ARGV[7] .. ARGV[i]) == 1 and redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then taken[#taken + 1] = ARGV[i] end
@@ -177,8 +180,27 @@ export async function findLanes(
 }
 
 /** Those of these lanes in which a message has jobs. */
-export async function lanesOfMessage(message: string, names: readonly string[], redis: RedisLink, queues: Queues): Promise<string[]> {
+export const lanesOfMessage = async (message: string, names: readonly string[], redis: RedisLink, queues: Queues): Promise<string[]> => [
+  ...new Set((await placesOf(message, names, redis, queues)).values()),
+];
+
+/** The jobs of a message, and their lanes. */
+export async function jobsOfMessage(
+  message: string,
+  names: readonly string[],
+  redis: RedisLink,
+  queues: Queues,
+): Promise<{ lane: string; jobs: WalkedJob[] }[]> {
+  const places = [...(await placesOf(message, names, redis, queues))];
+  return Promise.all(places.map(async ([id, lane]) => ({ lane, jobs: await readJobs(lane, [id], redis, queues) })));
+}
+
+async function placesOf(message: string, names: readonly string[], redis: RedisLink, queues: Queues): Promise<Map<string, string>> {
   const holders = (await redis.client.hkeys(redis.key(`spool:${message}`))).filter((field) => field.startsWith(`h:${message}.`));
-  const ids = holders.map((field) => field.slice(2));
-  return [...new Set((await findLanes(ids, redis, queues, names)).values())];
+  return findLanes(
+    holders.map((field) => field.slice(2)),
+    redis,
+    queues,
+    names,
+  );
 }

@@ -98,7 +98,7 @@ export function openLanes(
     });
   };
   const names = (): Promise<string[]> => redis.client.zrange(registryKey, '0', '-1');
-  limits.followOrders(names);
+  limits.followOrders(names, wake);
 
   return {
     wake,

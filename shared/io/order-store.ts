@@ -1,4 +1,4 @@
-import type { Order } from '../core/order.ts';
+import { parseOrder, type Order } from '../core/order.ts';
 import type { Queues, Transaction } from './queues.ts';
 import type { RedisLink } from './redis.ts';
 
@@ -111,9 +111,11 @@ export async function readOrder(id: string, redis: RedisLink): Promise<OrderStat
   return state;
 }
 
-/** Those that have not ended. */
-export const readInForce = async (redis: RedisLink): Promise<Order[]> =>
-  (await redis.client.hvals(ordersKey(redis))).map((text) => JSON.parse(text) as Order);
+/** Those that have not ended, and the ids of what cannot be read. */
+export async function readInForce(redis: RedisLink): Promise<{ orders: Order[]; unreadable: string[] }> {
+  const read = Object.entries(await redis.client.hgetall(ordersKey(redis))).map(([id, text]) => ({ id, order: parseOrder(text) }));
+  return { orders: read.flatMap(({ order }) => order ?? []), unreadable: read.flatMap(({ id, order }) => (order ? [] : id)).toSorted() };
+}
 
 /** Up to `count` orders given before (created, id), the newest first. */
 export async function readOrders(
@@ -139,12 +141,13 @@ async function readStates(ids: readonly string[], redis: RedisLink): Promise<Ord
   for (const id of ids) trip.hgetall(orderKey(redis, id));
   return ((await trip.exec()) ?? []).flatMap(([error, value]) => {
     if (error) throw error;
-    const { order, ended, working, examined, done, busy } = value as Record<string, string | undefined>;
-    if (order === undefined) return [];
+    const { order: text, ended, working, examined, done, busy } = value as Record<string, string | undefined>;
+    const order = text === undefined ? undefined : parseOrder(text);
+    if (!order) return [];
     const counts = { examined: Number(examined ?? 0), done: Number(done ?? 0), busy: Number(busy ?? 0) };
     return [
       {
-        order: JSON.parse(order) as Order,
+        order,
         ended: ended === undefined ? null : (JSON.parse(ended) as OrderEnd),
         isWorking: working !== undefined,
         messages: { ...counts, matched: counts.done + counts.busy },

@@ -43,7 +43,8 @@ export function openOrders(redis: RedisLink, log: Logger, metrics: Metrics): Ord
     const [current, time] = await Promise.all([redis.client.get(versionKey(redis)), redisNow(redis)]);
     clockAhead = Math.round(time - (asked + Date.now()) / 2);
     if (current !== version) {
-      const orders = await readInForce(redis);
+      const { orders, unreadable } = await readInForce(redis);
+      if (unreadable.length > 0) log.error({ event: 'orders_unreadable', orders: unreadable }, 'they are not followed; the others are');
       book = openOrderBook(orders);
       version = current;
       if (version !== null) log.info({ event: 'orders_known', version: Number(version), inForce: orders.length });
@@ -77,6 +78,10 @@ export function openOrders(redis: RedisLink, log: Logger, metrics: Metrics): Ord
   const quietly = (): void => {
     lookOnce().catch((error: unknown) => log.debug({ event: 'orders_not_read', error: String(error) }));
   };
+  // A Redis that comes back without what it wrote last counts to the same number again, for other orders.
+  redis.client.on('close', () => {
+    version = undefined;
+  });
   const timer = setInterval(quietly, lookInterval).unref();
   quietly();
 

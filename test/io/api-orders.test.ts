@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { everyState, promoteJobs, takeJobs, walkLane, type LanePage } from '../../shared/io/lane-walk.ts';
 import { mostInForce } from '../../shared/io/order-store.ts';
 import { startTestAdmin } from '../support/admin.ts';
 
@@ -115,4 +116,51 @@ test('a preview says what an order would concern, and changes nothing', async (t
   });
   assert.partialDeepStrictEqual(await preview({ everything: true }), { messages: 3, lanes: [{ messages: 3 }] });
   assert.partialDeepStrictEqual(await preview({ sender: '@nobody.test' }), { messages: 0, lanes: [], sample: [] });
+});
+
+test('a preview of one message finds it among any number of others', async (t) => {
+  const admin = await startTestAdmin(t);
+  const [id = ''] = await admin.queue('a@one.test');
+  const [lane = ''] = await admin.pipeline.lanes.names();
+  const wait = admin.pipeline.queues.backend(lane).keys['wait'] ?? '';
+  await admin.context.redis.client.lpush(wait, ...Array.from({ length: 25_000 }, (_, n) => `other.${n}`));
+  const { json } = await admin.post('/api/orders/preview', { criteria: { message: id } });
+  assert.partialDeepStrictEqual(json, { messages: 1, recipients: 1, is_complete: true });
+});
+
+test('a walk through a lane sees what comes due while it is under way', async (t) => {
+  const { pipeline, context, queue } = await startTestAdmin(t);
+  const ids = await queue('a@one.test', 'b@one.test');
+  const [lane = ''] = await pipeline.lanes.names();
+  const { keys } = pipeline.queues.backend(lane);
+  const { client } = context.redis;
+  const [due = ''] = await client.lrange(keys['wait'] ?? '', 0, 0);
+  await client
+    .multi()
+    .lrem(keys['wait'] ?? '', 1, due)
+    .zadd(keys['delayed'] ?? '', Date.now(), due)
+    .exec();
+  const seen = new Set<string>();
+  for await (const { jobs } of walkLane(lane, everyState, { redis: context.redis, queues: pipeline.queues })) {
+    for (const { data } of jobs) seen.add(data.message);
+    await promoteJobs(lane, [due], context.redis, pipeline.queues);
+  }
+  assert.deepEqual(seen, new Set(ids));
+});
+
+test('jobs are taken out of a list wherever they lie in it, and the others stay as they are', async (t) => {
+  const { pipeline, context, queue } = await startTestAdmin(t);
+  await queue(...Array.from({ length: 60 }, (_, n) => `r${n}@one.test`));
+  const [lane = ''] = await pipeline.lanes.names();
+  const io = { redis: context.redis, queues: pipeline.queues };
+  const wait = pipeline.queues.backend(lane).keys['wait'] ?? '';
+  let expected = await context.redis.client.lrange(wait, '0', '-1');
+  for (const start of [0, 10, 25, 40]) {
+    const ids = expected.slice(start, start + 10).filter((_, n) => n % 3 === 0);
+    const page: LanePage = { lane, state: 'wait', examined: 10, jobs: [], start };
+    const taken = await takeJobs(page, ids, 'token', 30_000, io);
+    assert.deepEqual(new Set(taken.map(({ held }) => held.id)), new Set(ids));
+    expected = expected.filter((id) => !ids.includes(id));
+    assert.deepEqual(await context.redis.client.lrange(wait, '0', '-1'), expected);
+  }
 });

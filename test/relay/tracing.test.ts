@@ -57,6 +57,31 @@ const childOf = (spans: CollectedSpan[], { spanId }: { spanId: string }, name: s
   return found[0];
 };
 
+test('what an order ends is in the trace of its message, and its report too', async (t) => {
+  const collector = await startCollector(t);
+  const { inject, sink, adminPort } = await startSystem(t, { endpoint: collector.url });
+  const give = async (kind: string): Promise<void> => {
+    const answer = await fetch(`http://127.0.0.1:${adminPort}/api/orders`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ kind, criteria: { domain: 'gone.test' }, reason: 'it has closed' }),
+    });
+    assert.equal(answer.status, 201, await answer.text());
+  };
+  await give('hold');
+  await give('bounce');
+  await inject('ann@gone.test', traceparent('01'));
+  await sink.until(() => sink.messages.some(({ sender }) => sender === ''));
+  await until(() => collector.spans().some(({ name }) => name === 'report'), 'the span of the report');
+  const spans = collector.spans();
+  const reported = spans.find(({ name }) => name === 'report');
+  assert.equal(reported?.traceId, parent.traceId);
+  await until(
+    () => collector.spans().some(({ name, spanId }) => name === 'disposition' && spanId === reported?.parentSpanId),
+    'the disposition',
+  );
+});
+
 test('one trace follows a message from the program that injects it to the delivery of its report', async (t) => {
   const collector = await startCollector(t);
   const { inject, sink } = await startSystem(t, { endpoint: collector.url, headers: { 'x-key': 'k3y' } });

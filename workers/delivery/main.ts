@@ -99,11 +99,13 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
 
 async function open(job: Job<SessionJob, SessionEnd>, world: World, signal?: AbortSignal): Promise<SessionEnd> {
   const { lane, index } = job.data;
-  // A permit of a time when the site was allowed more connections.
+  // Whoever ends a suspension wakes the lane once, maybe before we have heard of the end.
+  if (world.orders.suspensionOf(lane)) await world.orders.refresh();
   if (world.orders.suspensionOf(lane)) {
     await wakeAfterSuspension(lane, world);
     return 'waiting';
   }
+  // A permit of a time when the site was allowed more connections.
   if (index !== undefined && index >= world.lanes.limits(lane).connections) return 'waiting';
   if (index !== undefined) return runSession({ lane, index }, world, signal);
   await wake(lane, world);

@@ -31,7 +31,11 @@ export async function obey(
   switch (order.kind) {
     case 'bounce':
     case 'drop':
-      return settle({ held, job, verdict: endedBy(order, job), expires: Date.now(), peer: null, order }, fetchNext, world);
+      return settle(
+        { held, job, verdict: endedBy(order, job), expires: Date.now(), peer: null, order, trace: job.trace },
+        fetchNext,
+        world,
+      );
     case 'rebind':
       return rebind(order, held, job, fetchNext, world);
     case 'hold':
@@ -92,7 +96,7 @@ async function putOff(order: Order, held: HeldJob, given: DeliveryJob, fetchNext
   const reply = localReply(400, '4.2.1', `Context: ${isHeld ? 'held' : 'suspended'} by an administrator: ${order.reason}`);
   if (!isHeld && now >= expires) {
     const verdict: Verdict = { judgements: [{ type: 'Expiration', recipients: job.envelope.recipients, ...lastWords(job, reply) }] };
-    return settle({ held, job, verdict, expires, peer: null, order }, fetchNext, world);
+    return settle({ held, job, verdict, expires, peer: null, order, trace: job.trace }, fetchNext, world);
   }
   const end = order.expires === null ? Infinity : world.orders.local(order.expires);
   const at = Math.max(now + 1, Math.min(end, now + longestPutOff, isHeld ? Infinity : expires));

@@ -35,7 +35,7 @@ export interface Attempted {
   said?: Said;
   /** It ends by this order. */
   order?: Order;
-  /** Of the attempt. */
+  /** Of the attempt, or of the message where there was none. */
   trace?: string | undefined;
 }
 
@@ -224,7 +224,8 @@ function record(attempted: Attempted, judgement: NumberedJudgement, world: World
     response: formatResponse(reply),
     peer_address: judgement.isEarlier ? (job.last?.peer ?? null) : peer,
     ...timeFields(now),
-    num_attempts: job.attempts + 1,
+    // An order is no attempt.
+    num_attempts: order ? job.attempts : job.attempts + 1,
     bounce_classification: bounceClass ?? 'Uncategorized',
     egress_source: job.source,
     delivery_protocol: peer ? (protocol ?? null) : null,

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Worker, type Job } from 'bullmq';
+import { DelayedError, Worker, type Job } from 'bullmq';
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { concerns, isOfWholeLane, mayConcern, type Order } from '../../shared/core/order.ts';
 import {
   activeJobs,
+  everyState,
   lanesOfMessage,
   promoteJobs,
   takeJobs,
@@ -23,8 +24,11 @@ const atOnce = 4;
 const settledAtOnce = 50;
 /** Between two looks for what was in somebody's hands. Milliseconds. */
 const lookAgainAfter = 2000;
-
-const everyState: readonly WaitingState[] = ['wait', 'prioritized', 'delayed'];
+/** They are waited for so long, and looked for later then, so that other orders have their turn meanwhile. Milliseconds. */
+const lookFor = 5000;
+const lookLaterAfter = 5000;
+/** What is in somebody's hands for longer is left to them: no attempt takes as long. Milliseconds. */
+const longestLook = 2 * 3_600_000;
 
 let tokens = 0;
 
@@ -32,7 +36,7 @@ let tokens = 0;
 export function openSteering(world: World): { close(): Promise<void> } {
   const { redis, config, log, instance } = world.context;
   const { lockDuration, sweepInterval } = config.delivery;
-  const worker = new Worker<SteeringJob>(steeringQueue, (job) => carryOut(job, world), {
+  const worker = new Worker<SteeringJob>(steeringQueue, (job, token) => carryOut(job, token, world), {
     connection: redis.duplicate() as never,
     prefix: redis.prefix,
     name: instance,
@@ -46,8 +50,9 @@ export function openSteering(world: World): { close(): Promise<void> } {
   return { close: () => worker.close() };
 }
 
-async function carryOut({ data: { order: id, step } }: Job<SteeringJob>, world: World): Promise<void> {
+async function carryOut(job: Job<SteeringJob>, token: string | undefined, world: World): Promise<void> {
   const { redis, log } = world.context;
+  const { order: id, step } = job.data;
   // What is held back by another order that was given before is not touched.
   await world.orders.refresh();
   const state = await readOrder(id, redis);
@@ -55,13 +60,26 @@ async function carryOut({ data: { order: id, step } }: Job<SteeringJob>, world: 
   const { order, ended } = state;
   if (step === 'ended') return bringBack(order, world);
   if (ended) return;
-  if (step === 'begin' || isOnce(order)) await work(order, world);
+  // The queue goes by the clocks of whoever gave the order and of this machine.
+  const early = step === 'end' ? (order.expires ?? 0) - world.orders.now() : 0;
+  if (early > 0) return putOffStep(job, token, early);
+  if (step === 'begin' || isOnce(order)) {
+    const busy = await work(order, world);
+    if (busy > 0 && isOnce(order) && world.orders.now() < (order.expires ?? order.created) + longestLook)
+      return putOffStep(job, token, lookLaterAfter);
+    await noteProgress(id, { isWorking: false }, redis);
+  }
   // What ends by itself: at its time, or when what waited is done.
   if (step === 'end' || isOver(order)) {
     const end = { at: world.orders.now(), who: '', reason: step === 'end' ? 'its time was over' : 'done' };
     await endOrder(id, end, redis, world.queues);
   }
   log.info({ event: 'order_step', order: id, kind: order.kind, step });
+}
+
+async function putOffStep(job: Job<SteeringJob>, token: string | undefined, ms: number): Promise<never> {
+  await job.moveToDelayed(Date.now() + ms, token);
+  throw new DelayedError();
 }
 
 /** Kinds that concern a message once, and those that came in their time also after it: they are looked for at the end. */
@@ -72,22 +90,22 @@ const isOver = ({ kind, expires, created }: Order): boolean => kind === 'retry' 
 
 /**
  * Walks through all that waits, and again until nothing it concerns is in somebody's hands: at least twice, for a process that had
- * not heard of the order yet may have put something back behind us, and at most for as long as it takes to take over the jobs of a killed one.
+ * not heard of the order yet may have put something back behind us, and then not for long. Resolves to how many are in somebody's
+ * hands still.
  */
-async function work(order: Order, world: World): Promise<void> {
-  const { redis, config } = world.context;
-  const { lockDuration, sweepInterval } = config.delivery;
-  const deadline = Date.now() + knownAfter + 2 * (lockDuration + sweepInterval);
+async function work(order: Order, world: World): Promise<number> {
+  const { redis } = world.context;
+  let deadline = Infinity;
   await noteProgress(order.id, { isWorking: true, examined: 0 }, redis);
   for (let pass = 0; ; pass++) {
     const busy = await walk(order, world);
-    if (busy === 'ended') return;
-    if ((pass > 0 && busy === 0) || Date.now() > deadline) break;
     // A promotion is not repeated: what was tried meanwhile has failed again.
-    if (order.kind === 'retry') break;
+    if (busy === 'ended' || order.kind === 'retry') return 0;
+    if ((pass > 0 && busy === 0) || Date.now() > deadline) return busy;
+    // The first walk may take minutes.
+    if (pass === 0) deadline = Date.now() + knownAfter + lookFor;
     await delay(pass === 0 ? knownAfter : lookAgainAfter, undefined, { signal: world.closing });
   }
-  await noteProgress(order.id, { isWorking: false }, redis);
 }
 
 /** One walk; resolves to how many jobs were in somebody's hands, or `ended` when somebody ended the order meanwhile. */
@@ -154,6 +172,8 @@ async function takeAndObey(page: LanePage, wanted: readonly WalkedJob[], order: 
   } finally {
     for (const { held } of taken) world.held.delete(held);
   }
+  // While we had them its transactions in flight may have been used up, and its sessions have ended.
+  if (taken.length > 0) await wakeLane(lane, world);
   return taken.length;
 }
 

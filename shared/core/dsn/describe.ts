@@ -45,7 +45,8 @@ export function describeRecipient(record: DispositionRecord, action: ReportedAct
   const reply = parseResponse(record.response);
   const remoteMta = isRemote(record) && record.peer_address ? mtaName(record.peer_address) : undefined;
   // An administrator's decision, and a refusal without an attempt, are no attempts (RFC 3464 §2.3.7).
-  const lastAttemptDate = record.type === 'AdminBounce' || record.num_attempts === 0 ? undefined : epochMs(record.timestamp, now);
+  const lastAttemptDate =
+    record.type === 'AdminBounce' || record.order || record.num_attempts === 0 ? undefined : epochMs(record.timestamp, now);
   const words = replyText(reply);
   return {
     ...(original && { originalRecipient: original }),

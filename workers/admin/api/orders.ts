@@ -3,7 +3,7 @@ import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
 import { parseDuration } from '../../../shared/core/duration.ts';
 import { egressPath } from '../../../shared/core/lane.ts';
 import { fits, mayConcern, type Order, type OrderKind } from '../../../shared/core/order.ts';
-import { activeJobs, walkLane, type WalkedJob } from '../../../shared/io/lane-walk.ts';
+import { activeJobs, everyState, jobsOfMessage, walkLane, type WalkedJob } from '../../../shared/io/lane-walk.ts';
 import { endOrder as end, readOrder, readOrders, redisNow, type OrderState } from '../../../shared/io/order-store.ts';
 import { giveWithin } from '../give-order.ts';
 import { badRequest, Problem } from '../problem.ts';
@@ -92,10 +92,12 @@ export const previewOrder: Handler<Endpoints['previewOrder']> = async ({ body: {
     }
   };
   const concerned = (await lanes.names()).filter((lane) => mayConcern(criteria, lane));
-  for (const lane of concerned) {
+  const { message } = criteria;
+  if (message !== undefined) for (const { lane, jobs } of await jobsOfMessage(message, concerned, redis, queues)) look(lane, jobs);
+  for (const lane of message === undefined ? concerned : []) {
     if (examined >= mostExamined) break;
     look(lane, await activeJobs(lane, redis, queues));
-    for await (const page of walkLane(lane, ['wait', 'prioritized', 'delayed'], { redis, queues, message: criteria.message })) {
+    for await (const page of walkLane(lane, everyState, { redis, queues })) {
       look(lane, page.jobs);
       examined += page.examined;
       if (examined >= mostExamined) break;
