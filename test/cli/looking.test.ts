@@ -60,6 +60,7 @@ test('what cannot be asked is said with what to do, and an exit code of its own'
     [{}, ['lanes', '--token', token], 0, /^rebound: --token is seen by all users of this machine/],
     [{}, ['lanes'], 3, /log in with REBOUND_TOKEN/],
     [{ REBOUND_TOKEN: 'no-token-of-anybody' }, ['lanes'], 3, /log in with REBOUND_TOKEN/],
+    [{ REBOUND_TOKEN: 'hunter2 of a file\r\nwith two lines' }, ['lanes'], 2, /REBOUND_TOKEN: a token is one word/],
     [{ REBOUND_TOKEN: token }, ['suspend', '--all', '--reason', 'x'], 3, /needs the role operator/],
     [{ REBOUND_URL: 'http://ann:hunter2@127.0.0.1:9' }, ['status'], 3, /cannot be reached[^]*is the admin role running\?/],
     [{ REBOUND_URL: 'ftp://ann:hunter2@host' }, ['status'], 2, /must be an address such as/],

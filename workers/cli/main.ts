@@ -1,7 +1,7 @@
 import { nearest } from '../../shared/core/nearest.ts';
 import { ConfigError, formatProblem } from '../../shared/io/config-load.ts';
 import { explainApiError } from './api/explain.ts';
-import { UsageError, type Command } from './command.ts';
+import { Interrupted, UsageError, type Command } from './command.ts';
 import { commandNames, isCommand, loadCommand } from './command-table.ts';
 import { readVersion } from '../../shared/io/version.ts';
 
@@ -38,6 +38,10 @@ function explain(error: unknown, name: string | undefined): number {
     // parseArgs adds sentences about positional arguments; the first one says what is wrong.
     say(`${error.message.split(/\. |\n/)[0]}; see "rebound ${name !== undefined && isCommand(name) ? `${name} ` : ''}--help"`);
     return 2;
+  }
+  if (error instanceof Interrupted) {
+    say(error.message);
+    return 130;
   }
   if (error instanceof ConfigError) {
     say(`the configuration has ${error.problems.length === 1 ? 'a mistake' : `${error.problems.length} mistakes`}`);
