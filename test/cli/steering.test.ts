@@ -101,7 +101,14 @@ test('who is suspended is told by the lane, and by each message that waits', asy
   const { response } = await system.send({ from: 'ann@home.test', to: 'a@dest.test' });
   await system.until(({ type }) => type === 'TransientFailure');
   await untilPutBack(system, 1);
-  const { id } = await system.json<Order>('suspend', '--site', `${system.sink.host}:${system.sink.port}`, '--reason', 'they asked', '--no-wait');
+  const { id } = await system.json<Order>(
+    'suspend',
+    '--site',
+    `${system.sink.host}:${system.sink.port}`,
+    '--reason',
+    'they asked',
+    '--no-wait',
+  );
   // What the admin role knows of orders is a moment old.
   const untilTold = (words: RegExp, ...args: string[]): Promise<void> =>
     until(async () => words.test((await system.rebound(...args)).stdout), String(words));

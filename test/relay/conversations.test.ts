@@ -53,8 +53,14 @@ for (const client of ['rebound', 'nodemailer'] as const) {
 
     test('a server that repeats the password', async (t) => {
       const login = { user: 'relay-user', password: 'pass word 4711' };
-      const secrets = [login.password, `\0${login.user}\0${login.password}`].flatMap((text) => [text, Buffer.from(text).toString('base64')]);
-      const strict = await startSink({ login, rules: { auth: secrets.map((text, n) => `535${n === 3 ? ' ' : '-'}5.7.8 no ${text}`).join('\r\n') } });
+      const secrets = [login.password, `\0${login.user}\0${login.password}`].flatMap((text) => [
+        text,
+        Buffer.from(text).toString('base64'),
+      ]);
+      const strict = await startSink({
+        login,
+        rules: { auth: secrets.map((text, n) => `535${n === 3 ? ' ' : '-'}5.7.8 no ${text}`).join('\r\n') },
+      });
       const lax = await startSink({ login, rules: { rcpt: `550 5.7.1 not with ${login.password}` } });
       cleanUp(t, () => Promise.all([strict.close(), lax.close()]));
       const to = ({ host, port }: typeof lax) => ({ host, port, ...login });

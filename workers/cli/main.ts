@@ -55,7 +55,8 @@ function explain(error: unknown, name: string | undefined): number {
   }
   if (error instanceof Error && expectedErrors.includes(error.name)) say(error.message);
   else say(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  return 1;
+  // As when the API says so.
+  return error instanceof Error && error.name === 'RedisUnavailable' ? 3 : 1;
 }
 
 function isOfParseArgs(error: unknown): error is Error {
