@@ -1,5 +1,5 @@
 import { maskCommandLine } from './policy/command-line.ts';
-import { verbs } from './smtp-verbs.ts';
+import { unimplementedVerbs, verbs } from './smtp-verbs.ts';
 
 /** One line of an SMTP conversation. `note`: what neither side said, such as a connection that closed. */
 export interface ConversationLine {
@@ -38,15 +38,14 @@ export const masked = '***';
 
 /**
  * A command line of a client that may say anything. `mayBeCredentials`: it follows an AUTH that was not answered with 334.
- * Of what is no command of SMTP only the first word is shown: a misspelt AUTH, or a password in the wrong place.
+ * Of what we do not know only the first word is shown: a misspelt AUTH, a password in the wrong place, the login of an XCLIENT or BURL.
  */
 export function maskClientLine(line: string, mayBeCredentials: boolean): string {
   const shown = maskCommandLine(line, mayBeCredentials);
   if (shown !== line || /^\W*AUTH/i.test(line)) return shown;
   const [word = ''] = line.split(/[ \t]/, 1);
   const verb = word.toUpperCase();
-  // XCLIENT and its like carry logins.
-  if (verbs.has(verb) && !verb.startsWith('X')) return line;
+  if (verbs.has(verb) && !unimplementedVerbs.has(verb)) return line;
   if (!/^[A-Za-z]{1,12}$/.test(word)) return masked;
   return word.length === line.length ? word : `${word} ${masked}`;
 }

@@ -126,6 +126,8 @@ interface Connection {
 function connectionOf({ url = 'http://127.0.0.1:8080', token, user, password, signal, timeout = 60_000 }: ClientOptions): Connection {
   const place = URL.canParse(url) ? new URL(url) : undefined;
   if (place?.protocol !== 'http:' && place?.protocol !== 'https:') throw new TypeError('expected an address such as http://127.0.0.1:8080');
+  // Whatever rejects a header would put the token into its message.
+  if (token !== undefined && !/^[!-~]+$/.test(token)) throw new TypeError('a token is one word of printable ASCII');
   const login = user ?? decodeURIComponent(place.username);
   const secret = password ?? decodeURIComponent(place.password);
   return {

@@ -4,6 +4,7 @@ import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { readInForce, redisNow, versionKey } from './order-store.ts';
 import type { RedisLink } from './redis.ts';
+import { withTimeout } from './with-timeout.ts';
 
 /**
  * This process's copy of the orders in force, looked at a few times a second. While Redis is away the last one holds; what ends
@@ -26,6 +27,8 @@ export interface Orders {
 
 /** How often the version is looked at. Milliseconds. */
 const lookInterval = 300;
+/** Of an answer that a lost connection took along nobody hears any more where commands are not sent again. Milliseconds. */
+const patience = 5000;
 
 export function openOrders(redis: RedisLink, log: Logger, metrics: Metrics): Orders {
   let book = openOrderBook([]);
@@ -70,7 +73,7 @@ export function openOrders(redis: RedisLink, log: Logger, metrics: Metrics): Ord
       });
   };
   const lookOnce = (): Promise<void> => {
-    looking ??= look().finally(() => {
+    looking ??= withTimeout(look(), patience).finally(() => {
       looking = undefined;
     });
     return looking;

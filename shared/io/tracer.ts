@@ -1,6 +1,7 @@
 import { traceMatcher, type TracedLine, type TraceFilter } from '../core/trace.ts';
 import type { Context } from './context.ts';
 import type { RedisLink } from './redis.ts';
+import { withTimeout } from './with-timeout.ts';
 
 /**
  * Tells those who watch of the conversations of this process. Costs one command a second while nobody does, and never
@@ -34,6 +35,8 @@ export interface AddressedLine {
 /** How often a process asks whether somebody watches. Milliseconds. */
 const lookInterval = 1000;
 const flushInterval = 100;
+/** Of an answer that a lost connection took along nobody hears any more where commands are not sent again. Milliseconds. */
+const patience = 5000;
 /** Lines of one flush: 2,000 a second. */
 const mostLines = 200;
 
@@ -57,7 +60,9 @@ export function openTracer({ redis, instance, log }: Pick<Context, 'redis' | 'in
     if (isLooking || !redis.isReady) return;
     isLooking = true;
     try {
-      watchers = Object.entries(await redis.client.hgetall(watchersKey(redis))).flatMap(([id, text]) => readWatcher(id, text) ?? []);
+      watchers = Object.entries(await withTimeout(redis.client.hgetall(watchersKey(redis)), patience)).flatMap(
+        ([id, text]) => readWatcher(id, text) ?? [],
+      );
     } catch (error) {
       watchers = [];
       log.debug({ event: 'trace_look_failed', error: String(error) });
@@ -76,8 +81,7 @@ export function openTracer({ redis, instance, log }: Pick<Context, 'redis' | 'in
     lines = [];
     leftOut = 0;
     isSending = true;
-    redis.client
-      .publish(traceChannel(redis), JSON.stringify(batch))
+    withTimeout(redis.client.publish(traceChannel(redis), JSON.stringify(batch)), patience)
       .catch((error: unknown) => {
         leftOut += batch.lines.length + batch.leftOut;
         log.debug({ event: 'trace_failed', error: String(error) });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { cutLine, masked, type ConversationLine } from '../core/conversation.ts';
+import type { Reply } from '../core/reply.ts';
 import type { TracedLine } from '../core/trace.ts';
 import { decodeLine } from './decode-line.ts';
 import type { Tracer } from './tracer.ts';
@@ -102,6 +103,13 @@ export class Transcript {
     }
     const isLong = lines.length > 20 || lines.reduce((sum, line) => sum + line.length, 0) > longEntry;
     this.#add('server', isLong ? cutReply(lines.map((line) => this.#withoutSecrets(line))) : lines);
+  }
+
+  /** A reply as records, logs and reports may have it: a server that repeats the login tells them no secret. */
+  withoutLogin(reply: Reply): Reply {
+    const { lines, wire } = reply;
+    const hidden = (texts: readonly string[]): string[] => texts.map((text) => this.#withoutSecrets(text));
+    return this.#secrets.length === 0 ? reply : { ...reply, lines: hidden(lines), ...(wire && { wire: hidden(wire) }) };
   }
 
   /** All that is kept, as it can be read. */

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { announceWorker } from '../../shared/io/worker-registry.ts';
 import { cleanUp } from '../support/cleanup.ts';
-import { cleanEnvironment, runCommand, startCommandLine } from '../support/command-line.ts';
+import { cleanEnvironment, mainFile, runCommand, startCommandLine } from '../support/command-line.ts';
+import { freePort } from '../support/ports.ts';
+import { startTerminal } from '../support/terminal.ts';
 
 const token = 'token-of-the-shop-0123';
 
@@ -60,6 +62,7 @@ test('what cannot be asked is said with what to do, and an exit code of its own'
     [{}, ['lanes', '--token', token], 0, /^rebound: --token is seen by all users of this machine/],
     [{}, ['lanes'], 3, /log in with REBOUND_TOKEN/],
     [{ REBOUND_TOKEN: 'no-token-of-anybody' }, ['lanes'], 3, /log in with REBOUND_TOKEN/],
+    [{ REBOUND_TOKEN: 'hunter2 of a file\r\nwith two lines' }, ['lanes'], 2, /REBOUND_TOKEN: a token is one word/],
     [{ REBOUND_TOKEN: token }, ['suspend', '--all', '--reason', 'x'], 3, /needs the role operator/],
     [{ REBOUND_URL: 'http://ann:hunter2@127.0.0.1:9' }, ['status'], 3, /cannot be reached[^]*is the admin role running\?/],
     [{ REBOUND_URL: 'ftp://ann:hunter2@host' }, ['status'], 2, /must be an address such as/],
@@ -82,6 +85,33 @@ test('Redis away is said in one line', async (t) => {
   assert.equal(code, 3, stderr);
   assert.match(stderr, /^rebound: .*Redis.*\n$/);
   await system.redis.restart();
+});
+
+test('who reads the log without the API is told by the same exit code that Redis is away', async (t) => {
+  const env = { ...cleanEnvironment(), REDIS_URL: `redis://127.0.0.1:${await freePort()}` };
+  const commands = [
+    ['log', 'search', '--limit', '1'],
+    ['replay', '--since', '1h', '--to', 'bounces', '--dry-run'],
+  ];
+  for (const args of commands) {
+    const { code, stderr } = await runCommand(t, args, { env });
+    assert.deepEqual([code, /^rebound: Redis at .* cannot be reached/.test(stderr)], [3, true], stderr);
+  }
+});
+
+test('ids of messages are whole on the narrowest terminal', async (t) => {
+  const system = await startCommandLine(t, { deliveries: 0, bounces: false });
+  const run = async (...args: string[]): Promise<string> => {
+    const command = [process.execPath, '--disable-warning=ExperimentalWarning', mainFile, ...args];
+    const terminal = startTerminal(t, command, { env: { ...cleanEnvironment(), REBOUND_URL: system.url }, columns: 40 });
+    assert.equal(await terminal.ended, 0, terminal.text());
+    return terminal.text();
+  };
+  const send = ['send', '--from', 'ann@home.test', '--text', 'x', '--to', 'somebody-with-a-name@dest.test'];
+  const ids = [...(await run(...send)).matchAll(/[0-9a-f]{32}/g), ...(await run(...send)).matchAll(/[0-9a-f]{32}/g)].map(([id]) => id);
+  assert.equal(ids.length, 2);
+  const list = await run('trace', 'ann@home.test');
+  for (const id of ids) assert.ok(list.includes(id), list);
 });
 
 test('without --url the settings tell where the API is', async (t) => {

@@ -21,6 +21,9 @@ test('send waits until every recipient is settled, and says what became of each'
   assert.match(stdout, /^eve@other\.test +delivered +1 +250 /m);
   assert.match(stdout, /^no@dest\.test +bounced +1 +550 5\.1\.1 no such user/m);
   assert.ok(!stdout.includes('\u001b'), 'what a server says steers no terminal');
+  const asJson = await system.rebound(...'send --from ann@home.test --to no@dest.test --text x --wait --json'.split(' '));
+  assert.ok(!asJson.stdout.includes('\u001b'));
+  assert.equal((JSON.parse(asJson.stdout) as Sent).results[0]?.reply, '550 5.1.1 no such user\u001b[31m', 'JSON keeps its value');
   assert.match(String(system.sink.messages[0]?.bytes), /^Subject: hi\r$/m);
 });
 

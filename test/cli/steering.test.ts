@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startCommandLine, type CommandLine } from '../support/command-line.ts';
+import { cleanEnvironment, mainFile, startCommandLine, type CommandLine } from '../support/command-line.ts';
 import { until } from '../support/endpoint.ts';
+import { startTerminal } from '../support/terminal.ts';
 
 interface Order {
   id: string;
@@ -75,6 +76,45 @@ test('bounce, drop and rebind ask before they do what cannot be undone, and refu
   await system.until(({ type }) => type === 'AdminBounce', 2);
   const dropped = await system.json<Order>('drop', '--domain', 'other.test', '--reason', 'test mail', '--yes');
   assert.deepEqual([dropped.messages.done, dropped.state], [1, 'ended']);
+});
+
+test('Ctrl-C at a question does nothing, and is told by the exit code', async (t) => {
+  const system = await startCommandLine(t, { deliveries: 0, bounces: false });
+  const questions: [args: string[], question: RegExp][] = [
+    [['bounce', '--all', '--reason', 'x'], /This cannot be undone\. \[y\/N\]/],
+    [['replay', '--since', '1h', '--to', 'bounces', '--why', 'x'], /Replay to bounces.*\[y\/N\]/],
+    [['hash-password'], /Password: /],
+  ];
+  for (const [args, question] of questions) {
+    const command = [process.execPath, '--disable-warning=ExperimentalWarning', mainFile, ...args];
+    const asked = startTerminal(t, command, { env: { ...cleanEnvironment(), REBOUND_URL: system.url }, columns: 200 });
+    await asked.until(question);
+    asked.type('\u0003');
+    assert.equal(await asked.ended, 130, asked.text());
+    assert.match(asked.text(), /nothing was (?:done|hashed)/);
+  }
+  assert.deepEqual(await orders(system, '--ended'), []);
+});
+
+test('who is suspended is told by the lane, and by each message that waits', async (t) => {
+  const system = await startCommandLine(t, { sink: { rules: later }, config: { retry: { interval: '1h', maxInterval: '1h' } } });
+  const { response } = await system.send({ from: 'ann@home.test', to: 'a@dest.test' });
+  await system.until(({ type }) => type === 'TransientFailure');
+  await untilPutBack(system, 1);
+  const { id } = await system.json<Order>(
+    'suspend',
+    '--site',
+    `${system.sink.host}:${system.sink.port}`,
+    '--reason',
+    'they asked',
+    '--no-wait',
+  );
+  // What the admin role knows of orders is a moment old.
+  const untilTold = (words: RegExp, ...args: string[]): Promise<void> =>
+    until(async () => words.test((await system.rebound(...args)).stdout), String(words));
+  await untilTold(/suspended: they asked$/m, 'lanes', '--trouble');
+  const message = /queued as ([0-9a-f]{32})/.exec(response)?.[1] ?? '';
+  await untilTold(new RegExp(`but suspended until .*, by order ${id}: they asked$`, 'm'), 'trace', message);
 });
 
 test('retry tries mail again now', async (t) => {

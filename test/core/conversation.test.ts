@@ -21,6 +21,7 @@ const cases: [line: string, mayBeCredentials: boolean, shown: string][] = [
   ['PASS secret', false, 'PASS ***'],
   ['XCLIENT LOGIN=ann ADDR=192.0.2.1', false, 'XCLIENT ***'],
   ['XAUTH secret', false, 'XAUTH ***'],
+  ['BURL imap://ann:secret@192.0.2.1/INBOX', false, 'BURL ***'],
   ['AGFubgBzZWNyZXQ=', false, '***'],
   ['AGFubgBzZWNyZXQ=', true, '***'],
   ['EHLO client.test', false, 'EHLO client.test'],

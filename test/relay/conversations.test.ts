@@ -51,6 +51,32 @@ for (const client of ['rebound', 'nodemailer'] as const) {
       });
     }
 
+    test('a server that repeats the password', async (t) => {
+      const login = { user: 'relay-user', password: 'pass word 4711' };
+      const secrets = [login.password, `\0${login.user}\0${login.password}`].flatMap((text) => [
+        text,
+        Buffer.from(text).toString('base64'),
+      ]);
+      const strict = await startSink({
+        login,
+        rules: { auth: secrets.map((text, n) => `535${n === 3 ? ' ' : '-'}5.7.8 no ${text}`).join('\r\n') },
+      });
+      const lax = await startSink({ login, rules: { rcpt: `550 5.7.1 not with ${login.password}` } });
+      cleanUp(t, () => Promise.all([strict.close(), lax.close()]));
+      const to = ({ host, port }: typeof lax) => ({ host, port, ...login });
+      const relay = await startCommandLine(t, {
+        config: { delivery: { client }, outbound: { routes: { 'strict.test': to(strict), 'lax.test': to(lax) } } },
+        bounces: false,
+      });
+      await relay.send({ from: 'ann@home.test', to: ['a@strict.test', 'b@lax.test'] });
+      for (const address of ['a@strict.test', 'b@lax.test']) {
+        const [record] = await relay.until(isOf(address, ...failures));
+        const text = JSON.stringify(record);
+        assert.match(text, /\*\*\*/, text);
+        for (const secret of secrets) assert.ok(!text.includes(JSON.stringify(secret).slice(1, -1)), text);
+      }
+    });
+
     test('nobody listens, and a certificate that is not trusted', async (t) => {
       const secure = await startSink({ tls: selfSigned('other.test') });
       cleanUp(t, () => secure.close());

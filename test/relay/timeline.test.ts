@@ -122,7 +122,7 @@ test('a message is told from its reception through retry, bounce and report to i
     assert.ok(found.code === 0 && found.stdout.startsWith(`message ${id}\n`), `${name}: ${found.stdout}${found.stderr}`);
   }
   const list = await relay.rebound('trace', home);
-  assert.match(list.stdout, new RegExp(`RECEIVED +MESSAGE[^]*${report?.message ?? ''}[^]*${id}`));
+  assert.match(list.stdout, new RegExp(`MESSAGE +RECEIVED[^]*${report?.message ?? ''}[^]*${id}`));
   const unknown = await relay.rebound('trace', 'nobody@nowhere.test');
   assert.deepEqual([unknown.code, unknown.stderr], [1, 'rebound: there is no message nobody@nowhere.test\n']);
 });

@@ -28,3 +28,8 @@ export class UsageError extends Error {
 export class Failure extends Error {
   override readonly name = 'Failure';
 }
+
+/** Somebody has pressed Ctrl-C. The message says in what state things are; the exit code is 130. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}

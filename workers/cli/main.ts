@@ -1,7 +1,7 @@
 import { nearest } from '../../shared/core/nearest.ts';
 import { ConfigError, formatProblem } from '../../shared/io/config-load.ts';
 import { explainApiError } from './api/explain.ts';
-import { UsageError, type Command } from './command.ts';
+import { Interrupted, UsageError, type Command } from './command.ts';
 import { commandNames, isCommand, loadCommand } from './command-table.ts';
 import { readVersion } from '../../shared/io/version.ts';
 
@@ -39,6 +39,10 @@ function explain(error: unknown, name: string | undefined): number {
     say(`${error.message.split(/\. |\n/)[0]}; see "rebound ${name !== undefined && isCommand(name) ? `${name} ` : ''}--help"`);
     return 2;
   }
+  if (error instanceof Interrupted) {
+    say(error.message);
+    return 130;
+  }
   if (error instanceof ConfigError) {
     say(`the configuration has ${error.problems.length === 1 ? 'a mistake' : `${error.problems.length} mistakes`}`);
     for (const problem of error.problems) process.stderr.write(`  ${formatProblem(problem)}\n`);
@@ -51,7 +55,8 @@ function explain(error: unknown, name: string | undefined): number {
   }
   if (error instanceof Error && expectedErrors.includes(error.name)) say(error.message);
   else say(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  return 1;
+  // As when the API says so.
+  return error instanceof Error && error.name === 'RedisUnavailable' ? 3 : 1;
 }
 
 function isOfParseArgs(error: unknown): error is Error {

@@ -93,7 +93,10 @@ async function deliver(
     const mustBeSevenBit = isEightBitReport(job) && !opened.connection.takesEightBit;
     opened.transcript.begin(job);
     const results = await opened.connection.send(mustBeSevenBit ? await asSevenBitReport(transaction) : transaction);
-    for (const [n, i] of pending.entries()) outcomes[i] = results[n] ?? notReached;
+    for (const [n, i] of pending.entries()) {
+      const outcome = results[n] ?? notReached;
+      outcomes[i] = { ...outcome, reply: opened.transcript.withoutLogin(outcome.reply) };
+    }
     // Only then: a delivered message shall not pay for it.
     if (pending.some((i) => outcomes[i]?.kind !== 'accepted')) said.push(...opened.transcript.lines());
     const untried = pending.filter((i) => outcomes[i]?.kind === 'untried');

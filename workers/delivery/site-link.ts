@@ -125,7 +125,10 @@ async function tryHosts(route: HostsRoute, use: ConnectUse, world: World): Promi
       const result = await untilCut(world.outbound.connect(withTls(target, path.tls), options), world.cut);
       if (!result) return unreached;
       if (result.ok) return result.connection;
-      failure = prefer(failure, { reply: result.reply, peer: result.peer ? formatPeer(result.peer) : named(target) });
+      failure = prefer(failure, {
+        reply: transcript.withoutLogin(result.reply),
+        peer: result.peer ? formatPeer(result.peer) : named(target),
+      });
     }
   }
   return failure ?? unreached;

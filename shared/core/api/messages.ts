@@ -68,6 +68,10 @@ export const messageEndpoints = {
           recipients: z.array(z.string()),
           attempts: count,
           next_attempt: time.optional(),
+          order: z
+            .strictObject({ id: z.string(), kind: z.enum(['suspend', 'hold']), reason: z.string(), expires: time.nullable() })
+            .optional()
+            .describe('The order that keeps it back when its turn comes'),
         }),
       ),
       held_by: z.array(z.string()).describe('Subscribers that still need its content'),

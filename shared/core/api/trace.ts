@@ -3,7 +3,7 @@ import { parseCidr } from '../cidr.ts';
 import { messageParams, time } from './common.ts';
 import { endpoint } from './endpoint.ts';
 
-const name = (words: string) => z.string().min(1).max(400).optional().describe(words);
+const name = (words: string) => z.string().min(1, { error: 'expected a name' }).max(400).optional().describe(words);
 
 export const conversationLine = z.strictObject({
   at: time,

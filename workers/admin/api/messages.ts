@@ -11,9 +11,11 @@ import { badRequest, Problem } from '../problem.ts';
 import { envelopeOf, findHistories, historyOf, redeliveriesOf, timelineOf } from '../message-history.ts';
 import type { Handler } from './mount.ts';
 
-export const message: Handler<Endpoints['message']> = async ({ params: { id } }, { context, queues, lanes, log }) => {
+export const message: Handler<Endpoints['message']> = async ({ params: { id } }, { context, queues, lanes, log, pipeline }) => {
   const { redis } = context;
-  const [{ records, isComplete }, holders] = await Promise.all([historyOf(id, context, log), holdersOf(id, redis, queues, lanes)]);
+  // Jobs first: one that is settled in between is seen with its end, and not gone without any.
+  const holders = await holdersOf(id, redis, queues, lanes);
+  const { records, isComplete } = await historyOf(id, context, log);
   if (records.length === 0 && !holders) throw new Problem(404, `nothing is known of a message ${id}`);
   const eventIds = records.map((record) => record.event_id);
   const [marks, redelivered, conversations] = await Promise.all([
@@ -39,7 +41,7 @@ export const message: Handler<Endpoints['message']> = async ({ params: { id } },
     records,
     reports,
     complete: isComplete,
-    jobs: waiting.map(describeJob),
+    jobs: waiting.map((job) => describeJob(job, pipeline.orders.orderFor(job.data, job.lane))),
     held_by: holders?.subscribers ?? [],
   };
 };
@@ -82,13 +84,22 @@ export const bounceMessage: Handler<Endpoints['bounceMessage']> = async ({ param
   return { id, bounced };
 };
 
-const describeJob = ({ id, lane, state, data, nextAttempt }: MessageJob) => ({
+const describeJob = ({ id, lane, state, data, nextAttempt }: MessageJob, order: Order | undefined) => ({
   id,
   lane,
   state,
   recipients: data.envelope.recipients.map(({ address }) => address),
   attempts: data.attempts,
   ...(nextAttempt !== undefined && { next_attempt: new Date(nextAttempt).toISOString() }),
+  // The others end it or move it in a moment.
+  ...((order?.kind === 'suspend' || order?.kind === 'hold') && {
+    order: {
+      id: order.id,
+      kind: order.kind,
+      reason: order.reason,
+      expires: order.expires === null ? null : new Date(order.expires).toISOString(),
+    },
+  }),
 });
 
 const describeReport = (eventId: string, mark: ReportMark) =>

@@ -42,8 +42,9 @@ export async function openApi(flags: ApiFlags, signal?: AbortSignal): Promise<Re
   const place = await findApi(flags, process.env);
   try {
     return new ReboundClient({ ...place, ...(signal && { signal }) });
-  } catch {
-    // Without the address, which may hold a password.
+  } catch (error) {
+    // Without the address and the token.
+    if (error instanceof Error && error.message.startsWith('a token')) throw new UsageError(`--token or REBOUND_TOKEN: ${error.message}`);
     throw new UsageError('--url or REBOUND_URL must be an address such as http://127.0.0.1:8080');
   }
 }

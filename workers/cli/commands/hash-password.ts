@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { hashPassword } from '../../../shared/io/password.ts';
-import { Failure, type Help } from '../command.ts';
+import { Failure, Interrupted, type Help } from '../command.ts';
 
 export const help: Help = {
   usage: '',
@@ -21,11 +21,18 @@ export async function run(args: string[]): Promise<number> {
 /** The first line of standard input. On a terminal readline would echo what is typed: it writes to nowhere. */
 async function readPassword(): Promise<string> {
   const isTerminal = process.stdin.isTTY;
-  if (isTerminal) process.stderr.write('Password: ');
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const input = createInterface({ input: process.stdin, output: nowhere, terminal: isTerminal });
+  // Not before: nothing is echoed from here on.
+  if (isTerminal) process.stderr.write('Password: ');
+  let isInterrupted = false;
+  input.once('SIGINT', () => {
+    isInterrupted = true;
+    input.close();
+  });
   try {
     for await (const line of input) return line;
+    if (isInterrupted) throw new Interrupted('nothing was hashed');
     return '';
   } finally {
     input.close();

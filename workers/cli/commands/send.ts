@@ -126,8 +126,8 @@ async function readOctets(file: string): Promise<Uint8Array<ArrayBuffer>> {
 const readText = async (file: string): Promise<string> => new TextDecoder().decode(await readOctets(file));
 
 const queuedColumns: readonly Column<{ recipient: string; id: string | null }>[] = [
+  { title: 'MESSAGE', value: ({ id }) => id ?? 'not queued', style: ({ id }) => (id === null ? 'red' : undefined), isWhole: true },
   { title: 'RECIPIENT', value: ({ recipient }) => recipient },
-  { title: 'MESSAGE', value: ({ id }) => id ?? 'not queued', style: ({ id }) => (id === null ? 'red' : undefined) },
 ];
 
 const styles: Partial<Record<Fate['fate'], Style>> = { delivered: 'green', waiting: 'yellow' };
@@ -136,5 +136,5 @@ const fateColumns: readonly Column<Fate>[] = [
   { title: 'BECAME', value: ({ fate }) => fate, style: ({ fate }) => styles[fate] ?? 'red' },
   { title: 'ATTEMPTS', value: ({ attempts }) => attempts },
   { title: 'REPLY', value: ({ reply }) => reply },
-  { title: 'MESSAGE', value: ({ message }) => message ?? '-' },
+  { title: 'MESSAGE', value: ({ message }) => message ?? '-', isWhole: true },
 ];

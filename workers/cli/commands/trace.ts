@@ -95,8 +95,9 @@ async function find(api: ReboundClient, wanted: string, { since }: Values, limit
 type Found = Answer<'findMessages'>['messages'][number];
 
 const columns: readonly Column<Found>[] = [
+  // First, so that even the narrowest terminal has it to copy.
+  { title: 'MESSAGE', value: ({ id }) => id, isWhole: true },
   { title: 'RECEIVED', value: ({ received }) => `${agoOf(received)} ago` },
-  { title: 'MESSAGE', value: ({ id }) => id },
   { title: 'FROM', value: ({ sender }) => sender || '<>' },
   { title: 'TO', value: ({ recipients }) => `${recipients[0] ?? ''}${recipients.length > 1 ? ` +${recipients.length - 1}` : ''}` },
   { title: 'LAST', value: ({ last }) => last.type },

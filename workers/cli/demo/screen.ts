@@ -28,6 +28,7 @@ export function openScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): 
   };
   const keep = (): void => {
     if (drawn > 0) stream.write(showCursor);
+    process.off('exit', keep);
     drawn = 0;
   };
   return {
@@ -44,6 +45,8 @@ export function openScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): 
       if (!isLive) return;
       const up = drawn > 0 ? `\u001b[${drawn}A\r` : hideCursor;
       stream.write(up + lines.map((item) => `${fit(item)}${clearToEnd}\n`).join(''));
+      // Whatever ends the process: a second signal, too.
+      if (drawn === 0 && lines.length > 0) process.once('exit', keep);
       drawn = lines.length;
     },
   };

@@ -34,7 +34,7 @@ export async function give(body: OrderBody, flags: ApiFlags, { isAsking, isPrevi
   if (!json || isAsking) process.stderr.write(`${previewLines(body, preview, paperOf(process.stderr, process.env)).join('\n')}\n`);
   if (isAsking && !(await confirm(`${body.kind} them? This cannot be undone.`, stopped.signal))) {
     process.stderr.write('nothing was done\n');
-    return stopped.signal.aborted ? 130 : 1;
+    return 1;
   }
   const given = await giveOnce(api, body);
   const order = isWaiting ? await followOrder(api, given, preview.messages, stopped.signal) : given;

@@ -131,8 +131,23 @@ function jobLines(job: Message['jobs'][number] | undefined, paper: Paper, now: n
       : job.next_attempt === undefined
         ? 'waits for its turn'
         : `is tried again ${inOf(job.next_attempt, now)}, ${timeOf(job.next_attempt)}`;
-  return [`${indent}${colour(`${words}, in ${printable(job.lane.replaceAll(';', ':'), 400)}`, 'yellow', paper)}`];
+  const place = printable(job.lane.replaceAll(';', ':'), 400);
+  const { order } = job;
+  return [
+    `${indent}${colour(`${words}, in ${place}`, 'yellow', paper)}`,
+    ...(order
+      ? wrapped(
+          `but ${orderWords[order.kind]} until ${order.expires === null ? 'that is ended' : timeOf(order.expires)}, by order ${order.id}: ${printable(order.reason, 400)}`,
+          indent,
+          indent,
+          paper,
+          indent.length,
+        )
+      : []),
+  ];
 }
+
+const orderWords = { suspend: 'suspended', hold: 'held' } as const;
 
 function reportWords({ outcome, message, reason }: Message['reports'][number]): string {
   if (outcome === 'sent') return `its sender was told: message ${printable(message ?? '?', 64)}`;
