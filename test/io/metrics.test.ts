@@ -112,3 +112,15 @@ test('what Redis says of itself is told, and nothing while it is away', async (t
   assert.equal(await value('redisUp'), 0);
   assert.equal(await value('redisMemory'), undefined, 'what is not known is no number');
 });
+
+test('two scrapes at once count what Redis refused and dropped once', async (t) => {
+  const server = await startRedis(t, '--maxmemory', '5mb', '--maxmemory-policy', 'noeviction');
+  const redis = await connectRedis(t, server.url);
+  await assert.rejects(async () => {
+    for (let n = 0; n < 20; n++) await redis.client.set(`k${n}`, 'x'.repeat(1_000_000));
+  }, /OOM/);
+  const metrics = openMetrics();
+  await Promise.all(Array.from({ length: 3 }, () => noteRedisHealth(redis, metrics)));
+  const refused = (await metrics.redisRefused.get()).values.find(({ labels }) => labels.error === 'OOM');
+  assert.equal(refused?.value, 1);
+});
