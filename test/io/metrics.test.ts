@@ -124,3 +124,19 @@ test('two scrapes at once count what Redis refused and dropped once', async (t) 
   const refused = (await metrics.redisRefused.get()).values.find(({ labels }) => labels.error === 'OOM');
   assert.equal(refused?.value, 1);
 });
+
+test('a Redis that hangs is not told of with what it said before', async (t) => {
+  const admin = await startTestAdmin(t);
+  await add(admin, 'default->waiting.test', 3);
+  assert.deepEqual(samples((await admin.ask('/metrics')).text, 'rebound_queue_depth'), ['3']);
+  process.kill(admin.redis.pid, 'SIGSTOP');
+  try {
+    // The first one may still have what was read a moment ago.
+    await admin.ask('/metrics');
+    const { text } = await admin.ask('/metrics');
+    assert.deepEqual(samples(text, 'rebound_redis_up'), ['0']);
+    for (const name of ['rebound_queue_depth', 'rebound_lane_messages', 'rebound_workers']) assert.deepEqual(samples(text, name), [], name);
+  } finally {
+    process.kill(admin.redis.pid, 'SIGCONT');
+  }
+});
