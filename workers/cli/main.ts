@@ -16,7 +16,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const code = await main(process.argv.slice(2));
-await Promise.all([process.stdout, process.stderr].map(untilTaken));
+// Whoever broke it off (Ctrl-C, SIGTERM) waits for nobody.
+if (code < 128) await Promise.all([process.stdout, process.stderr].map(untilTaken));
 process.exit(code);
 
 /** What was printed may still be on its way into a pipe whose reader is slow: an exit would cut it off. */
