@@ -19,9 +19,10 @@ export async function trimBacklogs(
   const { subscriptions, redis } = context;
   for (const subscription of subscriptions) {
     const dropped = await trim(subscription, context, queues, isShort);
-    if (dropped === 0) continue;
     const { queue } = subscription;
+    // Of 0 too: Prometheus sees no increase in what begins with its first one.
     context.metrics.hookJobs.inc({ hook: queue, outcome: 'dropped' }, dropped);
+    if (dropped === 0) continue;
     context.log.error({ event: 'hook_records_dropped', hook: queue, records: dropped }, 'its consumer is too slow or gone');
   }
   const knownKey = redis.key('hooks');
@@ -30,7 +31,7 @@ export async function trimBacklogs(
   for (const queue of await redis.client.smembers(knownKey)) {
     if (!current.includes(queue) && (await isForgotten(queue, context, queues))) await redis.client.srem(knownKey, queue);
   }
-  const released = await releaseExpired(context, queues, spool);
+  const released = await releaseExpired(context, spool);
   if (released > 0) context.log.warn({ event: 'hook_originals_released', messages: released }, 'hooks did not read them in time');
 }
 

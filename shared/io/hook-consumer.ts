@@ -31,6 +31,8 @@ const logInterval = 1000;
 const mostNamed = 20;
 
 export function observeConsumer(hook: string, { metrics, log }: Context): ObservedConsumer {
+  // From the start: Prometheus sees no increase in what begins with its first one.
+  metrics.hookJobs.inc({ hook, outcome: 'dead' }, 0);
   let dead: { event: string; reason: string }[] = [];
   let timer: NodeJS.Timeout | undefined;
   const tell = (): void => {

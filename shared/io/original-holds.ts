@@ -2,7 +2,7 @@ import type { DispositionRecord } from '../core/disposition.ts';
 import { redeliverable } from '../core/replay.ts';
 import type { Subscription } from '../core/subscriptions.ts';
 import type { Context } from './context.ts';
-import type { Queues, Transaction } from './queues.ts';
+import type { Transaction } from './queues.ts';
 import type { RedisLink } from './redis.ts';
 import type { SpoolStore } from './spool-store.ts';
 
@@ -45,18 +45,18 @@ export function keepOriginal(tx: Transaction, record: DispositionRecord, duratio
 }
 
 /** Ends the holds of hooks whose time is up, a few thousand at once; the next sweep goes on. Resolves with their number. */
-export async function releaseExpired({ redis }: Context, queues: Queues, spool: SpoolStore): Promise<number> {
+export async function releaseExpired({ redis }: Context, spool: SpoolStore): Promise<number> {
   const due = await redis.client.zrange(holdsKey(redis), '-inf', String(Date.now()), 'BYSCORE', 'LIMIT', 0, mostAtOnce);
-  return end(holdsKey(redis), due, { queues, spool });
+  return end(holdsKey(redis), due, { redis, spool });
 }
 
 /**
  * Ends what was kept long enough and, when room runs short, the half of the rest that would end first: new mail comes
  * before old. Resolves with the number of those that gave way.
  */
-export async function releaseKept({ redis, log }: Context, queues: Queues, spool: SpoolStore, isShort: boolean): Promise<number> {
+export async function releaseKept({ redis, log }: Context, spool: SpoolStore, isShort: boolean): Promise<number> {
   const key = keptKey(redis);
-  const world = { queues, spool };
+  const world = { redis, spool };
   for (let round = 0; round < mostRounds; round++) {
     const due = await redis.client.zrange(key, '-inf', String(Date.now()), 'BYSCORE', 'LIMIT', 0, mostAtOnce);
     await end(key, due, world);
@@ -75,19 +75,19 @@ export async function releaseKept({ redis, log }: Context, queues: Queues, spool
   return released;
 }
 
-async function end(key: string, due: readonly string[], { queues, spool }: { queues: Queues; spool: SpoolStore }): Promise<number> {
+/** What is released and still noted as held, after a crash, is released again: that does no harm. */
+async function end(key: string, due: readonly string[], { redis, spool }: { redis: RedisLink; spool: SpoolStore }): Promise<number> {
   if (due.length === 0) return 0;
-  const tx = queues.begin();
-  for (const member of due) {
+  const holds = due.map((member) => {
     const slash = member.indexOf('/');
-    spool.release(tx, member.slice(0, slash), member.slice(slash + 1));
-  }
-  tx.redis.zrem(key, ...due);
-  await tx.exec();
+    return { id: member.slice(0, slash), holder: member.slice(slash + 1) };
+  });
+  await spool.releaseNow(holds);
+  await redis.client.zrem(key, ...due);
   return due.length;
 }
 
-/** In one transaction, and transactions of one sweep. */
+/** In one round trip, and round trips of one sweep. */
 const mostAtOnce = 2000;
 const mostRounds = 20;
 

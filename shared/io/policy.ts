@@ -122,6 +122,8 @@ class LoadedPolicy implements PolicyLink {
     this.#config = config;
     this.#log = log;
     this.#metrics = metrics;
+    // From the start: Prometheus sees no increase in what begins with its first one.
+    metrics.policyLoads.inc({ result: 'failed' }, 0);
     this.#files = [config.file];
   }
 

@@ -16,25 +16,33 @@ export async function noteRedisHealth(redis: RedisLink, metrics: Metrics): Promi
     aof_last_write_status: metrics.redisAofOk,
     maxmemory_policy: metrics.redisEvicts,
   };
+  const { pingSeconds, info } = await ask(redis);
+  // From here on nothing is waited for: two scrapes at once must not count twice, nor take away what the other is to tell.
   for (const metric of [redisPing, redisEvicted, ...Object.values(gauges)]) metric.remove({});
   redisRefused.reset();
-  redisUp.set(0);
-  if (!redis.isReady) return;
-  try {
-    const begin = performance.now();
-    await withTimeout(redis.client.ping(), patience);
-    redisPing.set((performance.now() - begin) / 1000);
-    redisUp.set(1);
-    const info = parseInfo(await withTimeout(redis.client.info(), patience));
-    for (const [field, gauge] of Object.entries(gauges)) {
-      const value = numberOf(field, info);
-      if (value !== undefined) gauge.set(value);
-    }
-    redisEvicted.inc(Number(info.get('evicted_keys') ?? 0));
-    for (const error of refusals) redisRefused.inc({ error }, Number(/count=(\d+)/.exec(info.get(`errorstat_${error}`) ?? '')?.[1] ?? 0));
-  } catch {
-    // Away, or INFO is forbidden: then only what was set above is told.
+  redisUp.set(pingSeconds === undefined ? 0 : 1);
+  if (pingSeconds !== undefined) redisPing.set(pingSeconds);
+  if (!info) return;
+  for (const [field, gauge] of Object.entries(gauges)) {
+    const value = numberOf(field, info);
+    if (value !== undefined) gauge.set(value);
   }
+  redisEvicted.inc(Number(info.get('evicted_keys') ?? 0));
+  for (const error of refusals) redisRefused.inc({ error }, Number(/count=(\d+)/.exec(info.get(`errorstat_${error}`) ?? '')?.[1] ?? 0));
+}
+
+/** What Redis says of itself: nothing when it is away, no more than its round trip where INFO is forbidden. */
+async function ask(redis: RedisLink): Promise<{ pingSeconds?: number; info?: ReadonlyMap<string, string> }> {
+  if (!redis.isReady) return {};
+  const begin = performance.now();
+  const isUp = await withTimeout(redis.client.ping(), patience).then(
+    () => true,
+    () => false,
+  );
+  if (!isUp) return {};
+  const pingSeconds = (performance.now() - begin) / 1000;
+  const info = await withTimeout(redis.client.info(), patience).catch(() => undefined);
+  return { pingSeconds, ...(info !== undefined && { info: parseInfo(info) }) };
 }
 
 const parseInfo = (info: string): Map<string, string> =>

@@ -112,6 +112,8 @@ export async function openRuleFiles({ paths, interval, log, metrics }: RuleFiles
   );
   let current = joinRules(files.map((file) => file.current.rules));
   metrics.ruleLoads.inc({ result: 'loaded' }, files.length);
+  // From the start: Prometheus sees no increase in what begins with its first one.
+  metrics.ruleLoads.inc({ result: 'failed' }, 0);
   for (const file of files) log.info({ event: 'rules_loaded', file: file.path, rules: file.current.rules.rules.length });
 
   const look = async (): Promise<void> => {

@@ -26,6 +26,13 @@ export interface SpoolStore extends Spool {
    * the sweeper. With `job`, only while that job is still ours.
    */
   release(tx: Transaction, id: string, holder: string, job?: { lockKey: string; token: HeldJob['token'] }): void;
+  /** Takes holders away without a transaction: a Redis beyond its memory refuses each of those, and this makes room. */
+  releaseNow(holds: readonly SpoolHold[]): Promise<void>;
+}
+
+export interface SpoolHold {
+  id: string;
+  holder: string;
 }
 
 const releaseScript = `
@@ -116,6 +123,16 @@ export function openSpool(
       });
       const call = tx.redis as unknown as { reboundRelease(count: number, ...args: string[]): void };
       call.reboundRelease(keys.length, ...keys, holder, job?.token ?? '');
+    },
+    releaseNow: async (holds) => {
+      const trip = redis.client.pipeline();
+      const call = trip as unknown as { reboundRelease(count: number, ...args: string[]): void };
+      for (const { id, holder } of holds) call.reboundRelease(2, ...keysOf(id), holder, '');
+      for (const [n, [error, tierName]] of ((await trip.exec()) ?? []).entries()) {
+        if (error) throw error;
+        const hold = holds[n];
+        if (hold && tierName === 'disk') await tiers.disk.remove(hold.id);
+      }
     },
     read: async (id) => {
       const [head, name] = await redis.client.hmgetBuffer(entryKey(id), 'b', 'x');

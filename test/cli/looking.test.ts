@@ -139,3 +139,31 @@ test('names that strangers made up are harmless, and JSON keeps their value', as
   const names = await runCommand(t, ['completion', 'names', 'lane'], { env });
   assert.equal(names.stdout, '');
 });
+
+test('what is printed into a pipe arrives in full, however much it is', async (t) => {
+  const lanes = Array.from({ length: 20_000 }, (_, n) => ({
+    lane: `default->mx${n}.example`,
+    source: 'default',
+    site: `mx${n}.example`,
+    waiting: 1,
+    delayed: 0,
+    active: 0,
+    paused: false,
+    held_ms: 0,
+    // Far more than a pipe takes at once.
+    padding: 'x'.repeat(100),
+    suspended: n === 0 ? { order: 'o', reason: 'r', expires: null } : null,
+    oldest: null,
+  }));
+  const server = createServer((_, response) => response.end(JSON.stringify({ lanes, next: null, total: lanes.length })));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanUp(t, () => server.close());
+  const env = { ...cleanEnvironment(), REBOUND_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+  const json = await runCommand(t, ['lanes', '--json'], { env });
+  assert.equal((JSON.parse(json.stdout) as { lanes: unknown[] }).lanes.length, lanes.length);
+  const table = await runCommand(t, ['lanes'], { env });
+  assert.equal(table.stdout.trim().split('\n').length, lanes.length + 1);
+  assert.match(table.stdout, /^default->mx0\.example .* suspended$/m);
+  assert.match(table.stdout, /^default->mx1\.example .* waiting$/m);
+});

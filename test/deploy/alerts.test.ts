@@ -101,6 +101,12 @@ const cases: Case[] = [
     quiet: { [lane('waiting')]: '5x60', [lane('active')]: '1 0x59' },
     at: 15,
   },
+  {
+    // New mail comes in, and nothing goes; or one message every other minute goes.
+    alert: 'ReboundLaneStuck',
+    fires: { [lane('waiting')]: '5+2x60', [lane('active')]: '0x60' },
+    quiet: { [lane('waiting')]: '500-1x60', [lane('active')]: '0x60' },
+  },
   { alert: 'ReboundMailOld', fires: { rebound_queue_age_seconds: '400000x90' }, quiet: { rebound_queue_age_seconds: '200000x90' }, at: 80 },
   {
     alert: 'ReboundSiteRejects',

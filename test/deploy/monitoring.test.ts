@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import type { Config } from '../../shared/core/config.ts';
 import { startSink } from '../../shared/io/sink-server.ts';
-import { roles } from '../../workers/cli/roles.ts';
+import { roles, type Role } from '../../workers/cli/roles.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { until } from '../support/endpoint.ts';
 import { findTool } from '../support/foreign-tools.ts';
@@ -89,7 +89,14 @@ async function scrapeRoles(t: TestContext): Promise<void> {
   const redis = await startRedis(t, '--appendonly', 'yes');
   const sink = await startSink({ rules: { rcpt: { 'nobody@dest.test': '550 5.1.1 no such user', 'later@dest.test': '451 4.3.0 later' } } });
   cleanUp(t, () => sink.close());
-  const config = testConfig(redis.dir, sink.port, { admin: { port: 0 }, ingress: { port: await freePort() } });
+  const rules = join(redis.dir, 'rules.json');
+  await writeFile(rules, '[]');
+  const config = testConfig(redis.dir, sink.port, {
+    admin: { port: 0 },
+    ingress: { port: await freePort() },
+    delivery: { rules: [rules] },
+    webhooks: { crm: { url: `http://127.0.0.1:${sink.port}/`, types: ['OOB'] } },
+  });
   const ports = new Map<string, number>();
   for (const role of roles) {
     const port = await freePort();
@@ -164,6 +171,17 @@ test('each role tells what it is, and its own state', () => {
       assert.match(text, new RegExp(`^${name} \\d`, 'm'));
     assert.doesNotMatch(text, /instance="/, 'Prometheus has a label of that name');
   }
+});
+
+test('what an alert counts from the first one on is told before it happens', () => {
+  const told: [role: Role, sample: string][] = [
+    ['bounce', 'rebound_hook_records_total{hook="webhook-crm",outcome="dead"} 0'],
+    ['delivery', 'rebound_hook_records_total{hook="webhook-crm",outcome="dropped"} 0'],
+    ['delivery', 'rebound_rule_loads_total{result="failed"} 0'],
+    ['bounce', 'rebound_reports_total{outcome="sender-limit"} 0'],
+    ['bounce', 'rebound_log_lost_total 0'],
+  ];
+  for (const [role, sample] of told) assert.ok(scrapes.get(role)?.includes(`\n${sample}\n`), `${role}: ${sample}`);
 });
 
 test('only admin tells of the queues: an autoscaler must not see a 0 of others', () => {

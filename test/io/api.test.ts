@@ -293,6 +293,8 @@ test('lanes come in pages, by depth or age, and each can be looked at', async (t
   assert.deepEqual(await pages('site=MX4'), ['mx4']);
   assert.deepEqual(await pages('source=other'), []);
   await admin.publish(bounceRecord({ site: 'default->mx2.test:25', event_id: 'said' }), bounceRecord());
+  // Said by no site.
+  await admin.publish(bounceRecord({ site: 'default->mx2.test:25', event_id: 'ended', type: 'AdminBounce' }));
   const { json } = await admin.ask(`/api/lanes/${encodeURIComponent('default->mx2.test;25')}`);
   assert.partialDeepStrictEqual(json, {
     site: 'mx2.test:25',

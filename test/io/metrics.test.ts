@@ -112,3 +112,31 @@ test('what Redis says of itself is told, and nothing while it is away', async (t
   assert.equal(await value('redisUp'), 0);
   assert.equal(await value('redisMemory'), undefined, 'what is not known is no number');
 });
+
+test('two scrapes at once count what Redis refused and dropped once', async (t) => {
+  const server = await startRedis(t, '--maxmemory', '5mb', '--maxmemory-policy', 'noeviction');
+  const redis = await connectRedis(t, server.url);
+  await assert.rejects(async () => {
+    for (let n = 0; n < 20; n++) await redis.client.set(`k${n}`, 'x'.repeat(1_000_000));
+  }, /OOM/);
+  const metrics = openMetrics();
+  await Promise.all(Array.from({ length: 3 }, () => noteRedisHealth(redis, metrics)));
+  const refused = (await metrics.redisRefused.get()).values.find(({ labels }) => labels.error === 'OOM');
+  assert.equal(refused?.value, 1);
+});
+
+test('a Redis that hangs is not told of with what it said before', async (t) => {
+  const admin = await startTestAdmin(t);
+  await add(admin, 'default->waiting.test', 3);
+  assert.deepEqual(samples((await admin.ask('/metrics')).text, 'rebound_queue_depth'), ['3']);
+  process.kill(admin.redis.pid, 'SIGSTOP');
+  try {
+    // The first one may still have what was read a moment ago.
+    await admin.ask('/metrics');
+    const { text } = await admin.ask('/metrics');
+    assert.deepEqual(samples(text, 'rebound_redis_up'), ['0']);
+    for (const name of ['rebound_queue_depth', 'rebound_lane_messages', 'rebound_workers']) assert.deepEqual(samples(text, name), [], name);
+  } finally {
+    process.kill(admin.redis.pid, 'SIGCONT');
+  }
+});

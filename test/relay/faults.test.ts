@@ -134,6 +134,32 @@ test('a Redis without room is 452 before the message is sent, and what is queued
   await relay.sink.next((m) => m.recipients.includes('again@dest.test'));
 });
 
+test('a Redis beyond its memory is swept all the same: what is kept for redelivery gives way, and mail goes on', async (t) => {
+  const relay = await startRebound(t, {
+    config: { bounce: { keepOriginals: '1h' }, delivery: { sweepInterval: '1s' } },
+    sink: { rules: { rcpt: { 'nobody@dest.test': '550 5.1.1 no' } } },
+    redis: ['--maxmemory-policy', 'noeviction'],
+  });
+  const { client, key } = relay.observer.redis;
+  for (let n = 0; n < 5; n++) await relay.send({ from: home, to: 'nobody@dest.test' });
+  await relay.until(({ type }) => type === 'Bounce', 5);
+  assert.equal(await client.zcard(key('kept')), 5);
+  // No delivery process may have the lease any more: Redis refuses the next one.
+  await client.config('SET', 'maxmemory', '1');
+  for (const deadline = Date.now() + 30_000; (await client.zcard(key('kept'))) > 0;) {
+    assert.ok(Date.now() < deadline, `${await client.zcard(key('kept'))} of 5 are still kept`);
+    await sleep(20);
+  }
+  await client.config('SET', 'maxmemory', '0');
+  while (
+    !(await relay.send({ from: home, to: 'bob@dest.test' }).then(
+      () => true,
+      () => sleep(20).then(() => false),
+    ))
+  );
+  await relay.until(({ type, recipient }) => type === 'Delivery' && recipient === 'bob@dest.test');
+});
+
 test('a client that vanishes in the middle of its message leaves nothing', async (t) => {
   const relay = await startRebound(t, { config: { spool: { threshold: '1KB' } } });
   for (const size of [100, 500_000]) {

@@ -12,6 +12,7 @@ import { freePort } from '../support/ports.ts';
 import { startRole, type RoleProcess } from '../support/processes.ts';
 import { startRedis } from '../support/redis.ts';
 import { startRebound, testConfig } from '../support/relay.ts';
+import { startSteered } from '../support/steering.ts';
 
 interface System {
   sink: Sink;
@@ -146,6 +147,27 @@ test('records name the span that they are from, and outcomes that are told toget
   const report = collector.spans().find(({ name, links }) => name === 'report' && links.length > 0);
   const told = [report?.parentSpanId, ...(report?.links ?? []).map(({ spanId }) => spanId)];
   assert.deepEqual(new Set(told), new Set(bounces.map((record) => record.traceparent?.split('-')[2])));
+});
+
+test('a message that an order puts off has no attempt, and the report of one that an order ends is in its trace', async (t) => {
+  const collector = await startCollector(t);
+  const relay = await startSteered(t, { config: { tracing: { endpoint: collector.url } }, deliveries: 1 });
+  const hold = await relay.give({ kind: 'hold', criteria: { domain: 'dest.test' }, reason: 'wait' });
+  await relay.untilKnown();
+  await relay.send({ from: 'ann@home.test', to: 'bob@dest.test' });
+  await relay.until(({ type, order }) => type === 'Delayed' && order?.id === hold.id);
+  await relay.give({ kind: 'bounce', criteria: { domain: 'dest.test' }, reason: 'gone' });
+  const [ended] = await relay.until(({ type }) => type === 'AdminBounce');
+  await relay.sink.until(() => relay.sink.messages.some(({ sender }) => sender === ''));
+  await until(() => collector.spans().filter(({ name }) => name === 'deliver').length > 0, 'the report to be delivered');
+  const spans = collector.spans();
+  const received = spans.find(({ name, parentSpanId }) => name === 'receive' && !parentSpanId);
+  assert.ok(received);
+  const disposed = childOf(spans, received, 'disposition');
+  assert.equal(ended?.traceparent?.split('-')[2], disposed.spanId);
+  const reported = childOf(spans, childOf(spans, disposed, 'report'), 'receive');
+  childOf(spans, reported, 'deliver');
+  assert.equal(spans.filter(({ name }) => name === 'deliver').length, 1, 'the original was never tried');
 });
 
 const collectors: [name: string, answer: Parameters<typeof startCollector>[1] | 'absent'][] = [

@@ -1,5 +1,6 @@
 import { printable } from '../../shared/core/printable.ts';
 import { sessionsQueue } from '../../shared/io/lanes.ts';
+import { withTimeout } from '../../shared/io/with-timeout.ts';
 import { readWorkers } from '../../shared/io/worker-registry.ts';
 import { readHookDepths, readQueueDepths } from './hook-depths.ts';
 import { depthOf, type Depths, type LaneDepth } from './lane-depths.ts';
@@ -8,6 +9,9 @@ import type { World } from './world.ts';
 /** Lanes with series of their own: anyone can make us send to any number of sites. No lane has the name of the rest. */
 const shownLanes = 30;
 const rest = 'other';
+
+/** Less than a scrape waits: what a Redis that hangs said before is not told again. Milliseconds. */
+const patience = 4000;
 
 /** Sets the metrics of the system as a whole. While Redis is away they are not told: a 0 would have an autoscaler end the workers. */
 export async function collectQueueMetrics(world: World): Promise<void> {
@@ -19,7 +23,7 @@ export async function collectQueueMetrics(world: World): Promise<void> {
   };
   if (!redis.isReady) return forget();
   const read = Promise.all([world.depths(), readHookDepths(world), readQueueDepths(world, [sessionsQueue]), readWorkers(redis)]);
-  const [depths, hooks, [sessions], processes] = await read.catch((error: unknown) => {
+  const [depths, hooks, [sessions], processes] = await withTimeout(read, patience).catch((error: unknown) => {
     forget();
     throw error;
   });

@@ -33,6 +33,8 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
   const isReadHere = reportAddresses(config.ingress.reports.to);
   const world = { ...pipeline, context, isOwnDomain: ownDomains(config.ingress.domains), isReadHere, templates, ...(sign && { sign }) };
 
+  // From the start: Prometheus sees no increase in what begins with its first one.
+  for (const outcome of ['sender-limit', 'domain-limit']) metrics.reports.inc({ outcome }, 0);
   const worker = new Worker<SubscriberJob, ReportOutcome | 'cancelled'>(
     bounceSubscription.queue,
     async (job: Job<SubscriberJob, ReportOutcome | 'cancelled'>, token = '') => {

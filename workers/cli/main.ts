@@ -15,7 +15,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(1);
 });
 
-process.exit(await main(process.argv.slice(2)));
+const code = await main(process.argv.slice(2));
+// Whoever broke it off (Ctrl-C, SIGTERM) waits for nobody.
+if (code < 128) await Promise.all([process.stdout, process.stderr].map(untilTaken));
+process.exit(code);
+
+/** What was printed may still be on its way into a pipe whose reader is slow: an exit would cut it off. */
+function untilTaken(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => void stream.write('', () => resolve()));
+}
 
 async function main([name, ...args]: string[]): Promise<number> {
   try {

@@ -124,16 +124,28 @@ async function wake(lane: string, world: World, index = 0): Promise<void> {
   await tx.exec();
 }
 
-/** One process sweeps in each interval. */
 async function sweep(world: World): Promise<void> {
-  const { redis, config, instance, metrics, log } = world.context;
-  const lease = await redis.client.set(redis.key('sweeper'), instance, 'PX', Math.floor(config.delivery.sweepInterval * 0.9), 'NX');
-  if (lease !== 'OK') return;
+  const { metrics, log } = world.context;
+  if (!(await isOurTurn(world))) return;
   const isShort = await trimLog(world.context);
-  await trimBacklogs(world.context, world, isShort);
+  // First what only takes away: a Redis beyond its memory refuses the rest.
   await trimConversations(world.context, isShort);
-  await releaseKept(world.context, world.queues, world.spool, isShort || !world.spool.hasRoom());
+  await releaseKept(world.context, world.spool, isShort || !world.spool.hasRoom());
+  await trimBacklogs(world.context, world, isShort);
   const woken = await world.lanes.sweep();
   metrics.swept.inc(woken);
   if (woken > 0) log.info({ event: 'lanes_swept', woken });
+}
+
+/** One process sweeps in each interval; each of them while Redis has no memory for the lease, since nothing else makes room then. */
+async function isOurTurn({ context: { redis, config, instance } }: World): Promise<boolean> {
+  const duration = Math.floor(config.delivery.sweepInterval * 0.9);
+  const lease = redis.client.set(redis.key('sweeper'), instance, 'PX', duration, 'NX');
+  return lease.then(
+    (answer) => answer === 'OK',
+    (error: unknown) => {
+      if (!String(error).includes('OOM ')) throw error;
+      return true;
+    },
+  );
 }

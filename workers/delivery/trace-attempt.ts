@@ -34,14 +34,14 @@ export function tellAttempt(span: TraceSpan, { judgements }: Verdict, peer: Disp
   span.fail(codeOf(failed.reply));
 }
 
-/** The span of one disposition; the attempt is its parent, and it is the parent of what is made of it. */
+/** The span of one disposition; the attempt is its parent, or the reception where an order ended it; it is the parent of what is made of it. */
 export function beginDisposition(
   { type, recipients, reply }: Judgement,
   bounceClass: string | undefined,
   { job, trace }: { job: DeliveryJob; trace?: string | undefined },
   tracing: Tracing,
 ): TraceSpan | undefined {
-  const span = tracing.continue('disposition', trace, () => ({
+  const span = tracing.continue('disposition', trace ?? job.trace, () => ({
     kind: 'internal',
     attributes: {
       ...common(job),

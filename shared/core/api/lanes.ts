@@ -59,7 +59,9 @@ export const laneEndpoints = {
         orders: z.array(z.string()).describe('Orders that limit it, the strongest first'),
       }),
       sessions: z.array(z.strictObject({ index: count, worker: z.string().nullable(), since: time.nullable() })),
-      last_replies: z.array(disposition).describe('The newest records of this lane, of those the log was searched for'),
+      last_replies: z
+        .array(disposition)
+        .describe('What attempts in this lane came to, the newest first, as far back as the log was searched'),
     }),
   }),
   sessions: endpoint({

@@ -1,4 +1,5 @@
 import type { Endpoints } from '../../../shared/core/api/endpoints.ts';
+import type { RecordType } from '../../../shared/core/disposition.ts';
 import { egressPath } from '../../../shared/core/lane.ts';
 import { badRequest, Problem } from '../problem.ts';
 import { depthOf, readLane, type LaneDepth } from '../lane-depths.ts';
@@ -34,6 +35,9 @@ export const lanes: Handler<Endpoints['lanes']> = async ({ query }, world) => {
   };
 };
 
+/** What an attempt came to: what operators ended or put off was said by no site. */
+const ofAttempts: ReadonlySet<RecordType> = new Set(['Delivery', 'TransientFailure', 'Bounce', 'Expiration']);
+
 export const lane: Handler<Endpoints['lane']> = async ({ params }, world) => {
   const name = params.lane;
   const { context, queues } = world;
@@ -45,7 +49,7 @@ export const lane: Handler<Endpoints['lane']> = async ({ params }, world) => {
     client.hmget(keys['meta'] ?? '', 'max', 'duration', 'concurrency'),
     client.zrange(keys['delayed'] ?? '', '0', '0', 'WITHSCORES'),
     readSessions(context.redis, queues),
-    world.log.newest({ types: new Set(), site: egressPath(name) }, mostReplies),
+    world.log.newest({ types: ofAttempts, site: egressPath(name) }, mostReplies),
   ]);
   const [max, ms, concurrency] = limits;
   // Every lane has a rate; one of a milliard is none.

@@ -17,7 +17,7 @@ export const help: Help = {
     ['--site <text>', 'only sites whose name contains this'],
     ['--source <name>', 'only this egress source'],
     ['--sort depth|age', 'the deepest first, or the one with the oldest message (depth)'],
-    ['--trouble', 'only lanes that are stopped, left alone, or hold mail that was put off'],
+    ['--trouble', 'only lanes that are suspended, left alone, or hold mail that was put off'],
     ['--limit <n>', 'so many lanes, 1 to 1000 (100)'],
     ...apiHelp,
   ],
