@@ -164,6 +164,6 @@ test('what is printed into a pipe arrives in full, however much it is', async (t
   assert.equal((JSON.parse(json.stdout) as { lanes: unknown[] }).lanes.length, lanes.length);
   const table = await runCommand(t, ['lanes'], { env });
   assert.equal(table.stdout.trim().split('\n').length, lanes.length + 1);
-  assert.match(table.stdout, /^default->mx0\.example .* suspended$/m);
+  assert.match(table.stdout, /^default->mx0\.example .* suspended: r$/m);
   assert.match(table.stdout, /^default->mx1\.example .* waiting$/m);
 });
