@@ -4,7 +4,10 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { recipientsOf } from '../../shared/core/disposition.ts';
+import { ordersKey } from '../../shared/io/order-store.ts';
+import { openOrders } from '../../shared/io/orders.ts';
 import { roles } from '../../workers/cli/roles.ts';
+import { connectRedis, silent } from '../support/redis.ts';
 import { startRole, type RoleProcess } from '../support/processes.ts';
 import { startRebound, type Relay } from '../support/relay.ts';
 
@@ -205,4 +208,48 @@ test('every role without work ends with exit code 0 at SIGTERM while Redis stand
   process.kill(relay.redis.pid, 'SIGSTOP');
   const codes = await inTime(Promise.all(running.map((role) => role.terminate())));
   assert.deepEqual(codes, [0, 0, 0, 0], running.map((role) => role.log()).join('\n'));
+});
+
+test('a lane is in the registry, with its limits, also when Redis came back empty', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, bounces: false });
+  await relay.send({ from: home, to: 'a@dest.test' });
+  const { client, key } = relay.observer.redis;
+  const known = (): Promise<string[]> => client.zrange(key('lanes'), '0', '-1');
+  const lanes = await known();
+  assert.equal(lanes.length, 1);
+  await relay.redis.kill();
+  while (relay.context.redis.isReady || relay.observer.redis.isReady) await sleep(5);
+  await relay.redis.restart();
+  while (!relay.context.redis.isReady || !relay.observer.redis.isReady) await sleep(5);
+  assert.deepEqual(await known(), []);
+  await relay.send({ from: home, to: 'b@dest.test' });
+  assert.deepEqual(await known(), lanes);
+  assert.notEqual(await client.hget(`${relay.observer.redis.prefix}:${lanes[0]}:meta`, 'max'), null);
+});
+
+test('orders are read anew from a Redis that was away, though their version is the same', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, bounces: false });
+  const { redis, metrics } = relay.observer;
+  const orders = openOrders(redis, silent, metrics);
+  t.after(() => orders.close());
+  await orders.refresh();
+  const other = await connectRedis(t, relay.redis.url);
+  const order = {
+    id: 'f'.repeat(32),
+    kind: 'suspend',
+    criteria: { domain: 'dest.test' },
+    reason: 'a test',
+    who: '',
+    created: 1,
+    expires: null,
+  };
+  await other.client.hset(ordersKey(redis), order.id, JSON.stringify(order));
+  await orders.refresh();
+  assert.equal(orders.book.orders.length, 0);
+  await other.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  const deadline = Date.now() + 30_000;
+  while (orders.book.orders.length === 0) {
+    assert.ok(Date.now() < deadline, 'the order is not known');
+    await sleep(10);
+  }
 });
