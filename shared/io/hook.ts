@@ -5,11 +5,13 @@ import { defaultHookTimeout, type HookHandler, type HookMessage } from '../core/
 import { factsOf, hookMessage } from '../core/hook-message.ts';
 import { hookQueue } from '../core/subscriptions.ts';
 import { backoffDelay } from '../core/webhook.ts';
+import { closeWorker, redisPatience } from './close-worker.ts';
 import type { Context } from './context.ts';
 import type { SubscriberJob } from './dispositions.ts';
 import { consumerOptions, observeConsumer } from './hook-consumer.ts';
 import { releaseHook } from './original-holds.ts';
 import type { Pipeline } from './pipeline.ts';
+import { whileAnswering } from './redis.ts';
 import { openReplayed } from './replayed.ts';
 import { withTimeout } from './with-timeout.ts';
 import type { SpoolStore } from './spool-store.ts';
@@ -116,12 +118,15 @@ export async function startHook(hook: Hook, context: Context, { queues, spool }:
   await worker.waitUntilReady();
   return {
     close: async (patience) => {
-      const closed = worker.close(); // takes no more from now on
+      const closed = closeWorker(worker, context); // takes no more from now on
       const timer = patience === undefined ? undefined : setTimeout(() => giveUp.forEach((settle) => settle('given up')), patience);
-      await closed;
-      clearTimeout(timer);
-      await Promise.all(releasing);
-      observed.close();
+      try {
+        await closed;
+        await whileAnswering(redis, Promise.all(releasing), redisPatience);
+      } finally {
+        clearTimeout(timer);
+        observed.close();
+      }
     },
   };
 }

@@ -61,6 +61,8 @@ export function openLanes(
 ): Lanes {
   const registryKey = redis.key('lanes');
   const registered = new Map<string, number>();
+  // The server may be another one, or have lost what it was told last.
+  redis.client.on('ready', () => registered.clear());
   const limits = openLaneLimits(queues, config, orders, isSteered);
 
   const register = (tx: Transaction, lane: string): void => {

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RedisConnection, RedisQueueBackend, QueueKeys } from 'bullmq';
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type Redis, type RedisOptions } from 'ioredis';
 import type { Config } from '../core/config.ts';
+import { ClosableRedis } from './closable-redis.ts';
 import type { Logger } from './log.ts';
 import { withTimeout } from './with-timeout.ts';
 
@@ -173,7 +174,7 @@ function clientOf(url: string, failFast: boolean): Redis {
     // A command whose answer was lost may have been done: ingress reports 451 instead of sending it a second time.
     ...(failFast && { enableOfflineQueue: false, autoResendUnfulfilledCommands: false }),
   };
-  if (url.startsWith('unix://')) return new Redis({ ...options, path: url.slice('unix://'.length) } as Options);
+  if (url.startsWith('unix://')) return new ClosableRedis({ ...options, path: url.slice('unix://'.length) } as Options);
   const parsed = new URL(url.replace(/^redis-(sentinel|cluster):/, 'redis:').replace(/(:\/\/(?:[^@/]*@)?)([^/]+)/, firstHostOnly));
   const login = {
     ...(parsed.username && { username: decodeURIComponent(parsed.username) }),
@@ -181,7 +182,7 @@ function clientOf(url: string, failFast: boolean): Redis {
   };
   if (url.startsWith('redis-sentinel:')) {
     const name = parsed.pathname.split('/')[1] || 'mymaster';
-    return new Redis({ ...options, ...login, sentinels: hostList(url, 26379), name } as Options);
+    return new ClosableRedis({ ...options, ...login, sentinels: hostList(url, 26379), name } as Options);
   }
   if (url.startsWith('redis-cluster:')) {
     const cluster = new Cluster(hostList(url, 6379), {
@@ -192,7 +193,7 @@ function clientOf(url: string, failFast: boolean): Redis {
     });
     return cluster as unknown as Redis;
   }
-  return new Redis(url, options as Options);
+  return new ClosableRedis(url, options as Options);
 }
 
 const firstHostOnly = (_: string, head: string, hosts: string): string => head + (hosts.split(',')[0] ?? '');

@@ -4,6 +4,7 @@ import type { WebhookConfig } from '../core/config.ts';
 import type { DispositionRecord } from '../core/disposition.ts';
 import { webhookQueue } from '../core/subscriptions.ts';
 import type { WebhookVerdict } from '../core/webhook.ts';
+import { closeWorker } from './close-worker.ts';
 import { ConfigError } from './config-load.ts';
 import type { Context } from './context.ts';
 import type { SubscriberJob } from './dispositions.ts';
@@ -60,13 +61,15 @@ export async function startWebhook(name: string, webhook: WebhookConfig, context
   await worker.waitUntilReady();
   return {
     close: async () => {
-      const closed = worker.close(); // takes no more from now on
+      const closed = closeWorker(worker, context); // takes no more from now on
       const timer = setTimeout(() => poster.close(), config.shutdownTimeout);
-      await batches.close();
-      await closed;
-      clearTimeout(timer);
-      poster.close();
-      observed.close();
+      try {
+        await Promise.all([closed, batches.close()]);
+      } finally {
+        clearTimeout(timer);
+        poster.close();
+        observed.close();
+      }
     },
   };
 }

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Context } from './context.ts';
 import type { RedisLink } from './redis.ts';
+import { withTimeout } from './with-timeout.ts';
 
 /** A process at work, as it says of itself. */
 export interface WorkerEntry {
@@ -22,6 +23,8 @@ export interface WorkerEntry {
 const interval = 5000;
 /** A process not heard of for this long is gone or hangs. */
 const aliveFor = 3 * interval;
+/** Nobody waits longer than this to be struck off. */
+const patience = 1000;
 /** And is forgotten after this. */
 const keptFor = 3_600_000;
 
@@ -63,7 +66,7 @@ export async function announceWorker(
   return {
     close: async () => {
       clearInterval(timer);
-      if (redis.isReady) await redis.client.hdel(keyOf(redis), instance).catch(() => undefined);
+      if (redis.isReady) await withTimeout(redis.client.hdel(keyOf(redis), instance), patience).catch(() => undefined);
     },
   };
 }

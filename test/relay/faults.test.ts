@@ -4,7 +4,12 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { recipientsOf } from '../../shared/core/disposition.ts';
-import { startRebound } from '../support/relay.ts';
+import { ordersKey } from '../../shared/io/order-store.ts';
+import { openOrders } from '../../shared/io/orders.ts';
+import { roles } from '../../workers/cli/roles.ts';
+import { connectRedis, silent } from '../support/redis.ts';
+import { startRole, type RoleProcess } from '../support/processes.ts';
+import { startRebound, type Relay } from '../support/relay.ts';
 
 const home = 'ann@home.test';
 const aof = ['--appendonly', 'yes', '--appendfsync', 'always'];
@@ -177,4 +182,100 @@ test('a client that vanishes in the middle of its message leaves nothing', async
   while ((await relay.leftovers()).length > 0) await sleep(10);
   assert.equal((await relay.records('Reception')).length, 1);
   assert.equal(relay.sink.messages.length, 1);
+});
+
+const inTime = <T>(work: Promise<T>): Promise<T> =>
+  Promise.race([work, sleep(60_000, undefined, { ref: false }).then((): never => assert.fail('not within a minute'))]);
+
+for (const [how, harm] of [
+  ['is away', (relay: Relay) => relay.redis.kill()],
+  ['stands still', (relay: Relay) => Promise.resolve(process.kill(relay.redis.pid, 'SIGSTOP'))],
+] as const) {
+  test(`workers without work close while Redis ${how}`, async (t) => {
+    const relay = await startRebound(t, { deliveries: 0, bounces: false, config: { shutdownTimeout: '30s' } });
+    const workers = [await relay.startDelivery(), await relay.startBounce()];
+    await harm(relay);
+    // Without an answer for some seconds BullMQ goes on in another way: that has its own way to hang.
+    await sleep(5500);
+    await inTime(Promise.all(workers.map((worker) => worker.close())));
+  });
+}
+
+test('workers close though Redis goes away and comes back empty meanwhile', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, bounces: false, config: { shutdownTimeout: '30s' } });
+  const workers = [await relay.startDelivery(), await relay.startBounce()];
+  await relay.redis.kill();
+  while (relay.observer.redis.isReady) await sleep(5);
+  const closed = Promise.all(workers.map((worker) => worker.close()));
+  await relay.redis.restart();
+  await inTime(closed);
+});
+
+test('what a worker has in hand while Redis is away is not waited for beyond shutdownTimeout', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, config: { shutdownTimeout: '1s', delivery: { idleTimeout: '1m' } } });
+  const worker = await relay.startDelivery();
+  await relay.send({ from: home, to: 'bob@dest.test' });
+  await relay.until((r) => r.type === 'Delivery');
+  await relay.redis.kill();
+  while (relay.observer.redis.isReady) await sleep(5);
+  // The session that waits for a further message asks Redis.
+  await inTime(assert.rejects(worker.close(), /Redis does not answer/));
+  await relay.redis.restart();
+});
+
+test('every role without work ends with exit code 0 at SIGTERM while Redis stands still', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, bounces: false, config: { shutdownTimeout: '30s', admin: { port: 0 } } });
+  const running: RoleProcess[] = [];
+  for (const name of roles) {
+    const role = await startRole(t, name, relay.redis, relay.config);
+    while (!role.log().includes('"event":"ready"')) await sleep(20);
+    running.push(role);
+  }
+  process.kill(relay.redis.pid, 'SIGSTOP');
+  const codes = await inTime(Promise.all(running.map((role) => role.terminate())));
+  assert.deepEqual(codes, [0, 0, 0, 0], running.map((role) => role.log()).join('\n'));
+});
+
+test('a lane is in the registry, with its limits, also when Redis came back empty', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, bounces: false });
+  await relay.send({ from: home, to: 'a@dest.test' });
+  const { client, key } = relay.observer.redis;
+  const known = (): Promise<string[]> => client.zrange(key('lanes'), '0', '-1');
+  const lanes = await known();
+  assert.equal(lanes.length, 1);
+  await relay.redis.kill();
+  while (relay.context.redis.isReady || relay.observer.redis.isReady) await sleep(5);
+  await relay.redis.restart();
+  while (!relay.context.redis.isReady || !relay.observer.redis.isReady) await sleep(5);
+  assert.deepEqual(await known(), []);
+  await relay.send({ from: home, to: 'b@dest.test' });
+  assert.deepEqual(await known(), lanes);
+  assert.notEqual(await client.hget(`${relay.observer.redis.prefix}:${lanes[0]}:meta`, 'max'), null);
+});
+
+test('orders are read anew from a Redis that was away, though their version is the same', async (t) => {
+  const relay = await startRebound(t, { deliveries: 0, bounces: false });
+  const { redis, metrics } = relay.observer;
+  const orders = openOrders(redis, silent, metrics);
+  t.after(() => orders.close());
+  await orders.refresh();
+  const other = await connectRedis(t, relay.redis.url);
+  const order = {
+    id: 'f'.repeat(32),
+    kind: 'suspend',
+    criteria: { domain: 'dest.test' },
+    reason: 'a test',
+    who: '',
+    created: 1,
+    expires: null,
+  };
+  await other.client.hset(ordersKey(redis), order.id, JSON.stringify(order));
+  await orders.refresh();
+  assert.equal(orders.book.orders.length, 0);
+  await other.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  const deadline = Date.now() + 30_000;
+  while (orders.book.orders.length === 0) {
+    assert.ok(Date.now() < deadline, 'the order is not known');
+    await sleep(10);
+  }
 });

@@ -1,6 +1,8 @@
 import { compareLogIds } from '../../shared/core/log-id.ts';
 import { runReplay, type ReplayProgress, type ReplayWorld } from '../../shared/io/replay.ts';
 import { leaveRuns, readRuns } from '../../shared/io/replay-state.ts';
+import { redisPatience } from '../../shared/io/close-worker.ts';
+import { whileAnswering } from '../../shared/io/redis.ts';
 import type { Logger } from '../../shared/io/log.ts';
 
 /** Runs the replays that were begun or resumed through the API. */
@@ -68,8 +70,9 @@ export function openReplayRunner(world: ReplayWorld, log: Logger): ReplayRunner 
     close: async () => {
       clearInterval(timer);
       closing.abort();
-      await looking;
-      await Promise.all([...running.values()].map(({ work }) => work));
+      // A Redis that does not answer is not waited for: whoever goes on begins at what it had taken.
+      const ended = Promise.resolve(looking).then(() => Promise.all([...running.values()].map(({ work }) => work)));
+      await whileAnswering(world.redis, ended, redisPatience).catch(() => undefined);
     },
   };
 }

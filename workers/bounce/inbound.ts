@@ -4,6 +4,7 @@ import { feedbackRecord, oobRecords, unreadableRecord } from '../../shared/core/
 import type { Reading } from '../../shared/core/inbound/read-mail.ts';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { unreachable } from '../../shared/core/unreachable.ts';
+import { closeWorker } from '../../shared/io/close-worker.ts';
 import type { Context } from '../../shared/io/context.ts';
 import { openMailReader, type MailReader, type Unreadable } from '../../shared/io/mail-reader.ts';
 import { holderOf } from '../../shared/io/original-holds.ts';
@@ -56,8 +57,7 @@ export async function startInbound(world: InboundWorld & { reader?: MailReader }
   await worker.waitUntilReady();
   return {
     close: async () => {
-      await worker.close();
-      await reader.close();
+      await closeWorker(worker, world.context).finally(() => reader.close());
     },
   };
 }

@@ -2,6 +2,7 @@ import { DelayedError, Worker, type Job } from 'bullmq';
 import { bounceSubscription } from '../../shared/core/subscriptions.ts';
 import { wordingsInUse } from '../../shared/core/tenant-reports.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
+import { closeWorker } from '../../shared/io/close-worker.ts';
 import { ConfigError } from '../../shared/io/config-load.ts';
 import type { Context } from '../../shared/io/context.ts';
 import { dkimSigner, loadDkimKeys, type DkimSigner } from '../../shared/io/dkim.ts';
@@ -71,10 +72,11 @@ export async function run(context: Context): Promise<{ close(): Promise<void> }>
     metrics.reportErrors.inc();
     log.error({ event: 'report_failed', dispositionId: job?.data.record.event_id, error: String(error) });
   });
-  const started: Closable[] = [worker];
+  const started: Closable[] = [{ close: () => closeWorker(worker, context) }];
   const close = async (): Promise<void> => {
-    await Promise.all(started.map((one) => one.close()));
+    const closed = await Promise.allSettled(started.map((one) => one.close()));
     await pipeline.close();
+    for (const end of closed) if (end.status === 'rejected') throw end.reason;
   };
   try {
     started.push(await startInbound({ ...pipeline, context }));

@@ -3,6 +3,7 @@ import { recipientsOf, type DispositionRecord } from '../../shared/core/disposit
 import type { Envelope, Recipient } from '../../shared/core/envelope.ts';
 import { parseQueueName } from '../../shared/core/queue-name.ts';
 import { redeliverable, redeliverQueue, replayJobId } from '../../shared/core/replay.ts';
+import { closeWorker } from '../../shared/io/close-worker.ts';
 import type { Context } from '../../shared/io/context.ts';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
 import { claimGathered } from '../../shared/io/gathered.ts';
@@ -44,7 +45,7 @@ export async function startRedelivery(world: RedeliveryWorld): Promise<{ close()
     log.error({ event: 'redelivery_failed', dispositionId: job?.data.record.event_id, error: String(error) }),
   );
   await worker.waitUntilReady();
-  return { close: () => worker.close() };
+  return { close: () => closeWorker(worker, world.context) };
 }
 
 /** Once for each disposition, however often it is replayed, unless forced. Undefined while another worker is at the message. */

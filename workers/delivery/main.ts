@@ -1,4 +1,5 @@
 import { Worker, type Job } from 'bullmq';
+import { closeWorker } from '../../shared/io/close-worker.ts';
 import type { Context } from '../../shared/io/context.ts';
 import { trimBacklogs } from '../../shared/io/hook-backlog.ts';
 import { sessionsQueue, type SessionJob } from '../../shared/io/lanes.ts';
@@ -87,12 +88,13 @@ export async function run(context: Context): Promise<{ close(): Promise<void>; l
       clearInterval(sweeper);
       closing.abort();
       const timer = setTimeout(() => cut.abort(), config.shutdownTimeout);
-      await Promise.all([worker.close(), steering.close()]);
+      const closed = await Promise.allSettled([closeWorker(worker, context), steering.close()]);
       clearTimeout(timer);
       world.held.close();
       world.tracer.close();
       rules.close();
       await pipeline.close();
+      for (const end of closed) if (end.status === 'rejected') throw end.reason;
     },
   };
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DelayedError, Worker, type Job } from 'bullmq';
 import type { DeliveryJob } from '../../shared/core/delivery-job.ts';
 import { concerns, isOfWholeLane, mayConcern, type Order } from '../../shared/core/order.ts';
+import { closeWorker } from '../../shared/io/close-worker.ts';
 import {
   activeJobs,
   everyState,
@@ -47,7 +48,7 @@ export function openSteering(world: World): { close(): Promise<void> } {
   });
   worker.on('error', (error) => log.warn({ event: 'steering_worker_error', error: error.message }));
   worker.on('failed', (job, error) => log.warn({ event: 'order_interrupted', order: job?.data.order, error: String(error) }));
-  return { close: () => worker.close() };
+  return { close: () => closeWorker(worker, world.context) };
 }
 
 async function carryOut(job: Job<SteeringJob>, token: string | undefined, world: World): Promise<void> {
