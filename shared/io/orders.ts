@@ -37,10 +37,6 @@ export function openOrders(redis: RedisLink, log: Logger, metrics: Metrics): Ord
   let effective = new Map<string, Order>();
   let clockAhead = 0;
   let looking: Promise<void> | undefined;
-  // A server that lost its last orders counts up to the same version again.
-  redis.client.on('ready', () => {
-    version = undefined;
-  });
   const listeners: ((changed: readonly Order[]) => Promise<void>)[] = [];
   const now = (): number => Date.now() + clockAhead;
 
