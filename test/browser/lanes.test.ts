@@ -68,7 +68,8 @@ test('lanes are seen, and every order to them acts on real mail', async (t) => {
     await confirms('their disk is full', /Undo: release/);
     await page.click('dialog >> text=Close');
     await mail('patient@example.org');
-    await reads(/Ready\s+1/);
+    await record('Delayed', 'patient@example.org');
+    await reads(/held by an administrator: their disk is full/);
     await page.goto('/lanes');
     await reads(/their disk is full[\s\S]*it is ended/);
     await page.click('table >> text=Release');
