@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { home, startStage } from '../support/dashboard.ts';
+import { writeHistory } from '../support/dashboard-history.ts';
 
 test('messages are found and ended, records replayed, rules tried', async (t) => {
-  const stage = await startStage(t, { rules: true });
+  const stage = await startStage(t, { rules: true, before: (relay) => writeHistory(relay, 60, true) });
   if (!stage) return;
   const { scene, mail, record, answers, ruleFile } = stage;
   answers.set('full@example.net', '452 4.2.2 mailbox is full');
@@ -33,7 +34,7 @@ test('messages are found and ended, records replayed, rules tried', async (t) =>
       await page.fill('[name=find]', text);
       await page.click('text=Find');
       await page.waitForURL(/find=/);
-      await reads(/bob@example\.org, nobody@example\.org, later@example\.edu/);
+      await page.locator(`tbody a[href="/messages/${bounce.id}"]`).waitFor();
     }
     await page.goto('/messages?find=stranger@example.org');
     await reads(/Nothing was found/);
@@ -46,7 +47,7 @@ test('messages are found and ended, records replayed, rules tried', async (t) =>
     assert.match(await one('bob@example.org'), /bob@example\.org delivered[\s\S]*received[\s\S]*delivered[\s\S]*250/);
     assert.match(await one('nobody@example.org'), /bounced[\s\S]*received[\s\S]*550 5\.1\.1 no such user[\s\S]*its sender was told/);
     assert.match(await one('later@example.edu'), /waits for a retry\s+next attempt in [\s\S]*default->mx\.example\.edu[\s\S]*451 4\.7\.1 try later/);
-    await page.click('text=conversation');
+    await page.locator('a:text-is("conversation")').first().click();
     await page.waitForURL(/#conversation$/);
     await reads(/The SMTP conversation[\s\S]*EHLO relay\.example\.com/);
   });
@@ -55,7 +56,7 @@ test('messages are found and ended, records replayed, rules tried', async (t) =>
     await goes(`/messages/${bounce.id}`, /waits for a retry/);
     await page.click('text=Bounce what still waits');
     await reads(/Concerns 1 recipient:\s+later@example\.edu/);
-    await confirms('the offer is over', /1 recipients? bounces?; the sender is told/);
+    await confirms('the offer is over', /1 recipient ended; the sender is told/);
     await page.click('dialog >> text=Close');
     await reads(/ended by admin[\s\S]*the offer is over/);
     assert.equal(await page.locator('text=Bounce what still waits').count(), 0, 'nothing waits any more');
@@ -69,9 +70,10 @@ test('messages are found and ended, records replayed, rules tried', async (t) =>
     await reads(/expected how long ago/);
     await page.fill('[name=since]', '1h');
     await page.fill('[name=type]', 'Bounce');
+    await page.fill('[name=sender]', home);
     await page.fill('[name=site]', 'mx.example.org');
     await page.click('text=Preview');
-    await reads(/1 records?\s+fits?[\s\S]*mx\.example\.org[\s\S]*InvalidRecipient[\s\S]*nobody@example\.org/);
+    await reads(/1 record fits[\s\S]*mx\.example\.org[\s\S]*InvalidRecipient[\s\S]*nobody@example\.org/);
     await page.fill('[name=code]', '5xx');
     assert.equal(await page.locator('text=Begin this replay').count(), 0, 'another choice is looked at first');
     await page.click('text=Preview');
@@ -87,21 +89,20 @@ test('messages are found and ended, records replayed, rules tried', async (t) =>
     await page.goto('/replays');
     await reads(/they want it twice[\s\S]*otto/);
     await page.selectOption('[name=to]', 'redeliver');
+    await page.fill('[name=sender]', home);
     await page.fill('[name=class]', 'InvalidRecipient');
     await page.click('text=Preview');
-    await reads(/1 records?\s+fits?/);
+    await reads(/1 record fits/);
   }, { tolerates: / 400 / });
 
   await scene('a replay that runs is ended for good', async ({ page, goes, reads, confirms }) => {
     await goes('/replays', /Choose/);
-    await page.fill('[name=type]', 'Bounce,AdminBounce');
+    await page.fill('[name=sender]', 'shop@example.com');
     await page.click('text=Preview');
-    await reads(/3 records\s+fit/);
+    await reads(/60 records fit/);
     await page.click('text=Begin this replay…');
     await page.fill('dialog [name=rate]', '1');
     await page.fill('dialog [name=reason]', 'by mistake');
-    // It waits for its target: what would make the reports is not to be quicker than a person.
-    await stage.relay.observer.redis.client.hset(stage.relay.observer.redis.prefix + ':bounces:meta', 'paused', '1');
     await page.click('dialog [type=submit]');
     await page.waitForURL(/\/replays\/.+/);
     await page.click('text=End for good…');
@@ -113,15 +114,15 @@ test('messages are found and ended, records replayed, rules tried', async (t) =>
   });
 
   await scene('rules and policy: what is loaded, how often it decided, what is wrong, and what would be', async ({ page, goes, reads }) => {
-    await goes('/rules', /rules\.json[\s\S]*2 rules, version [0-9a-f]{12}, 1 hits?/);
+    await goes('/rules', /rules\.json[\s\S]*2 rules, version [0-9a-f]{12}, 1 hit since/);
     await reads(/Line\s+Pattern\s+Hits\s+2\s+\(\?i\)mailbox \(is \)\?full\s+1/);
     await reads(/Policy[\s\S]*in force[\s\S]*policy\.ts[\s\S]*smtp_server_rewrite_response/);
     await page.fill('textarea', '{ "(?i)no such user": 450 }');
     await page.click('text=Try them');
-    await reads(/1 of 4 refusals since [\s\S]*would have been\s+changed[\s\S]*no such user/);
+    await reads(/1 of \d+ refusals since [^\n]* would have been changed[\s\S]*no such user/);
     await page.fill('textarea', '{ "nothing fits this": 450 }');
     await page.click('text=Try them');
-    await reads(/0 of 4 refusals[\s\S]*None of them fits/);
+    await reads(/0 of \d+ refusals[\s\S]*None of them fits/);
     await page.fill('textarea', '{ "(": 450 }');
     await page.click('text=Try them');
     await page.locator('form [role=alert]:not(:empty)').waitFor();
