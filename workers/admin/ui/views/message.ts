@@ -68,7 +68,8 @@ function envelopeOf({ envelope, report_on: about, redelivered_from: from, held_b
   ];
   if (about) facts.push(['It is a report on', html`<a class="mono" href=${`/messages/${about}`}>${visible(about)}</a>`]);
   if (from) facts.push(['Delivered again from', html`<a class="mono" href=${`/messages/${from.message}`}>${visible(from.message)}</a>`]);
-  if (held.length > 0) facts.push(['Content held by', visible(held.map((name) => (name === 'kept' ? 'the setting bounce.keepOriginals' : name)).join(', '))]);
+  if (held.length > 0)
+    facts.push(['Content held by', visible(held.map((name) => (name === 'kept' ? 'the setting bounce.keepOriginals' : name)).join(', '))]);
   return facts;
 }
 
@@ -127,7 +128,8 @@ function EndDialog({ message, onClose }: { message: Detail; onClose: () => void 
   };
   return html`<${Act} title="Bounce what still waits" verb="Bounce" danger onClose=${onClose} act=${act}>
     <p>
-      Concerns ${several(waiting.length, 'recipient')}:${' '}${visible(waiting.slice(0, 5).join(', '))}${waiting.length > 5 ? ' …' : ''}. This cannot be undone; the reason stands in the report.
+      Concerns ${several(waiting.length, 'recipient')}:${' '}${visible(waiting.slice(0, 5).join(', '))}${waiting.length > 5 ? ' …' : ''}.
+      This cannot be undone; the reason stands in the report.
     </p>
   <//>`;
 }
