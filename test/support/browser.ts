@@ -25,12 +25,14 @@ const patience = 30_000;
 /** A page that keeps account of what went wrong on it. */
 export interface WatchedPage {
   page: Page;
-  /** Errors of scripts and of the console, and what the Content-Security-Policy forbade. */
+  /** Errors of scripts and of the console, what the Content-Security-Policy forbade, and requests to other hosts. */
   complaints: string[];
   /** Waits until these words are to be read. Rejects after thirty seconds with what is there. */
   reads(words: RegExp): Promise<void>;
   /** What axe finds, each with the elements that have it. */
   audit(): Promise<string[]>;
+  /** What is wrong with what is shown now, in light and dark colours, wide and narrow. */
+  flaws(): Promise<string[]>;
 }
 
 export interface TestBrowser {
@@ -54,9 +56,16 @@ export async function startBrowser(t: TestContext): Promise<TestBrowser | undefi
 }
 
 async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<WatchedPage> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, timezoneId: 'UTC', ...options });
   const page = await context.newPage();
   const complaints: string[] = [];
+  // `data:` and `blob:` go nowhere.
+  const isOurs = (url: string): boolean => /^(?:data:|blob:|https?:\/\/127\.0\.0\.1[:/])/.test(url);
+  page.on('request', (request) => isOurs(request.url()) || complaints.push(`request to another host: ${request.url()}`));
+  page.on('dialog', (dialog) => {
+    complaints.push(`a script opened a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
   page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning')
@@ -75,17 +84,39 @@ async function openPage(browser: Browser, options: BrowserContextOptions = {}): 
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     },
-    audit: async () => {
-      // Through the debugger: the policy of the page allows no foreign script.
-      const session = await context.newCDPSession(page);
-      await session.send('Runtime.evaluate', { expression: axe.source });
-      const { result } = await session.send('Runtime.evaluate', {
-        expression: `axe.run(document, { resultTypes: ['violations'] }).then((r) => JSON.stringify(r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ') + ' (' + (n.any[0]?.message ?? n.failureSummary ?? '') + ')').slice(0, 5).join('; '))))`,
-        awaitPromise: true,
-        returnByValue: true,
-      });
-      await session.detach();
-      return JSON.parse(String(result.value)) as string[];
-    },
+    audit: () => audit(page),
+    flaws: () => flawsOf(page),
   };
+}
+
+/** Through the debugger: the policy of the page allows no foreign script. */
+async function audit(page: Page, rules?: string[]): Promise<string[]> {
+  const session = await page.context().newCDPSession(page);
+  const evaluate = async (expression: string): Promise<unknown> =>
+    (await session.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true })).result.value;
+  if ((await evaluate('typeof axe')) !== 'object') await evaluate(axe.source);
+  const options = { resultTypes: ['violations'], ...(rules && { runOnly: rules }) };
+  const found = await evaluate(
+    `axe.run(document, ${JSON.stringify(options)}).then((r) => JSON.stringify(r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ') + ' (' + (n.any[0]?.message ?? n.failureSummary ?? '') + ')').slice(0, 5).join('; '))))`,
+  );
+  await session.detach();
+  return JSON.parse(String(found)) as string[];
+}
+
+/** The other colours change nothing but colours. */
+async function flawsOf(page: Page): Promise<string[]> {
+  const flaws: string[] = [];
+  for (const width of [1280, 375]) {
+    await page.setViewportSize({ width, height: 800 });
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      const found = await audit(page, colorScheme === 'dark' ? ['color-contrast'] : undefined);
+      flaws.push(...found.map((flaw) => `${width} px, ${colorScheme}: ${flaw}`));
+    }
+    const needed = Number(await page.evaluate('document.documentElement.scrollWidth'));
+    if (needed > width) flaws.push(`${width} px: it is ${needed} wide`);
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize({ width: 1280, height: 800 });
+  return flaws;
 }

@@ -1,5 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import { ask, link, me, type Me } from './api.ts';
+import { visible } from './format.ts';
 import { html, type View } from './html.ts';
 import { Header } from './parts/header.ts';
 import { Login } from './parts/login.ts';
@@ -32,7 +33,7 @@ function Page(): View {
   const place = usePlace();
   const { title, view } = viewOf(place);
   useEffect(() => {
-    document.title = `${title} · Rebound`;
+    document.title = `${visible(title)} · Rebound`;
   }, [title]);
   return view;
 }

@@ -10,12 +10,19 @@ const retryAfter = 3000;
 
 /**
  * Records as they happen, the newest first. `isLive` false: none are asked for. A hidden page lets go of its connection,
- * of which a browser has six for all its pages, and goes on where it was.
+ * of which a browser has six for all its pages, and goes on where it was. `onOpen`: all that happens from now on will come;
+ * what was asked for before may lack what happened in between.
  */
-export function useStream(query: Readonly<Record<string, string>>, isLive: boolean): readonly DispositionRecord[] {
+export function useStream(
+  query: Readonly<Record<string, string>>,
+  isLive: boolean,
+  onOpen: () => void,
+): readonly DispositionRecord[] {
   const [records, setRecords] = useState<readonly DispositionRecord[]>([]);
   const question = JSON.stringify(query);
   const last = useRef<string | undefined>(undefined);
+  const opened = useRef(onOpen);
+  opened.current = onOpen;
 
   useEffect(() => {
     setRecords([]);
@@ -56,6 +63,7 @@ export function useStream(query: Readonly<Record<string, string>>, isLive: boole
       });
       made.addEventListener('open', () => {
         if (link.get().state === 'lost') link.set({ state: 'live' });
+        opened.current();
       });
     };
     open();

@@ -5,10 +5,24 @@ import { html, type View } from '../html.ts';
 export function Dialog({ title, onClose, children, wide }: { title: string; onClose: () => void; children?: View; wide?: boolean }): View {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
+  const latest = useRef(onClose);
+  latest.current = onClose;
   useEffect(() => {
     const dialog = element.current;
-    dialog?.showModal();
-    return () => dialog?.close();
+    if (!dialog) return undefined;
+    dialog.showModal();
+    // A browser closes at the second Escape whatever it is told: what has to be answered, such as a login, opens again.
+    const shut = (): void => {
+      latest.current();
+      requestAnimationFrame(() => {
+        if (dialog.isConnected && !dialog.open) dialog.showModal();
+      });
+    };
+    dialog.addEventListener('close', shut);
+    return () => {
+      dialog.removeEventListener('close', shut);
+      dialog.close();
+    };
   }, []);
   return html`<dialog
     ref=${element}

@@ -18,6 +18,13 @@ export function Report({ fate }: { fate: Answer<'GET /api/dispositions/{event}'>
     <${Trouble} problem=${problem} />
     ${mayAct && !data && !problem && html`<${Loading} />`}
     ${data && !data.report && html`<${Empty}>Of this record there is no report: ${visible(fate.report.words ?? data.reason ?? 'nobody is told')}.<//>`}
+    ${
+      fate.report.outcome === 'suppressed' &&
+      data?.report &&
+      html`<p class="spaced">
+        Nobody was told, on purpose: ${visible(fate.report.words ?? fate.report.reason ?? 'not known')}. It would have been this:
+      </p>`
+    }
     ${data?.report && html`<${Shown} report=${data.report} original=${fate.original} wasSent=${fate.report.outcome === 'sent'} event=${fate.record.event_id} />`}
   </section>`;
 }

@@ -16,16 +16,34 @@ import { RuleDialog } from './rule-dialog.ts';
 
 type Fate = Answer<'GET /api/dispositions/{event}'>;
 
+/** Milliseconds between looks while its report or a replay of it is under way. */
+const often = 2000;
+/** A replay shows itself within this time. Milliseconds. */
+const soon = 15_000;
+
 /** One failure, to its bottom: what was said and means, how it came to that, what its sender was told. */
 export function Bounce({ event }: { event: string }): View {
-  const { data, problem, again } = useAsk('GET /api/dispositions/{event}', { params: { event }, query: {} });
+  const [isUnderWay, setUnderWay] = useState(false);
+  const { data, problem, again } = useAsk(
+    'GET /api/dispositions/{event}',
+    { params: { event }, query: {} },
+    isUnderWay ? often : undefined,
+  );
+  const [actedAt, setActedAt] = useState(0);
+  const isPending = data !== undefined && (data.report.outcome === 'waiting' || data.replays.some(({ outcome }) => outcome === null));
+  const isNext = isPending || Date.now() - actedAt < soon;
+  if (isNext !== isUnderWay) setUnderWay(isNext);
+  const acted = (): void => {
+    setActedAt(Date.now());
+    again();
+  };
   const record = data?.record;
   return html`<p class="crumbs"><a href="/bounces">Bounces</a></p>
     <h1 tabindex="-1">
       ${record ? html`${visible(recipientsOf(record).slice(0, 3).join(', '))} <${TypeBadge} type=${record.type} />` : 'Bounce'}
     </h1>
     <${Trouble} problem=${problem} />
-    ${!data && !problem && html`<${Loading} />`} ${data && html`<${Detail} fate=${data} onChange=${again} />`}`;
+    ${!data && !problem && html`<${Loading} />`} ${data && html`<${Detail} fate=${data} onChange=${acted} />`}`;
 }
 
 function Detail({ fate, onChange }: { fate: Fate; onChange: () => void }): View {
@@ -147,7 +165,7 @@ function reportWords({ outcome, message, reason, words }: Fate['report']): View 
       return message ? html`sent to its sender, as <a class="mono" href=${`/messages/${message}`}>${message}</a>` : 'sent';
     case 'suppressed':
       return html`none, on purpose: ${visible(words ?? reason ?? 'not known')}
-      ${words !== null && html`<span class="dim">(${visible(reason ?? '')})</span>`}`;
+      ${words !== null && html`${' '}<span class="dim">[${visible(reason ?? '')}]</span>`}`;
     case 'waiting':
       return 'it waits to be made';
     case 'none':

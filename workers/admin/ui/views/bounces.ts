@@ -53,9 +53,9 @@ const fields: readonly Field[] = [
 export function Bounces({ query }: { query: URLSearchParams }): View {
   const filter = useMemo(() => filterOf(query), [query.toString()]);
   const cursor = query.get('cursor') ?? undefined;
-  const { data, problem } = useAsk('GET /api/dispositions', { query: { ...filter, limit: rowsOfPage, ...(cursor && { cursor }) } });
+  const { data, problem, again } = useAsk('GET /api/dispositions', { query: { ...filter, limit: rowsOfPage, ...(cursor && { cursor }) } });
   const { since: _, ...ofStream } = filter;
-  const fresh = useStream(ofStream, cursor === undefined && problem?.status !== 400);
+  const fresh = useStream(ofStream, cursor === undefined && problem?.status !== 400, again);
   const records = useMemo(
     () => unique([...fresh, ...(data?.records ?? [])]).slice(0, cursor === undefined ? mostShown : rowsOfPage),
     [fresh, data],

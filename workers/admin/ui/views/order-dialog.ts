@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { ask, type Answer, type Input } from '../api.ts';
+import { ask, Refusal, type Answer, type Input } from '../api.ts';
 import { count, visible } from '../format.ts';
 import { html, type View } from '../html.ts';
 import { Act, reasonOf } from '../parts/act.ts';
@@ -62,7 +62,8 @@ export function OrderDialog({
     html`<${Given} order=${await ask('POST /api/orders', { body: bodyOf(kind, criteria, fields) })} />`;
   return html`<${Act} title=${`${title}: ${visible(name)}`} verb=${verb} danger=${danger ?? false} onClose=${onClose} act=${act}>
     <p>${words}</p>
-    ${kind !== 'limits' && html`<${Concerned} criteria=${criteria} />`} ${kind === 'limits' && html`<${LimitFields} />`}
+    <${Concerned} criteria=${criteria} />
+    ${kind === 'limits' && html`<${LimitFields} />`}
     ${
       (kind === 'suspend' || kind === 'hold' || kind === 'limits') &&
       html`<label
@@ -74,12 +75,12 @@ export function OrderDialog({
       >`
     }
     ${
-      kind === 'bounce' &&
+      (kind === 'bounce' || kind === 'drop') &&
       html`<label
         >Also what comes within
         <select name="duration">
           <option value="0s">no time: only what waits now</option>
-          <option value="">5 minutes</option>
+          <option value="5m">5 minutes</option>
           ${lives.map(([value, word]) => html`<option value=${value}>${word}</option>`)}
         </select></label
       >`
@@ -141,12 +142,19 @@ function Given({ order: given }: { order: Order }): View {
   const { data } = useAsk('GET /api/orders/{id}', { params: { id: given.id }, query: {} }, 1000);
   const order = data ?? given;
   const { undo } = orderWords[given.kind as OrderKind] ?? {};
+  const [problem, setProblem] = useState('');
   const end = async (): Promise<void> => {
-    await ask('DELETE /api/orders/{id}', { params: { id: given.id }, body: { reason: 'undone at once' } });
-    setEnded(true);
+    setProblem('');
+    try {
+      await ask('DELETE /api/orders/{id}', { params: { id: given.id }, body: { reason: 'undone at once' } });
+      setEnded(true);
+    } catch (error) {
+      setProblem(error instanceof Refusal ? error.message : String(error));
+    }
   };
   return html`<p>
       ${ended ? 'It is undone.' : `It is ${order.state}: ${count(order.messages.done)} of ${count(order.messages.matched)} messages done${order.messages.busy > 0 ? `, ${count(order.messages.busy)} are just being tried` : ''}.`}
     </p>
+    <p class="problem" role="alert">${problem}</p>
     ${!ended && undo && order.state !== 'ended' && html`<p><button type="button" onClick=${end}>Undo: ${undo.toLowerCase()}</button></p>`}`;
 }

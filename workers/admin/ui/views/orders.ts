@@ -73,7 +73,7 @@ function EndDialog({ order, onClose }: { order: Order; onClose: () => void }): V
     await ask('DELETE /api/orders/{id}', { params: { id: order.id }, body: { reason: reasonOf(fields) } });
     return html`<p>Done: the order holds no more.</p>`;
   };
-  return html`<${Act} title=${`${verb}: ${criteriaWords(order)}`} verb=${verb} onClose=${onClose} act=${act}>
+  return html`<${Act} title=${`${verb}: ${visible(criteriaWords(order))}`} verb=${verb} onClose=${onClose} act=${act}>
     <p>The order of ${visible(order.who)} (${visible(order.reason)}) ends.</p>
   <//>`;
 }

@@ -5,13 +5,16 @@ import { Empty, Trouble } from '../parts/notice.ts';
 import { Address, Badge, Reply, Time, TypeBadge } from '../parts/words.ts';
 import { bounceTypes, recipientsOf } from '../records.ts';
 import { useAsk } from '../use-ask.ts';
+import { unique, useStream } from '../use-stream.ts';
 
 const mostLatest = 8;
 
 /** The newest bounces; all of them are a page of their own. */
 export function Latest(): View {
-  const { data, problem } = useAsk('GET /api/dispositions', { query: { type: bounceTypes.join(','), limit: mostLatest } }, 3000);
-  const records = data?.records ?? [];
+  const filter = { type: bounceTypes.join(',') };
+  const { data, problem, again } = useAsk('GET /api/dispositions', { query: { ...filter, limit: mostLatest } });
+  const fresh = useStream(filter, true, again);
+  const records = unique([...fresh, ...(data?.records ?? [])]).slice(0, mostLatest);
   return html`<section aria-labelledby="latest">
     <div class="head">
       <h2 id="latest">Latest bounces</h2>

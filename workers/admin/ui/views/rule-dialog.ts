@@ -12,6 +12,7 @@ export function RuleDialog({ record, onClose }: { record: DispositionRecord; onC
   const [tested, setTested] = useState<Tested | undefined>(undefined);
   const [problem, setProblem] = useState('');
   const [isBusy, setBusy] = useState(false);
+  const [copied, setCopied] = useState('');
   const test = async (event: Event): Promise<void> => {
     event.preventDefault();
     setBusy(true);
@@ -22,6 +23,14 @@ export function RuleDialog({ record, onClose }: { record: DispositionRecord; onC
       setProblem(error instanceof Refusal ? error.message : String(error));
     }
     setBusy(false);
+  };
+  const copy = (): void => {
+    // Browsers have a clipboard only for pages of this machine and over HTTPS.
+    const writing = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error('there is none'));
+    void writing.then(
+      () => setCopied('Copied'),
+      () => setCopied('The browser does not allow it: mark the text and copy it.'),
+    );
   };
   return html`<${Dialog} title="Rule from this reply" wide onClose=${onClose}>
     <form class="stacked" onSubmit=${test}>
@@ -42,8 +51,9 @@ export function RuleDialog({ record, onClose }: { record: DispositionRecord; onC
       <p class="problem" role="alert">${problem}</p>
       <div class="actions">
         <button type="submit" class="primary" disabled=${isBusy}>Try it on what servers said</button>
-        <button type="button" onClick=${() => void navigator.clipboard?.writeText(text)}>Copy the rule</button>
+        <button type="button" onClick=${copy}>Copy the rule</button>
         <button type="button" onClick=${onClose}>Close</button>
+        <span class="dim" role="status">${copied}</span>
       </div>
     </form>
     <div role="status">${tested && html`<${Backtest} tested=${tested} />`}</div>
