@@ -22,7 +22,9 @@ export function Orders({ fits = () => true }: { fits?: (order: Order) => boolean
     again();
   };
   return html`<section aria-labelledby="orders">
-    <h2 id="orders">Orders in force</h2>
+    <h2 id="orders" title="What operators have ordered: to suspend, hold, limit, end mail, for a time or until it is ended">
+      Orders in force
+    </h2>
     <${Trouble} problem=${problem} />
     ${data && shown.length === 0 && html`<${Empty}>None: all goes as settings and policy say.<//>`}
     ${
