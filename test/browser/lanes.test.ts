@@ -46,7 +46,7 @@ test('lanes are seen, and every order to them acts on real mail', async (t) => {
 
   await scene('suspended with a reason for a time, nothing goes; undone at once, it goes', async (look) => {
     const { page, reads, confirms } = look;
-    await opens(look, org, 'Suspend', /1 messages? with 1 recipients? wait now in 1 lane[\s\S]*ann@example\.com to later@example\.org/);
+    await opens(look, org, 'Suspend', /Waiting now: 1 message with 1 recipient in 1 lane\.[\s\S]*ann@example\.com to later@example\.org/);
     await page.selectOption('dialog [name=duration]', '1h');
     await page.click('dialog [type=submit]');
     assert.equal(await page.locator('dialog [name=reason]:invalid').count(), 1, 'a reason is needed');
@@ -64,11 +64,12 @@ test('lanes are seen, and every order to them acts on real mail', async (t) => {
 
   await scene('what is not undone at once is ended from the list of orders, with a reason', async (look) => {
     const { page, reads, confirms } = look;
-    await opens(look, org, 'Hold', /wait now/);
+    await opens(look, org, 'Hold', /Waiting now/);
     await confirms('their disk is full', /Undo: release/);
     await page.click('dialog >> text=Close');
     await mail('patient@example.org');
-    await reads(/Ready\s+1/);
+    await record('Delayed', 'patient@example.org');
+    await reads(/held by an administrator: their disk is full/);
     await page.goto('/lanes');
     await reads(/their disk is full[\s\S]*it is ended/);
     await page.click('table >> text=Release');
@@ -82,7 +83,7 @@ test('lanes are seen, and every order to them acts on real mail', async (t) => {
 
   await scene('limits are set for a time, shown as those of an order, and lifted', async (look) => {
     const { page, reads, confirms } = look;
-    await opens(look, net, 'Limit', /wait now/);
+    await opens(look, net, 'Limit', /Waiting now/);
     await page.fill('dialog [name=rate]', 'fast');
     await page.fill('dialog [name=reason]', 'they are small');
     await page.click('dialog [type=submit]');
@@ -101,7 +102,7 @@ test('lanes are seen, and every order to them acts on real mail', async (t) => {
   }, { tolerates: / 4(?:00|22) / });
 
   await scene('tried now, what waited for an hour is delivered', async (look) => {
-    await opens(look, net, 'Retry now', /1 messages? with 1 recipients? wait now/);
+    await opens(look, net, 'Retry now', /Waiting now: 1 message with 1 recipient in 1 lane/);
     answers.delete('later@example.net');
     await look.confirms('their server is back', /It is (?:working|in force|ended): /);
     await record('Delivery', 'later@example.net');
@@ -109,7 +110,7 @@ test('lanes are seen, and every order to them acts on real mail', async (t) => {
 
   await scene('bounced, senders are told with the reason', async (look) => {
     await opens(look, org, 'Bounce', /later@example\.org[\s\S]*Senders get reports/);
-    await look.confirms('the site is closed for good', /1 of 1 messages? done/);
+    await look.confirms('the site is closed for good', /1 of 1 message done/);
     await record('AdminBounce', 'later@example.org');
     const report = await stage.relay.sink.next(({ bytes }) => bytes.includes('the site is closed for good'));
     assert.deepEqual(report.recipients, [home]);
@@ -120,7 +121,7 @@ test('lanes are seen, and every order to them acts on real mail', async (t) => {
   await scene('dropped, what waited is gone and nobody is told', async (look) => {
     await defer(stage, 'junk@example.edu');
     await opens(look, await laneOf(stage, 'example.edu'), 'Drop', /This cannot be undone[\s\S]*junk@example\.edu/);
-    await look.confirms('it is junk', /1 of 1 messages? done/);
+    await look.confirms('it is junk', /1 of 1 message done/);
     await look.page.click('dialog >> text=Close');
     await look.reads(/For a retry\s+0/);
     const told = stage.relay.sink.messages.filter(({ bytes }) => bytes.includes('multipart/report') && bytes.includes('junk@example.edu'));
@@ -129,7 +130,7 @@ test('lanes are seen, and every order to them acts on real mail', async (t) => {
 
   await scene('an undo that fails says so, and can be tried again', async (look) => {
     const { page, reads, confirms } = look;
-    await opens(look, net, 'Suspend', /wait now/);
+    await opens(look, net, 'Suspend', /Waiting now/);
     await confirms('to be undone', /Undo: resume/);
     await page.route('**/api/orders/*', (route) => (route.request().method() === 'DELETE' ? route.abort() : route.continue()));
     await page.click('text=Undo: resume');

@@ -3,6 +3,9 @@ const numbers = new Intl.NumberFormat('en-US');
 /** `12,345` */
 export const count = (n: number): string => numbers.format(n);
 
+/** `1 message`, `2,000 messages` */
+export const several = (n: number, word: string): string => `${count(n)} ${word}${n === 1 ? '' : 's'}`;
+
 /** `1.2k`, for places that are narrow. */
 export const short = (n: number): string => new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 }).format(n);
 

@@ -45,6 +45,6 @@ export function followLinks(): void {
     if (!anchor || anchor.target !== '' || anchor.hasAttribute('download') || anchor.origin !== location.origin) return;
     if (!isPage(anchor.pathname) || (anchor.hash !== '' && anchor.pathname === location.pathname)) return;
     event.preventDefault();
-    go(anchor.pathname + anchor.search);
+    go(anchor.pathname + anchor.search + anchor.hash);
   });
 }

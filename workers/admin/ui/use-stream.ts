@@ -13,11 +13,7 @@ const retryAfter = 3000;
  * of which a browser has six for all its pages, and goes on where it was. `onOpen`: all that happens from now on will come;
  * what was asked for before may lack what happened in between.
  */
-export function useStream(
-  query: Readonly<Record<string, string>>,
-  isLive: boolean,
-  onOpen: () => void,
-): readonly DispositionRecord[] {
+export function useStream(query: Readonly<Record<string, string>>, isLive: boolean, onOpen: () => void): readonly DispositionRecord[] {
   const [records, setRecords] = useState<readonly DispositionRecord[]>([]);
   const question = JSON.stringify(query);
   const last = useRef<string | undefined>(undefined);

@@ -8,7 +8,7 @@ export const slowDomain = 'slow.example';
 export const waitingDomain = 'patient.example';
 
 /** How long the slow one thinks about a message. Milliseconds. */
-export const slowness = 5000;
+export const slowness = 6000;
 
 /** The mail exchanger of a domain, by which its site is called. */
 export const exchangerOf = (domain: string): string => `mx.${domain}`;

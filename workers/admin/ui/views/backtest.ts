@@ -9,8 +9,7 @@ export type Tested = Answer<'POST /api/rules/backtest'>;
 export function Backtest({ tested }: { tested: Tested }): View {
   const { responses, changed, oldest, is_complete: isComplete, rows, others } = tested;
   return html`<p>
-      ${count(changed)} of ${count(responses)} refusals since ${oldest ? clock(oldest) : 'the beginning of the log'} would have been
-      changed${isComplete ? '' : ' (there was no time for all)'}.
+      ${`${count(changed)} of ${several(responses, 'refusal')} since ${oldest ? clock(oldest) : 'the beginning of the log'} would have been changed`}${isComplete ? '' : ' (there was no time for all)'}.
     </p>
     ${
       rows.length === 0

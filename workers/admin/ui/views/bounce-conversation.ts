@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks';
 import { clock, visible } from '../format.ts';
 import { html, type View } from '../html.ts';
 import { Empty, Trouble } from '../parts/notice.ts';
@@ -6,6 +7,10 @@ import { useAsk } from '../use-ask.ts';
 /** Who said what, line by line; without the content, which is nobody's business here. */
 export function Conversation({ event }: { event: string }): View {
   const { data, problem } = useAsk('GET /api/dispositions/{event}/conversation', { params: { event }, query: {} });
+  // A link to it was followed before it was there to be shown.
+  useEffect(() => {
+    if (location.hash === '#conversation') document.getElementById('conversation')?.scrollIntoView();
+  }, [data]);
   const isGone = problem?.status === 404;
   return html`<section aria-labelledby="conversation">
     <h2 id="conversation">The SMTP conversation</h2>

@@ -126,7 +126,15 @@ const factsOf = (record: DispositionRecord): Fact[] => [
   ['Message', record.id ? html`<a class="mono" href=${`/messages/${encodeURIComponent(record.id)}`}>${visible(record.id)}</a>` : '–'],
   ['Received', html`<${Time} at=${record.created_time} />`],
   ['Attempts', record.num_attempts],
-  ['Site', record.site ? html`<a href=${`/bounces?${new URLSearchParams({ site: record.site })}`}>${visible(record.site)}</a>` : '–'],
+  [
+    'Site',
+    record.site
+      ? html`<a href=${`/bounces?${new URLSearchParams({ site: record.site })}`}>${visible(record.site)}</a> (<a
+            href=${`/lanes/${encodeURIComponent(record.site)}`}
+            >its lane</a
+          >)`
+      : '–',
+  ],
   ['Queue', visible(record.queue) || '–'],
   [
     'Class',

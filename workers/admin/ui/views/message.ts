@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { DispositionRecord } from '../../../../shared/core/disposition.ts';
 import { ask, type Answer } from '../api.ts';
-import { count, fromNow, size, visible } from '../format.ts';
+import { count, fromNow, several, size, visible } from '../format.ts';
 import { html, type View } from '../html.ts';
 import { useMayAct } from '../may.ts';
 import { Act, reasonOf } from '../parts/act.ts';
@@ -68,7 +68,8 @@ function envelopeOf({ envelope, report_on: about, redelivered_from: from, held_b
   ];
   if (about) facts.push(['It is a report on', html`<a class="mono" href=${`/messages/${about}`}>${visible(about)}</a>`]);
   if (from) facts.push(['Delivered again from', html`<a class="mono" href=${`/messages/${from.message}`}>${visible(from.message)}</a>`]);
-  if (held.length > 0) facts.push(['Content held by', visible(held.join(', '))]);
+  if (held.length > 0)
+    facts.push(['Content held by', visible(held.map((name) => (name === 'kept' ? 'the setting bounce.keepOriginals' : name)).join(', '))]);
   return facts;
 }
 
@@ -123,12 +124,12 @@ function EndDialog({ message, onClose }: { message: Detail; onClose: () => void 
   const waiting = message.jobs.flatMap(({ recipients }) => recipients);
   const act = async (fields: FormData): Promise<View> => {
     const { bounced } = await ask('POST /api/messages/{id}/bounce', { params: { id: message.id }, body: { reason: reasonOf(fields) } });
-    return html`<p>${count(bounced.length)} recipients bounce; the sender is told.</p>`;
+    return html`<p>${several(bounced.length, 'recipient')} ended; the sender is told.</p>`;
   };
   return html`<${Act} title="Bounce what still waits" verb="Bounce" danger onClose=${onClose} act=${act}>
     <p>
-      Concerns ${count(waiting.length)} ${waiting.length === 1 ? 'recipient' : 'recipients'}:
-      ${visible(waiting.slice(0, 5).join(', '))}${waiting.length > 5 ? ' …' : ''}. This cannot be undone; the reason stands in the report.
+      Concerns ${several(waiting.length, 'recipient')}:${' '}${visible(waiting.slice(0, 5).join(', '))}${waiting.length > 5 ? ' …' : ''}.
+      This cannot be undone; the reason stands in the report.
     </p>
   <//>`;
 }

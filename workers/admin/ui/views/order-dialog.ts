@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { ask, Refusal, type Answer, type Input } from '../api.ts';
-import { count, visible } from '../format.ts';
+import { count, several, visible } from '../format.ts';
 import { html, type View } from '../html.ts';
 import { Act, reasonOf } from '../parts/act.ts';
 import { textOf } from '../parts/form.ts';
@@ -125,8 +125,8 @@ function Concerned({ criteria }: { criteria: Criteria }): View {
   if (!data) return html`<${Loading} />`;
   return html`<div class="concerned" role="status">
     <p>
-      <b>${count(data.messages)}${data.is_complete ? '' : ' or more'}</b> messages with ${count(data.recipients)} recipients wait
-      now${` in ${count(data.lanes.length)} ${data.lanes.length === 1 ? 'lane' : 'lanes'}`}.
+      Waiting now: <b>${data.is_complete ? '' : 'at least '}${several(data.messages, 'message')}</b> with
+      ${` ${several(data.recipients, 'recipient')} in ${several(data.lanes.length, 'lane')}`}.
     </p>
     ${
       data.sample.length > 0 &&
@@ -153,7 +153,7 @@ function Given({ order: given }: { order: Order }): View {
     }
   };
   return html`<p>
-      ${ended ? 'It is undone.' : `It is ${order.state}: ${count(order.messages.done)} of ${count(order.messages.matched)} messages done${order.messages.busy > 0 ? `, ${count(order.messages.busy)} are just being tried` : ''}.`}
+      ${ended ? 'It is undone.' : `It is ${order.state}: ${count(order.messages.done)} of ${several(order.messages.matched, 'message')} done${order.messages.busy > 0 ? `, ${count(order.messages.busy)} are just being tried` : ''}.`}
     </p>
     <p class="problem" role="alert">${problem}</p>
     ${!ended && undo && order.state !== 'ended' && html`<p><button type="button" onClick=${end}>Undo: ${undo.toLowerCase()}</button></p>`}`;

@@ -26,7 +26,7 @@ export function Orders({ fits = () => true }: { fits?: (order: Order) => boolean
       Orders in force
     </h2>
     <${Trouble} problem=${problem} />
-    ${data && shown.length === 0 && html`<${Empty}>None: all goes as settings and policy say.<//>`}
+    ${data && shown.length === 0 && html`<${Empty}>None: all goes as settings and policy say. An order is what a person tells all workers to do with some mail: suspend it, limit it, end it.<//>`}
     ${
       shown.length > 0 &&
       html`<table class="stack">

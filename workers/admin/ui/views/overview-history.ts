@@ -3,7 +3,7 @@ import type { Answer } from '../api.ts';
 import { clock, count, percent, visible } from '../format.ts';
 import { html, type View } from '../html.ts';
 import { Chart } from '../parts/chart.ts';
-import { Empty } from '../parts/notice.ts';
+import { Empty, Loading } from '../parts/notice.ts';
 import { Badge } from '../parts/words.ts';
 
 type Counts = Answer<'GET /api/dispositions/counts'>;
@@ -76,7 +76,7 @@ export function Reasons({ counts, range }: { counts: Counts | undefined; range: 
     <h2 id="reasons">Why mail bounced</h2>
     ${
       total === 0
-        ? html`<${Empty}>Nothing bounced within ${range}.<//>`
+        ? html`${counts ? html`<${Empty}>Nothing bounced within ${range}.<//>` : html`<${Loading} />`}`
         : html`<table>
             <thead>
               <tr>
@@ -113,7 +113,7 @@ export function Sites({ counts, lanes, range }: { counts: Counts | undefined; la
     <h2 id="sites">Busiest sites</h2>
     ${
       sites.length === 0
-        ? html`<${Empty}>Nothing was delivered or refused within ${range}.<//>`
+        ? html`${counts ? html`<${Empty}>Nothing was delivered or refused within ${range}.<//>` : html`<${Loading} />`}`
         : html`<table class="stack">
             <thead>
               <tr>

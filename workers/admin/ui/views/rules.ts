@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { ask, Refusal, type Answer } from '../api.ts';
-import { count, visible } from '../format.ts';
+import { count, several, visible } from '../format.ts';
 import { html, type View } from '../html.ts';
 import { useMayAct } from '../may.ts';
 import { Empty, Loading, Trouble } from '../parts/notice.ts';
@@ -46,10 +46,10 @@ export function Rules(): View {
 
 function File({ file }: { file: RuleFile }): View {
   return html`<p>
-      <span class="mono">${visible(file.file)}</span>${' '}
-      <span class="dim">
-        ${count(file.rules)} rules, version <span class="mono">${visible(file.version.slice(0, 12))}</span>, ${count(file.hits)} hits
-        since${' '}<${Time} at=${file.since}
+      <span class="mono">${visible(file.file)}</span>
+      ${' '}<span class="dim">
+        ${several(file.rules, 'rule')}, version <span class="mono">${visible(file.version.slice(0, 12))}</span>,
+        ${several(file.hits, 'hit')} ${' '}since${' '}<${Time} at=${file.since}
       /></span>
     </p>
     ${file.error && html`<p class="problem">A later version is not in force: ${visible(file.error.message)}</p>`}
