@@ -4,7 +4,7 @@ import { configSchema, type ConfigInput } from '../../shared/core/config.ts';
 import { replyOnOneLine } from '../../shared/core/reply.ts';
 import { openRouter } from '../../shared/io/dns-router.ts';
 import type { Route, RouteHost, Router } from '../../shared/io/router.ts';
-import { startFakeDns, type FakeDns } from '../support/fake-dns.ts';
+import { startFakeDns, type FakeDns } from '../../shared/io/fake-dns.ts';
 
 let dns: FakeDns;
 let clock = 0;

@@ -6,7 +6,9 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import { smtpClient } from '../../shared/io/smtp-client.ts';
 
 const cli = fileURLToPath(new URL('../../workers/cli/main.ts', import.meta.url));
@@ -74,13 +76,65 @@ test('the demo stays for mail of one’s own, shows what becomes of it, and ends
   const [, port] = await demo.until(/smtp:\/\/127\.0\.0\.1:(\d+)/);
   const [, dashboard] = await demo.until(/Every step of it: (\S+)/);
   assert.equal((await fetch(`${dashboard}/healthz`)).status, 200);
-  const status = (await (await fetch(`${dashboard}/api/status`)).json()) as { records: { counts: Record<string, number> } };
-  assert.deepEqual([status.records.counts['Bounce'], status.records.counts['Expiration']], [16, 3], 'the dashboard tells the same');
+  const ask = async <T>(path: string): Promise<T> => (await (await fetch(`${dashboard}/api/${path}`)).json()) as T;
+  // Of the forty messages alone: more mail trickles in.
+  const { records } = await ask<{ records: DispositionRecord[] }>('dispositions?type=Bounce,Expiration&sender=ann@home.example&limit=100');
+  const ends = (type: string) => records.filter((record) => record.type === type).length;
+  assert.deepEqual([ends('Bounce'), ends('Expiration')], [16, 3], 'the dashboard tells the same');
+  const { workers } = await ask<{ workers: { role: string; alive: boolean }[] }>('workers');
+  assert.deepEqual(
+    workers.map(({ role, alive }) => [role, alive]),
+    ['admin', 'bounce', 'delivery', 'ingress'].map((role) => [role, true]),
+  );
 
   await sendOne(Number(port), 'you@home.example', ['nobody@shop.example', 'anyone@bank.example']);
   await demo.until(/bounced +nobody@shop\.example +550 5\.1\.1/);
   await demo.until(/delivered +anyone@bank\.example/);
   await demo.until(/reported +you@home\.example/);
+  assert.doesNotMatch(demo.out(), /bo@home\.example|-1\d\d@/, 'the mail that trickles in is not told of here');
+  demo.child.kill('SIGINT');
+  assert.equal(await demo.ended, 0, demo.err());
+  assert.deepEqual(await demo.leftovers(), []);
+});
+
+test('while the demo stays there is something to see and to act on', { timeout: 120_000 }, async (t) => {
+  const demo = await startDemo(t);
+  const [, dashboard] = await demo.until(/Every step of it: (\S+)/);
+  const ask = async <T>(path: string): Promise<T> => (await (await fetch(`${dashboard}/api/${path}`)).json()) as T;
+  const until = async (what: string, isSo: () => Promise<boolean>): Promise<void> => {
+    for (const end = Date.now() + 30_000; !(await isSo()); await sleep(100)) assert.ok(Date.now() < end, what);
+  };
+  const lane = async (site: string) => {
+    const { lanes } = await ask<{ lanes: { lane: string; site: string; waiting: number; delayed: number }[] }>('lanes');
+    return lanes.find((each) => each.site === site);
+  };
+  await until('a backlog', async () => Number((await lane('mx.slow.example'))?.waiting) > 0);
+  await until('mail that waits for a retry', async () => Number((await lane('mx.patient.example'))?.delayed) === 8);
+  await until('hits of both rules', async () => {
+    const { workers } = await ask<{ workers: { files: { top: unknown[] }[] }[] }>('rules');
+    return workers[0]?.files[0]?.top.length === 2;
+  });
+  const find = async (query: string) =>
+    (await ask<{ records: DispositionRecord[] }>(`dispositions?type=Bounce&limit=1&${query}`)).records[0];
+  await until('a bounce that is answered by no report', async () => {
+    const record = await find('sender=news@home.example');
+    if (!record) return false;
+    const { report } = await ask<{ report: { outcome: string; reason: string | null } }>(`dispositions/${record.event_id}`);
+    return report.outcome === 'suppressed' && report.reason === 'list';
+  });
+  const bounce = await find('sender=ann@home.example');
+  assert.equal((await ask<{ original: string }>(`dispositions/${bounce?.event_id}`)).original, 'kept');
+
+  const answer = await fetch(`${dashboard}/api/orders`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ kind: 'retry', criteria: { site: 'mx.patient.example' }, reason: 'the reader is impatient' }),
+  });
+  assert.ok(answer.ok, await answer.text());
+  await until(
+    'deliveries after the retry',
+    async () => (await ask<{ records: unknown[] }>('dispositions?type=Delivery&recipient=@patient.example')).records.length > 0,
+  );
   demo.child.kill('SIGINT');
   assert.equal(await demo.ended, 0, demo.err());
   assert.deepEqual(await demo.leftovers(), []);

@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { parseRfc3464 } from '../../shared/core/dsn/parse.ts';
 import { startSink } from '../../shared/io/sink-server.ts';
 import { cleanUp } from '../support/cleanup.ts';
-import { startFakeDns, type FakeDns } from '../support/fake-dns.ts';
+import { startFakeDns, type FakeDns } from '../../shared/io/fake-dns.ts';
 import { startRebound } from '../support/relay.ts';
 
 const home = 'ann@home.test';

@@ -12,7 +12,7 @@ import { readReportMarks, reportMarkKey, type ReportMark } from '../../shared/io
 import { run as runAdmin } from '../../workers/admin/main.ts';
 import { run as runBounce } from '../../workers/bounce/main.ts';
 import { cleanUp } from '../support/cleanup.ts';
-import { startFakeDns } from '../support/fake-dns.ts';
+import { startFakeDns } from '../../shared/io/fake-dns.ts';
 import { startRebound, type Mail, type Relay } from '../support/relay.ts';
 
 const home = 'ann@home.test';

@@ -12,7 +12,7 @@ import { announceWorker } from '../../shared/io/worker-registry.ts';
 import { run as runAdmin } from '../../workers/admin/main.ts';
 import { startBrowser, type TestBrowser, type WatchedPage } from './browser.ts';
 import { cleanUp } from './cleanup.ts';
-import { startFakeDns } from './fake-dns.ts';
+import { startFakeDns } from '../../shared/io/fake-dns.ts';
 import { handling, policyFolder } from './policy.ts';
 import { startRole } from './processes.ts';
 import { startRebound, type Relay } from './relay.ts';

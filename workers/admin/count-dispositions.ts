@@ -23,8 +23,8 @@ export interface DispositionCounting {
 const idleTime = 3_600_000;
 const pollInterval = 500;
 const pageSize = 1000;
-/** The first answer waits for so long for what was before it. Milliseconds. */
-const firstWait = 1000;
+/** An answer waits for so long for what was before it; a page would rather ask again. Milliseconds. */
+const firstWait = 250;
 /** Of the time that reading back takes, so many times more is rested: other requests and the archiver share the process. */
 const rest = 2;
 /** Milliseconds. */

@@ -29,7 +29,8 @@ export interface Depths {
 
 /** Several pages and scrapes within this time share one look at the lanes. Milliseconds. */
 const freshFor = 1000;
-const lanesPerTrip = 200;
+/** Small: between two trips others are answered. */
+const lanesPerTrip = 50;
 const commandsPerLane = 10;
 /** BullMQ's counter of a rate limit is set to a number beyond every limit when a lane is held. */
 const heldCount = 1_000_000_000;

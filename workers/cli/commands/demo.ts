@@ -7,7 +7,8 @@ import { openLedger } from '../demo/ledger.ts';
 import { play } from '../demo/play.ts';
 import { openScreen } from '../demo/screen.ts';
 import { startSystem } from '../demo/system.ts';
-import { conclusion, greeting, invitation, telling } from '../demo/words.ts';
+import { isOfTrickle, trickle } from '../demo/trickle.ts';
+import { conclusion, greeting, invitation, telling, trickleEnded } from '../demo/words.ts';
 
 export const help: Help = {
   usage: '[--json] [--exit] [--port <port>]',
@@ -19,7 +20,9 @@ export const help: Help = {
   ],
   notes:
     'Starts the whole system with a Redis of its own and one destination for all mail, all on this machine: no DNS, no\n' +
-    'port 25, nothing leaves it, and nothing is left behind. Then some forty messages are sent through it.\n\n' +
+    'port 25, nothing leaves it, and nothing is left behind. Then some forty messages are sent through it. Without --exit\n' +
+    'a message every second or two follows for half an hour, to sites that are quick, slow and not ready yet, so that the\n' +
+    'dashboard has something to show and to act on.\n\n' +
     '--json prints {"sent", "delivered", "deferred", "bounced", "expired", "reports", "seconds"}. sent and reports count\n' +
     'messages, the others recipients. Each recipient ends as one of delivered, bounced, expired; deferred counts those\n' +
     'that were put off at least once before. reports are those that came back to the sender.\n\n' +
@@ -44,7 +47,8 @@ export async function run(args: string[]): Promise<number> {
   /** Own mail is what came in after the batch was done. RFC 3339. */
   let guestsSince: string | undefined;
   const following = followLog(system.redis, closing.signal, (record) => {
-    if (!ledger.record(record) && guestsSince !== undefined && record.created_time > guestsSince) screen.print(...telling(record));
+    const isGuest = !ledger.record(record) && guestsSince !== undefined && record.created_time > guestsSince;
+    if (isGuest && !isOfTrickle(record)) screen.print(...telling(record));
   });
   const stopped = Promise.race([signal, following]);
   stopped.catch(() => undefined); // it is waited for below
@@ -57,8 +61,11 @@ export async function run(args: string[]): Promise<number> {
     if (!values.exit && outcome.end !== 'stopped') {
       guestsSince = new Date().toISOString();
       screen.print(...invitation(system));
+      const trickling = trickle(system.smtpPort, closing.signal).catch((error: unknown) => screen.print(trickleEnded(error)));
       await stopped;
       screen.print('');
+      closing.abort();
+      await trickling;
     }
     return isComplete ? 0 : 1;
   } finally {

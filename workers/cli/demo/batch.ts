@@ -1,4 +1,5 @@
 import type { ConfigInput } from '../../../shared/core/config.ts';
+import { fullDomain, slowDomain, waitingDomain } from './places.ts';
 
 /** How mail for a recipient ends. */
 export type Fate = 'delivered' | 'bounced' | 'expired';
@@ -27,19 +28,21 @@ export const kinds = [
 ] as const;
 
 export const sender = { name: 'Ann Miller', address: 'ann@home.example' };
-/** Every mailbox of this domain is full, and what waits for it expires soon. */
-export const fullDomain = 'full.example';
 
-/** Short waits, so that a retry and an expiration can be watched. */
+/** Short waits, so that a retry and an expiration can be watched; long ones where a person is to have time to act. */
 export const schedules = {
-  bounce: { hold: '500ms' },
+  bounce: { hold: '500ms', keepOriginals: '1d' },
   retry: { interval: '1s', maxInterval: '2s', maxAge: '30s', jitter: 0 },
-  queues: { [fullDomain]: { interval: '800ms', maxInterval: '800ms', maxAge: '3s', jitter: 0 } },
+  queues: {
+    [fullDomain]: { interval: '800ms', maxInterval: '800ms', maxAge: '3s', jitter: 0 },
+    [slowDomain]: { maxAge: '1d' },
+    [waitingDomain]: { interval: '10m', maxInterval: '10m', maxAge: '1d', jitter: 0 },
+  },
 } satisfies ConfigInput;
 
-const domains = ['shop.example', 'bank.example', 'school.example', 'club.example'];
+export const domains = ['shop.example', 'bank.example', 'school.example', 'club.example'];
 const names = ['ben', 'cleo', 'dora', 'emil', 'fay'];
-const subjects = [
+export const subjects = [
   'Invoice 2041',
   'Your order is on its way',
   'Minutes of Monday',
@@ -79,7 +82,7 @@ export function makeBatch(): DemoMessage[] {
   return interleave(messages).map((message, n) => ({ ...message, subject: pick(subjects, n) }));
 }
 
-const pick = <T>(list: readonly T[], n: number): T => {
+export const pick = <T>(list: readonly T[], n: number): T => {
   const item = list[n % list.length];
   if (item === undefined) throw new RangeError('an empty list');
   return item;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DemoMessage } from './batch.ts';
+import { sender, type DemoMessage } from './batch.ts';
 import type { Ledger } from './ledger.ts';
 import type { Screen } from './screen.ts';
-import { sendBatch } from './send.ts';
+import { openOutbox } from './send.ts';
 import { renderBar, renderTable, span, type Line } from './table.ts';
 
 export interface Outcome {
@@ -45,6 +45,25 @@ export async function play({ batch, ledger, screen, smtpPort, stopped }: Play): 
     if (screen.isLive) screen.draw(picture(ledger, seconds()));
     else screen.print(...renderTable(ledger.rows(), ledger.total()));
     screen.keep();
+  }
+}
+
+/** As any mail program would: one message after the other. */
+async function sendBatch(
+  batch: readonly DemoMessage[],
+  port: number,
+  pauseMs: number,
+  onSent: (message: DemoMessage) => void,
+): Promise<void> {
+  const outbox = await openOutbox(port);
+  try {
+    for (const message of batch) {
+      await outbox.send({ from: sender, to: message.recipients.map(({ address }) => address), subject: message.subject });
+      onSent(message);
+      if (pauseMs > 0) await sleep(pauseMs);
+    }
+  } finally {
+    await outbox.close();
   }
 }
 

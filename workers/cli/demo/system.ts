@@ -1,18 +1,23 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configSchema, type Config } from '../../../shared/core/config.ts';
 import { openContext } from '../../../shared/io/context.ts';
 import { startEmbeddedRedis } from '../../../shared/io/embedded-redis.ts';
+import { startFakeDns } from '../../../shared/io/fake-dns.ts';
 import { closeInOrder, type Step } from '../../../shared/io/lifecycle.ts';
 import { openLog, type Logger } from '../../../shared/io/log.ts';
 import type { RedisLink } from '../../../shared/io/redis.ts';
+import { readVersion } from '../../../shared/io/version.ts';
+import { announceWorker } from '../../../shared/io/worker-registry.ts';
 import { Failure } from '../command.ts';
 import { loadRole, roles } from '../roles.ts';
 import { schedules } from './batch.ts';
 import { startDestination, type Bookkeeper } from './destination.ts';
+import { exchangerOf, slowDomain } from './places.ts';
+import { ruleFile } from './rules.ts';
 
 /** The whole product in this process, with a Redis of its own and one destination for all mail. */
 export interface DemoSystem {
@@ -81,22 +86,41 @@ async function open(options: SystemOptions, ports: Ports, log: Logger, opened: O
   opened('redis', server, () => server.close());
   const destination = await startDestination(books);
   opened('destination', destination, () => destination.close());
+  // Each domain has an exchanger of its own name, so that each is a site with a lane; all of them are the one destination.
+  const dns = await startFakeDns((name) => ({ mx: [[10, exchangerOf(name)]], a: [host] }));
+  opened('dns', dns, () => dns[Symbol.asyncDispose]());
+  const rules = join(folder, 'rules.json');
+  await writeFile(rules, ruleFile);
 
   const smtp = await choosePort(port ?? ports.smtp, port !== undefined);
   const admin = await choosePort(ports.admin, false);
-  const config = demoConfig({ folder, sinkPort: destination.port, smtpPort: smtp.port, adminPort: admin.port, logLevel });
+  const config = demoConfig({
+    folder,
+    rules,
+    dnsServer: dns.server,
+    sinkPort: destination.port,
+    smtpPort: smtp.port,
+    adminPort: admin.port,
+    logLevel,
+  });
   const onlooker = await openContext(config, server.url, 'demo');
   opened('onlooker', onlooker, () => onlooker.close());
   const places = new Map<string, string>();
   const modules = await loading;
+  const version = await readVersion();
   // The last one in the order of stopping is started first: everything is there when mail may come in.
   for (const [n, role] of [...roles.entries()].reverse()) {
     const context = await openContext(config, server.url, `${role}-demo`);
     opened(`${role} redis`, context, () => context.close());
     const worker = await modules[n]?.run(context);
-    if (worker) opened(role, worker, () => worker.close());
-    places.set(role, worker?.describe ?? '');
+    if (!worker) continue;
+    opened(role, worker, () => worker.close());
+    const announced = await announceWorker(context, role, version, () => worker.loaded?.() ?? {});
+    opened(`${role} announcement`, announced, () => announced.close());
+    places.set(role, worker.describe ?? '');
   }
+  // The first to be closed: a transaction with the slow site would be waited for.
+  opened('slow transactions', destination, async () => destination.dropConnections());
   return {
     smtpPort: Number(new URL(places.get('ingress') ?? '').port),
     dashboard: places.get('admin') ?? '',
@@ -130,20 +154,22 @@ async function isFree(port: number): Promise<boolean> {
 
 interface Places {
   folder: string;
+  rules: string;
+  dnsServer: string;
   sinkPort: number;
   smtpPort: number;
   adminPort: number;
   logLevel: Config['log']['level'];
 }
 
-/** Nobody's settings but the demo's own: no DNS, no port 25, nothing leaves the machine. */
-const demoConfig = ({ folder, sinkPort, smtpPort, adminPort, logLevel }: Places): Config =>
+/** Nobody's settings but the demo's own: no DNS but its own, no port 25, nothing leaves the machine. */
+const demoConfig = ({ folder, rules, dnsServer, sinkPort, smtpPort, adminPort, logLevel }: Places): Config =>
   configSchema.parse({
     hostname: 'relay.home.example',
     dataDir: folder,
     ingress: { host, port: smtpPort },
-    outbound: { routes: { '*': `${host}:${sinkPort}` }, tls: 'disabled' },
-    delivery: { sweepInterval: '1s' },
+    outbound: { dnsServers: [dnsServer], port: sinkPort, family: 'ipv4', allowPrivate: true, tls: 'disabled' },
+    delivery: { sweepInterval: '1s', rules: [rules], sites: { [exchangerOf(slowDomain)]: { connections: 1 } } },
     spool: { minFreeDisk: 0 },
     admin: { host, port: adminPort },
     log: { level: logLevel },

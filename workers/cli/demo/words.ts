@@ -1,6 +1,7 @@
 import { parseResponse, recipientsOf, type DispositionRecord, type RecordType } from '../../../shared/core/disposition.ts';
 import { replyOnOneLine } from '../../../shared/core/reply.ts';
-import { fullDomain, sender, type DemoMessage } from './batch.ts';
+import { sender, type DemoMessage } from './batch.ts';
+import { exchangerOf, fullDomain, slowDomain, waitingDomain } from './places.ts';
 import type { Ledger } from './ledger.ts';
 import type { Outcome } from './play.ts';
 import { printable, showReport } from './show-report.ts';
@@ -46,12 +47,19 @@ export function conclusion(ledger: Ledger, { end, seconds }: Outcome): Line[] {
   ];
 }
 
-/** How to send something oneself. */
+/** What to look at first, and how to send something oneself. */
 export function invitation({ smtpPort, dashboard }: DemoSystem): Line[] {
   const to = 'nobody@shop.example';
-  const hint = (address: string, what: string): Line => line(span(`    ${address.padEnd(22)}`), span(what, 'dim'));
+  const hint = (address: string, what: string): Line => line(span(`    ${address.padEnd(24)}`), span(what, 'dim'));
+  const look = (path: string, what: string): Line[] => [span(`    ${dashboard}${path}`), span(`      ${what}`, 'dim')];
   return [
-    span('  Now you', 'bold'),
+    span('  Look first (mail goes on in small numbers while you do)', 'bold'),
+    span(''),
+    ...look('/bounces', 'open one: what the server said and what it means, the SMTP conversation, the report that its sender got'),
+    ...look('/lanes', `open ${exchangerOf(waitingDomain)}, where mail waits for a retry: press "Retry now", or end it with "Bounce"`),
+    ...look('/rules', 'two rules of a file, and how often each has decided'),
+    span(''),
+    span('  Then send something', 'bold'),
     span(''),
     span(`    swaks --server 127.0.0.1:${smtpPort} --from you@home.example --to ${to}`),
     span('  or, without swaks,', 'dim'),
@@ -63,12 +71,18 @@ export function invitation({ smtpPort, dashboard }: DemoSystem): Line[] {
     hint('nobody@shop.example', 'does not exist'),
     hint('later@shop.example', 'is greylisted: deferred once, then delivered'),
     hint('spam@shop.example', 'refuses the content'),
+    hint('gone@shop.example', 'is put off by its server; a rule makes a bounce of it'),
     hint(`anyone@${fullDomain}`, 'is full, and expires after three seconds'),
+    hint(`anyone@${slowDomain}`, 'waits in a line behind others'),
+    hint(`anyone@${waitingDomain}`, 'is tried again after ten minutes, or when you say so'),
     span(''),
     line(span('  Every step of it: ', 'dim'), span(dashboard), span('   Stop with Ctrl-C.', 'dim')),
     span(''),
   ];
 }
+
+/** No more mail comes by itself; what is there stays. */
+export const trickleEnded = (error: unknown): Line => span(`  (no more mail is sent by the demo: ${printable(String(error))})`, 'dim');
 
 const words: Partial<Record<RecordType, readonly [word: string, style: Style]>> = {
   Reception: ['received', 'bold'],

@@ -7,7 +7,8 @@ export interface Line {
   label: string;
   /** A colour of tokens.css, such as `--good`. */
   colour: string;
-  values: readonly number[];
+  /** null: there is nothing to tell of this time. */
+  values: readonly (number | null)[];
 }
 
 export interface ChartProps {
@@ -21,6 +22,8 @@ export interface ChartProps {
 }
 
 const height = 170;
+/** Values with fewer on both sides would be a line of no length: each is a point. */
+const fewValues = 12;
 
 /** Lines over time. The same numbers stand in a sentence for those who do not see them. */
 export function Chart({ title, times, lines, unit, most }: ChartProps): View {
@@ -71,7 +74,11 @@ const dataOf = (times: readonly number[], lines: readonly Line[]): uPlot.Aligned
 ];
 
 const sentence = (title: string, lines: readonly Line[], unit: string): string =>
-  `${title}: ${lines.map(({ label, values }) => `${label} ${count(Math.round((values.at(-1) ?? 0) * 10) / 10)} ${unit} now, ${count(Math.round(Math.max(0, ...values) * 10) / 10)} at most`).join('; ')}`;
+  `${title}: ${lines.map(({ label, values }) => `${label} ${words(values.at(-1) ?? 0)} ${unit} now, ${words(Math.max(0, ...values.map((n) => n ?? 0)))} at most`).join('; ')}`;
+
+const words = (n: number): string => count(Math.round(n * 10) / 10);
+
+const isSparse = ({ data }: uPlot, series: number): boolean => (data[series] ?? []).filter((n) => n !== null).length <= fewValues;
 
 /** A canvas knows no style sheet: colours are read when it is made. */
 function optionsOf(element: HTMLElement, { lines, unit, most }: Pick<ChartProps, 'lines' | 'unit' | 'most'>): uPlot.Options {
@@ -83,15 +90,21 @@ function optionsOf(element: HTMLElement, { lines, unit, most }: Pick<ChartProps,
     height,
     legend: { show: false },
     cursor: { points: { size: 6 }, y: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0],
     scales: { y: { range: (_plot, _min, max) => [0, most ?? Math.max(1, (max ?? 0) * 1.1)] } },
     axes: [
-      { ...axis, space: 70, values: (_plot, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)) },
+      { ...axis, size: 26, space: 70, values: (_plot, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)) },
       { ...axis, size: 44, space: 34, values: (_plot, ticks) => ticks.map((n) => short(n) + (unit === '%' ? ' %' : '')) },
     ],
     series: [
       {},
-      ...lines.map((line) => ({ label: line.label, stroke: colour(line.colour), width: 1.5, points: { show: false }, spanGaps: true })),
+      ...lines.map((line) => ({
+        label: line.label,
+        stroke: colour(line.colour),
+        width: 1.5,
+        points: { show: isSparse, size: 5 },
+        spanGaps: false,
+      })),
     ],
   };
 }

@@ -63,7 +63,10 @@ export function Bounces({ query }: { query: URLSearchParams }): View {
   const words =
     data && data.next !== null && data.searched_to !== null ? `looked back to ${clock(data.searched_to)}` : data && 'all that there is';
   return html`<h1 tabindex="-1">Bounces</h1>
-    <p class="lead">Mail that did not arrive, with what the other server said. What happens while you look appears on top.</p>
+    <p class="lead">
+      Mail that did not arrive: refused for good, expired after many tries, or ended by an operator; and what other systems reported later.
+      Open one for the reply in plain words, the SMTP conversation and the report that its sender got. New ones appear on top.
+    </p>
     <${Filters} query=${query} fields=${fields} problem=${problem} />
     ${problem?.status !== 400 && html`<${Trouble} problem=${problem} />`} ${!data && !problem && html`<${Loading} />`}
     ${data && records.length === 0 && html`<${Empty}>${data.next === null ? 'Nothing fits.' : 'Nothing fits so far; the next page looks further back.'}<//>`}
@@ -88,7 +91,7 @@ const Table = ({ records }: { records: readonly DispositionRecord[] }): View =>
         <th>What</th>
         <th>Recipient</th>
         <th>Reply</th>
-        <th>Class</th>
+        <th title="What kind of failure it is, by the words of the reply and the rules">Class</th>
       </tr>
     </thead>
     <tbody>

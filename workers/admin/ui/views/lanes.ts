@@ -20,7 +20,10 @@ export function Lanes({ query }: { query: URLSearchParams }): View {
   const given = Object.fromEntries(['site', 'source', 'cursor'].flatMap((name) => [[name, query.get(name) ?? undefined]]));
   const { data, problem } = useAsk('GET /api/lanes', { query: { ...given, sort, limit: rowsOfPage } }, often);
   return html`<h1 tabindex="-1">Lanes</h1>
-    <p class="lead">A lane is one source address and one destination site, with its own queue, connections and limits.</p>
+    <p class="lead">
+      A lane is the queue of one destination: the mail servers of a domain (its site), reached from one of our addresses (its source). Each
+      has its own connections, limits and retries, so a slow one holds up no other.
+    </p>
     <${Filters}
       query=${query}
       fields=${[
@@ -51,10 +54,10 @@ function Table({ rows }: { rows: readonly Row[] }): View {
         <th>Site</th>
         <th>Source</th>
         <th>State</th>
-        <th class="n">Ready</th>
-        <th class="n">Retry</th>
-        <th class="n">In flight</th>
-        <th class="n">Oldest</th>
+        <th class="n" title="Messages that can be sent now">Ready</th>
+        <th class="n" title="Messages that were deferred and wait for their next attempt">Retry</th>
+        <th class="n" title="Messages that are being sent">In flight</th>
+        <th class="n" title="Time since the oldest message came in">Oldest</th>
       </tr>
     </thead>
     <tbody>

@@ -28,7 +28,10 @@ export function Messages({ query }: { query: URLSearchParams }): View {
   );
   const messages = [...(data?.messages ?? []), ...(other.data?.messages ?? [])];
   return html`<h1 tabindex="-1">Messages</h1>
-    <p class="lead">Every message from its reception to the last word on each recipient.</p>
+    <p class="lead">
+      What happened to a message, from its reception to the last word on each recipient. Look for it by the id in our 250 reply or in its
+      report, by its Message-ID, or by an address of its envelope.
+    </p>
     <form class="filters" role="search" onSubmit=${search}>
       <label class="grow"
         >Id, Message-ID or address

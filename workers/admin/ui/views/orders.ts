@@ -22,9 +22,11 @@ export function Orders({ fits = () => true }: { fits?: (order: Order) => boolean
     again();
   };
   return html`<section aria-labelledby="orders">
-    <h2 id="orders">Orders in force</h2>
+    <h2 id="orders" title="What operators have ordered: to suspend, hold, limit, end mail, for a time or until it is ended">
+      Orders in force
+    </h2>
     <${Trouble} problem=${problem} />
-    ${data && shown.length === 0 && html`<${Empty}>None: all goes as settings and policy say.<//>`}
+    ${data && shown.length === 0 && html`<${Empty}>None: all goes as settings and policy say. An order is what a person tells all workers to do with some mail: suspend it, limit it, end it.<//>`}
     ${
       shown.length > 0 &&
       html`<table class="stack">

@@ -23,6 +23,11 @@ export function OverTime({ counts }: { counts: Counts | undefined }): View {
   </div>`;
 }
 
+/** A picture of a relay that has just begun is not a flat line with a hair at its end: so many steps are shown at least. */
+const fewestSteps = 10;
+/** A step that has only begun says little about a rate. Seconds. */
+const leastElapsed = 10;
+
 function chartsOf({ start, step_seconds: step, steps, types }: Counts) {
   const from = Date.parse(start) / 1000;
   const series = (...names: string[]): number[] =>
@@ -30,14 +35,25 @@ function chartsOf({ start, step_seconds: step, steps, types }: Counts) {
       steps,
       names.map((name) => types[name] ?? []),
     );
+  // The last step is not over: what it has so far is told of the time that it has had, once that is worth telling.
+  const elapsed = Math.min(step, Date.now() / 1000 - (from + (steps - 1) * step));
+  const end = elapsed >= leastElapsed || steps === 1 ? steps : steps - 1;
+  const secondsOf = (n: number): number => (n === steps - 1 ? Math.max(1, elapsed) : step);
+  const all = Object.values(types);
+  const first = Array.from({ length: end }, (_, n) => n).find((n) => all.some((values) => (values?.[n] ?? 0) > 0)) ?? end;
+  const begin = Math.max(0, Math.min(first - 1, end - fewestSteps));
+  const shown = (values: readonly number[]): number[] => values.slice(begin, end);
+  const perSecond = (values: readonly number[]): (number | null)[] =>
+    shown(values).map((n, i) => (begin + i < first - 1 ? null : n / secondsOf(begin + i)));
   const delivered = series('Delivery');
   const bounced = series('Bounce', 'Expiration', 'AdminBounce', 'OOB');
-  // The step that is not over yet would look like a fall.
-  const over = Math.max(1, steps - 1);
-  const perSecond = (values: number[]): number[] => values.slice(0, over).map((n) => n / step);
-  const rates = delivered.slice(0, over).map((n, i) => ((bounced[i] ?? 0) / Math.max(1, n + (bounced[i] ?? 0))) * 100);
+  const bouncedThen = shown(bounced);
+  const rates = shown(delivered).map((n, i) => {
+    const failed = bouncedThen[i] ?? 0;
+    return n + failed === 0 ? null : (failed / (n + failed)) * 100;
+  });
   return {
-    times: Array.from({ length: over }, (_, n) => from + n * step),
+    times: Array.from({ length: end - begin }, (_, n) => from + (begin + n) * step),
     throughput: [
       { label: 'accepted', colour: '--accent', values: perSecond(series('Reception')) },
       { label: 'delivered', colour: '--good', values: perSecond(delivered) },
@@ -45,7 +61,7 @@ function chartsOf({ start, step_seconds: step, steps, types }: Counts) {
       { label: 'bounced', colour: '--bad', values: perSecond(bounced) },
     ],
     bounceRate: [{ label: 'of what ended', colour: '--bad', values: rates }],
-    most: Math.min(100, Math.max(5, Math.ceil(Math.max(0, ...rates) * 1.2))),
+    most: Math.min(100, Math.max(5, Math.ceil(Math.max(0, ...rates.map((n) => n ?? 0)) * 1.2))),
   };
 }
 

@@ -57,7 +57,7 @@ export function Subscribers({ status }: { status: Answer<'GET /api/status'> | un
     <h2 id="subscribers">Hooks and webhooks</h2>
     ${
       all.length === 0
-        ? html`<${Empty}>Nobody else hears dispositions. Webhooks are a setting, hooks a part of the policy.<//>`
+        ? html`<${Empty}>No program of yours is told what becomes of mail. Webhooks are a setting, hooks a part of the policy.<//>`
         : html`<table>
             <thead>
               <tr>
@@ -65,7 +65,9 @@ export function Subscribers({ status }: { status: Answer<'GET /api/status'> | un
                 <th class="n">Waiting</th>
                 <th class="n">Retry</th>
                 <th class="n">In hand</th>
-                <th class="n">Given up</th>
+                <th class="n" title="Dead letters: records that could not be handed over in many tries; they are kept for a person">
+                  Given up
+                </th>
               </tr>
             </thead>
             <tbody>

@@ -1,6 +1,7 @@
+import { useEffect, useState } from 'preact/hooks';
 import { html, type View } from '../html.ts';
 import { duration } from '../format.ts';
-import { Loading, Trouble } from '../parts/notice.ts';
+import { Trouble } from '../parts/notice.ts';
 import { setQuery, usePlace } from '../router.ts';
 import { useAsk } from '../use-ask.ts';
 import { Numbers } from './overview-numbers.ts';
@@ -21,23 +22,22 @@ export function Overview(): View {
   const asked = query.get('range') ?? '';
   const range: Range = Object.hasOwn(ranges, asked) ? (asked as Range) : '1h';
   const status = useAsk('GET /api/status', { query: {} }, often);
-  const counts = useAsk('GET /api/dispositions/counts', { query: { since: range, step: ranges[range], top: 12 } }, seldom);
+  // The server counts back while it answers: asked again soon until it has all.
+  const [countsEvery, setCountsEvery] = useState(often);
+  const counts = useAsk('GET /api/dispositions/counts', { query: { since: range, step: ranges[range], top: 12 } }, countsEvery);
+  useEffect(() => setCountsEvery(counts.data?.is_complete ? seldom : often), [counts.data?.is_complete]);
   const lanes = useAsk('GET /api/lanes', { query: { sort: 'age', limit: 200 } }, seldom);
   const sessions = useAsk('GET /api/sessions', { query: { limit: 1 } }, often);
   const workers = useAsk('GET /api/workers', { query: {} }, seldom);
   return html`<h1 class="sr" tabindex="-1">Overview</h1>
     <${Trouble} problem=${status.problem} />
     <${Warnings} status=${status.data} workers=${workers.data} />
-    ${
-      status.data
-        ? html`<${Numbers}
-            status=${status.data}
-            sessions=${sessions.data?.total}
-            oldest=${lanes.data?.lanes[0]?.oldest ?? null}
-            workers=${workers.data?.workers}
-          />`
-        : html`<${Loading} />`
-    }
+    <${Numbers}
+      status=${status.data}
+      sessions=${sessions.data?.total}
+      oldest=${lanes.data?.lanes[0]?.oldest ?? null}
+      workers=${workers.data?.workers}
+    />
     <section aria-labelledby="history">
       <div class="head">
         <h2 id="history">Over time</h2>

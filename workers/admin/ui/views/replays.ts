@@ -34,7 +34,10 @@ export function Replays(): View {
   const { data, problem, again } = useAsk('GET /api/replays', { query: { limit: 50 } }, 2000);
   const mayAct = useMayAct();
   return html`<h1 tabindex="-1">Replays</h1>
-    <p class="lead">What was logged can be done again: reports made once more, mail delivered again, webhooks and hooks told again.</p>
+    <p class="lead">
+      What is in the log can be done again, for a whole set of records: reports made once more, mail delivered again, webhooks and hooks
+      (programs that hear of each record) told again. Choose the records, look at the preview, then begin; nothing is sent before.
+    </p>
     <${Choice} mayAct=${mayAct} onBegun=${again} />
     <section aria-labelledby="history">
       <h2 id="history">Replays so far</h2>

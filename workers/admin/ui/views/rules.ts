@@ -18,7 +18,10 @@ export function Rules(): View {
   const mayAct = useMayAct();
   const withFiles = rules.data?.workers.filter(({ files }) => files.length > 0) ?? [];
   return html`<h1 tabindex="-1">Rules and policy</h1>
-    <p class="lead">Rules give refusals another code or a class; the policy is a program that may decide at every step.</p>
+    <p class="lead">
+      A rule says what to make of the words of a server: another code (to bounce at once, or to try again) or a class (what kind of failure
+      is counted). The policy is a program of yours that may decide at every step.
+    </p>
     <section aria-labelledby="rules">
       <h2 id="rules">Rule files</h2>
       <${Trouble} problem=${rules.problem} />
@@ -57,7 +60,7 @@ function File({ file }: { file: RuleFile }): View {
           <tr>
             <th class="n">Line</th>
             <th>Pattern</th>
-            <th class="n">Hits</th>
+            <th class="n" title="Replies that this rule decided">Hits</th>
           </tr>
         </thead>
         <tbody>

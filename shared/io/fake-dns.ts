@@ -21,15 +21,18 @@ export interface FakeDns {
 const typeNames: Record<number, keyof FakeRecords> = { 1: 'a', 15: 'mx', 28: 'aaaa' };
 const rcodes = { NXDOMAIN: 3, SERVFAIL: 2 } as const;
 
-/** A DNS server on loopback that says what a test tells it to say: UDP, one question, no compression but to the question. */
-export async function startFakeDns(): Promise<FakeDns> {
+/**
+ * A DNS server on loopback that says what it is told to say, for the tests and the demo: UDP, one question, no compression
+ * but to the question. `others` answers for names that were never set.
+ */
+export async function startFakeDns(others: (name: string) => FakeRecords | 'NXDOMAIN' = () => 'NXDOMAIN'): Promise<FakeDns> {
   const names = new Map<string, FakeRecords | 'NXDOMAIN' | 'SERVFAIL' | 'silence'>();
   const questions: string[] = [];
   const socket = dgram.createSocket('udp4');
   socket.on('message', (query, client) => {
     const { name, type, end } = readQuestion(query);
     questions.push(`${typeNames[type]?.toUpperCase() ?? type} ${name}`);
-    const known = names.get(name) ?? 'NXDOMAIN';
+    const known = names.get(name) ?? others(name);
     if (known === 'silence') return;
     const answers = typeof known === 'string' ? [] : answersOf(known, type);
     const head = Buffer.alloc(12);
