@@ -56,7 +56,9 @@ async function startWatched(t: TestContext, config: ConfigInput = {}, processes 
         const totals: Record<string, number> = {};
         for (const { metrics } of contexts) {
           const { values } = await metrics.reports.get();
-          for (const { labels, value } of values) totals[String(labels['outcome'])] = (totals[String(labels['outcome'])] ?? 0) + value;
+          // Some begin with 0.
+          for (const { labels, value } of values)
+            if (value > 0) totals[String(labels['outcome'])] = (totals[String(labels['outcome'])] ?? 0) + value;
         }
         // A report is counted after its mark is there.
         if (Object.values(totals).reduce((sum, n) => sum + n, 0) >= total || Date.now() > deadline) return totals;
