@@ -86,7 +86,7 @@ function optionsOf(element: HTMLElement, { lines, unit, most }: Pick<ChartProps,
     padding: [8, 8, 0, 0],
     scales: { y: { range: (_plot, _min, max) => [0, most ?? Math.max(1, (max ?? 0) * 1.1)] } },
     axes: [
-      { ...axis, space: 70, values: (_plot, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)) },
+      { ...axis, size: 28, space: 70, values: (_plot, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)) },
       { ...axis, size: 44, space: 34, values: (_plot, ticks) => ticks.map((n) => short(n) + (unit === '%' ? ' %' : '')) },
     ],
     series: [
