@@ -139,7 +139,7 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
 
 async function startDelivery(t: TestContext, relay: Relay): Promise<void> {
   const role = await startRole(t, 'delivery', relay.redis, relay.config);
-  for (const deadline = Date.now() + patience; !role.log().includes('"event":"ready"'); ) {
+  for (const deadline = Date.now() + patience; !role.log().includes('"event":"ready"');) {
     if (Date.now() > deadline) throw new Error(`the delivery process is not at work within ${patience} ms:\n${role.log()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
