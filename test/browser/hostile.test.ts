@@ -77,6 +77,7 @@ test('what clients, servers and operators wrote is text everywhere', async (t) =
   await scene(
     'on every page',
     async (look) => {
+      await look.goes(`/replays/${String(begun.json['id'])}`, /([1-9]\d*) of \1 done[\s\S]*evil@example\.org/);
       for (const path of paths) await isHarmless(look, path);
     },
     { tolerates },

@@ -144,7 +144,7 @@ test('every page and every dialog is sound, in light and dark colours, wide and 
   await scene(
     'Rules, API, and a page that is none',
     async (look) => {
-      await look.goes('/rules', /1 hit since[\s\S]*in force/);
+      await look.goes('/rules', /2 hits since[\s\S]*in force/);
       await look.page.click('text=Try them');
       await look.reads(/would have been changed/);
       await isSound(look);

@@ -42,7 +42,7 @@ export function duration(ms: number): string {
 /** `3 min ago`, `in 2 h` */
 export function fromNow(at: string | number, now: number): string {
   const ms = new Date(at).getTime() - now;
-  if (Number.isNaN(ms)) return String(at);
+  if (Number.isNaN(ms)) return visible(String(at));
   if (Math.abs(ms) < 1000) return 'now';
   return ms > 0 ? `in ${duration(ms)}` : `${duration(-ms)} ago`;
 }
@@ -50,7 +50,7 @@ export function fromNow(at: string | number, now: number): string {
 /** In the reader's zone; the date only where it is not today. What is no time is told as it is. */
 export function clock(at: string | number): string {
   const date = new Date(at);
-  if (Number.isNaN(date.getTime())) return String(at);
+  if (Number.isNaN(date.getTime())) return visible(String(at));
   const pad = (n: number): string => String(n).padStart(2, '0');
   const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(pad).join(':');
   if (date.toDateString() === new Date().toDateString()) return time;

@@ -32,8 +32,11 @@ export function replyOf({ response }: DispositionRecord): string {
   return [code || '', e ? `${e.class}.${e.subject}.${e.detail}` : '', content].filter((part) => part !== '').join(' ');
 }
 
+/** The reply to the final dot is that to the content. */
+export const commandWords = (command: string): string => (command === '.' ? 'the content' : command);
+
 /** Where something was said, to what, and what that amounts to. */
 export const circumstances = ({ site, response, bounce_classification: label }: DispositionRecord): string =>
-  [site, response.local ? 'said here' : response.command && `to ${response.command}`, label !== 'Uncategorized' && label]
+  [site, response.local ? 'said here' : response.command && `to ${commandWords(response.command)}`, label !== 'Uncategorized' && label]
     .filter(Boolean)
     .join(' · ');

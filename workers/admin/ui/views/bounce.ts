@@ -7,7 +7,7 @@ import { useMayAct } from '../may.ts';
 import { Facts, type Fact } from '../parts/facts.ts';
 import { Loading, Trouble } from '../parts/notice.ts';
 import { Time, TypeBadge } from '../parts/words.ts';
-import { recipientsOf } from '../records.ts';
+import { commandWords, recipientsOf } from '../records.ts';
 import { useAsk } from '../use-ask.ts';
 import { Conversation } from './bounce-conversation.ts';
 import { Report } from './bounce-report.ts';
@@ -96,7 +96,7 @@ function Said({ fate: { record, explanation } }: { fate: Fate }): View {
     response.wire ?? linesOf(response.code, e ? `${e.class}.${e.subject}.${e.detail} ` : '', response.lines ?? [response.content]);
   const who = response.local
     ? 'This relay noted'
-    : `${peer ? `${peer.name || 'The server'} [${peer.addr}]` : 'The server'} said${response.command ? ` to ${response.command}` : ''}`;
+    : `${peer ? `${peer.name || 'The server'} [${peer.addr}]` : 'The server'} said${response.command ? ` to ${commandWords(response.command)}` : ''}`;
   return html`<section class="said" aria-labelledby="said">
     <h2 id="said">${visible(who)}</h2>
     <pre tabindex="0">${visible(lines.join('\n'))}</pre>

@@ -14,8 +14,8 @@ const rowsOfPage = 50;
 const mostShown = 100;
 
 const fields: readonly Field[] = [
-  { name: 'recipient', label: 'Recipient', hint: 'ann@… or @example.org' },
-  { name: 'sender', label: 'Sender', hint: '@example.org or <>' },
+  { name: 'recipient', label: 'Recipient', hint: 'ann@… or @…' },
+  { name: 'sender', label: 'Sender', hint: '@… or <>' },
   { name: 'site', label: 'Site' },
   { name: 'code', label: 'Code', hint: '550, 5xx, 5.1.1' },
   { name: 'class', label: 'Class', hint: 'InvalidRecipient' },

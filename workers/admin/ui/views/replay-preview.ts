@@ -6,8 +6,8 @@ import type { Previewed } from './replays.ts';
 export function Preview({ preview }: { preview: Previewed }): View {
   const { records, skipped, sites, codes, classes, sample, is_complete: isComplete, searched_to: to } = preview;
   return html`<p class="spaced">
-      <b>${several(records, 'record')}</b>
-      ${records === 1 ? 'fits' : 'fit'}${skipped > 0 && html`, of which the target has no use for ${count(skipped)}`}${!isComplete && ` (looked at up to ${to ? clock(to) : 'a part'}; the replay takes all)`}.
+      <b>${several(records, 'record')}</b
+      >${records === 1 ? ' fits' : ' fit'}${skipped > 0 && html`, of which the target has no use for ${count(skipped)}`}${!isComplete && ` (looked at up to ${to ? clock(to) : 'a part'}; the replay takes all)`}.
     </p>
     <div class="columns three">
       <${Names} title="Sites" names=${sites} /><${Names} title="Codes" names=${codes} /><${Names} title="Classes" names=${classes} />

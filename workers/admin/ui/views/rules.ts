@@ -48,8 +48,8 @@ function File({ file }: { file: RuleFile }): View {
   return html`<p>
       <span class="mono">${visible(file.file)}</span>
       ${' '}<span class="dim">
-        ${several(file.rules, 'rule')}, version <span class="mono">${visible(file.version.slice(0, 12))}</span>,
-        ${several(file.hits, 'hit')} ${' '}since${' '}<${Time} at=${file.since}
+        ${several(file.rules, 'rule')}, version
+        <span class="mono">${visible(file.version.slice(0, 12))}</span>${`, ${several(file.hits, 'hit')} since `}<${Time} at=${file.since}
       /></span>
     </p>
     ${file.error && html`<p class="problem">A later version is not in force: ${visible(file.error.message)}</p>`}
