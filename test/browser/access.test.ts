@@ -106,7 +106,11 @@ test('sessions, roles and faults', async (t) => {
       for (const [path, words] of pages) {
         await goes(path, words);
         const buttons = await page.locator('main button').allInnerTexts();
-        assert.deepEqual(buttons.filter((text) => acting.test(text.trim())), [], path);
+        assert.deepEqual(
+          buttons.filter((text) => acting.test(text.trim())),
+          [],
+          path,
+        );
       }
       await reads(/vera\s+viewer/);
       const tries: [method: string, path: string, body: unknown][] = [
@@ -132,7 +136,7 @@ test('sessions, roles and faults', async (t) => {
     'a change without the token of the session, or with that of another, is refused, and the page says so',
     async ({ page, goes, reads }) => {
       await goes(`/lanes/${encodeURIComponent(lane)}`, /What it last said/);
-      for (const headers of ["{}", "{ 'x-csrf-token': 'made-up' }"]) {
+      for (const headers of ['{}', "{ 'x-csrf-token': 'made-up' }"]) {
         const status = await page.evaluate(
           `fetch('/api/orders', { method: 'POST', headers: { 'content-type': 'application/json', ...${headers} }, body: JSON.stringify({ kind: 'suspend', criteria: { everything: true }, reason: 'x' }) }).then((r) => r.status)`,
         );

@@ -34,14 +34,23 @@ test('the board is under the login, leads to messages, and changes nothing for a
 
   const controls = /^(?:Retry|Promote|Clean|Clean all|Remove|Empty|Pause|Resume|Add job|Duplicate|Obliterate|Promote all|Retry all)$/i;
   for (const as of ['viewer', 'operator', 'admin'] as const)
-    await scene(`it offers nothing that changes anything to a person with the role ${as}`, async ({ page, goes }) => {
-      await goes(delayed, /default->mx/);
-      await page.locator('#root a[href^="/messages/"]').first().waitFor();
-      const offered: string[] = [];
-      for (const button of await page.locator('#root button').all())
-        offered.push(((await button.getAttribute('title')) ?? (await button.getAttribute('aria-label')) ?? (await button.innerText())).trim());
-      assert.deepEqual(offered.filter((word) => controls.test(word)), []);
-    }, { as });
+    await scene(
+      `it offers nothing that changes anything to a person with the role ${as}`,
+      async ({ page, goes }) => {
+        await goes(delayed, /default->mx/);
+        await page.locator('#root a[href^="/messages/"]').first().waitFor();
+        const offered: string[] = [];
+        for (const button of await page.locator('#root button').all())
+          offered.push(
+            ((await button.getAttribute('title')) ?? (await button.getAttribute('aria-label')) ?? (await button.innerText())).trim(),
+          );
+        assert.deepEqual(
+          offered.filter((word) => controls.test(word)),
+          [],
+        );
+      },
+      { as },
+    );
 
   await t.test('and its own API refuses changes to every role', async () => {
     const job = `${waiting.id}.0`;
@@ -74,7 +83,10 @@ test('the board is under the login, leads to messages, and changes nothing for a
     await page.fill('[name=password]', 'sesame');
     await page.keyboard.press('Enter');
     await page.locator('#root a[href^="/messages/"]').first().waitFor();
-    assert.deepEqual(complaints.filter((line) => !/ 401 /.test(line)), []);
+    assert.deepEqual(
+      complaints.filter((line) => !/ 401 /.test(line)),
+      [],
+    );
     await page.context().close();
   });
 });

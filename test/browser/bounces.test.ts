@@ -128,7 +128,10 @@ test('bounces are found, understood and acted upon', async (t) => {
   });
 
   await scene('a report that was not made says why', ({ goes }) =>
-    goes(`/bounces/${silent.event_id}`, /none, on purpose: it was sent by a machine \(Auto-Submitted\) \[auto-submitted\][\s\S]*Nobody was told, on purpose: it was sent by a machine/),
+    goes(
+      `/bounces/${silent.event_id}`,
+      /none, on purpose: it was sent by a machine \(Auto-Submitted\) \[auto-submitted\][\s\S]*Nobody was told, on purpose: it was sent by a machine/,
+    ),
   );
 
   await scene('its report is made again', async ({ page, goes, reads, confirms }) => {
@@ -157,21 +160,25 @@ test('bounces are found, understood and acted upon', async (t) => {
     await reads(/Delivered again from[\s\S]*delivered/);
   });
 
-  await scene('a rule is made of its reply, and tried', async ({ page, goes, reads }) => {
-    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
-    await goes(`/bounces/${bounce.event_id}`, /said to RCPT/);
-    await page.click('text=Rule from this reply');
-    const rule = await page.inputValue('dialog textarea');
-    assert.deepEqual(JSON.parse(rule), { '550 5\\.1\\.1 no such user here': 450 });
-    await page.click('text=Try it on what servers said');
-    await reads(/4 of \d+ refusals since [^\n]* would have been changed[\s\S]*mx\.example\.org[\s\S]*no such user here/);
-    await page.click('text=Copy the rule');
-    await reads(/Copied/);
-    assert.equal(await page.evaluate('navigator.clipboard.readText()'), rule);
-    await page.fill('dialog textarea', '{"(": 450}');
-    await page.click('text=Try it on what servers said');
-    await page.locator('dialog [role=alert]:not(:empty)').waitFor();
-    await page.keyboard.press('Escape');
-    await page.locator('dialog').waitFor({ state: 'detached' });
-  }, { tolerates: / 4(?:00|22) / });
+  await scene(
+    'a rule is made of its reply, and tried',
+    async ({ page, goes, reads }) => {
+      await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+      await goes(`/bounces/${bounce.event_id}`, /said to RCPT/);
+      await page.click('text=Rule from this reply');
+      const rule = await page.inputValue('dialog textarea');
+      assert.deepEqual(JSON.parse(rule), { '550 5\\.1\\.1 no such user here': 450 });
+      await page.click('text=Try it on what servers said');
+      await reads(/4 of \d+ refusals since [^\n]* would have been changed[\s\S]*mx\.example\.org[\s\S]*no such user here/);
+      await page.click('text=Copy the rule');
+      await reads(/Copied/);
+      assert.equal(await page.evaluate('navigator.clipboard.readText()'), rule);
+      await page.fill('dialog textarea', '{"(": 450}');
+      await page.click('text=Try it on what servers said');
+      await page.locator('dialog [role=alert]:not(:empty)').waitFor();
+      await page.keyboard.press('Escape');
+      await page.locator('dialog').waitFor({ state: 'detached' });
+    },
+    { tolerates: / 4(?:00|22) / },
+  );
 });

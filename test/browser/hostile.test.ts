@@ -53,7 +53,7 @@ test('what clients, servers and operators wrote is text everywhere', async (t) =
   // An operator is no friend by being one: a sender in an order may have any sign but control characters.
   const visibleScript = `${script}\u202e`;
   for (const criteria of [{ lane }, { sender: visibleScript }])
-    assert.equal((await ask('operator', 'POST', '/api/orders', { kind: 'suspend', criteria, reason: script })).status, 200);
+    assert.equal((await ask('operator', 'POST', '/api/orders', { kind: 'suspend', criteria, reason: script })).status, 201);
   const begun = await ask('operator', 'POST', '/api/replays', { to: 'bounces', message: bounce.id, type: 'Bounce', reason: script });
   assert.ok(begun.json['id'], JSON.stringify(begun.json));
 

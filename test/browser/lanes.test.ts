@@ -39,7 +39,9 @@ test('lanes are seen, and every order to them acts on real mail', async (t) => {
     await page.click('text=Clear');
     await reads(/2 lanes/);
     await page.click('th a:has-text("mx.example.org")');
-    await reads(/Backlog[\s\S]*For a retry\s+1[\s\S]*Next retry\s+in (?:59|1 h)[\s\S]*Limits in force[\s\S]*Connections[\s\S]*451 4\.7\.1 try later/);
+    await reads(
+      /Backlog[\s\S]*For a retry\s+1[\s\S]*Next retry\s+in (?:59|1 h)[\s\S]*Limits in force[\s\S]*Connections[\s\S]*451 4\.7\.1 try later/,
+    );
     await page.click('text=Its jobs in BullMQ');
     await page.waitForURL(/\/queues\/queue\//);
   });
@@ -81,25 +83,29 @@ test('lanes are seen, and every order to them acts on real mail', async (t) => {
     assert.deepEqual([order?.ended.who, order?.ended.reason], ['otto', 'they have bought one']);
   });
 
-  await scene('limits are set for a time, shown as those of an order, and lifted', async (look) => {
-    const { page, reads, confirms } = look;
-    await opens(look, net, 'Limit', /Waiting now/);
-    await page.fill('dialog [name=rate]', 'fast');
-    await page.fill('dialog [name=reason]', 'they are small');
-    await page.click('dialog [type=submit]');
-    await reads(/expected a rate such as/);
-    await page.fill('dialog [name=connections]', '2');
-    await page.fill('dialog [name=concurrency]', '1');
-    await page.fill('dialog [name=rate]', '50/s');
-    await page.selectOption('dialog [name=duration]', '15m');
-    await confirms('they are small', /Undo: lift/);
-    await page.click('dialog >> text=Close');
-    await reads(/Connections\s+2 by an order[\s\S]*Transactions at once\s+1 by an order[\s\S]*50 messages in 1 s by an order/);
-    await page.click('table >> text=Lift');
-    await confirms('they have grown', /the order holds no more/);
-    await page.click('dialog >> text=Close');
-    await page.locator('dd:has-text("by an order")').first().waitFor({ state: 'detached' });
-  }, { tolerates: / 4(?:00|22) / });
+  await scene(
+    'limits are set for a time, shown as those of an order, and lifted',
+    async (look) => {
+      const { page, reads, confirms } = look;
+      await opens(look, net, 'Limit', /Waiting now/);
+      await page.fill('dialog [name=rate]', 'fast');
+      await page.fill('dialog [name=reason]', 'they are small');
+      await page.click('dialog [type=submit]');
+      await reads(/expected a rate such as/);
+      await page.fill('dialog [name=connections]', '2');
+      await page.fill('dialog [name=concurrency]', '1');
+      await page.fill('dialog [name=rate]', '50/s');
+      await page.selectOption('dialog [name=duration]', '15m');
+      await confirms('they are small', /Undo: lift/);
+      await page.click('dialog >> text=Close');
+      await reads(/Connections\s+2 by an order[\s\S]*Transactions at once\s+1 by an order[\s\S]*50 messages in 1 s by an order/);
+      await page.click('table >> text=Lift');
+      await confirms('they have grown', /the order holds no more/);
+      await page.click('dialog >> text=Close');
+      await page.locator('dd:has-text("by an order")').first().waitFor({ state: 'detached' });
+    },
+    { tolerates: / 4(?:00|22) / },
+  );
 
   await scene('tried now, what waited for an hour is delivered', async (look) => {
     await opens(look, net, 'Retry now', /Waiting now: 1 message with 1 recipient in 1 lane/);
@@ -128,15 +134,19 @@ test('lanes are seen, and every order to them acts on real mail', async (t) => {
     assert.equal(told.length, 0);
   });
 
-  await scene('an undo that fails says so, and can be tried again', async (look) => {
-    const { page, reads, confirms } = look;
-    await opens(look, net, 'Suspend', /Waiting now/);
-    await confirms('to be undone', /Undo: resume/);
-    await page.route('**/api/orders/*', (route) => (route.request().method() === 'DELETE' ? route.abort() : route.continue()));
-    await page.click('text=Undo: resume');
-    await reads(/the server does not answer/);
-    await page.unrouteAll({ behavior: 'wait' });
-    await page.click('text=Undo: resume');
-    await reads(/It is undone/);
-  }, { tolerates: /ERR_FAILED/ });
+  await scene(
+    'an undo that fails says so, and can be tried again',
+    async (look) => {
+      const { page, reads, confirms } = look;
+      await opens(look, net, 'Suspend', /Waiting now/);
+      await confirms('to be undone', /Undo: resume/);
+      await page.route('**/api/orders/*', (route) => (route.request().method() === 'DELETE' ? route.abort() : route.continue()));
+      await page.click('text=Undo: resume');
+      await reads(/the server does not answer/);
+      await page.unrouteAll({ behavior: 'wait' });
+      await page.click('text=Undo: resume');
+      await reads(/It is undone/);
+    },
+    { tolerates: /ERR_FAILED/ },
+  );
 });

@@ -46,7 +46,10 @@ test('messages are found and ended, records replayed, rules tried', async (t) =>
     await reads(/its sender was told/);
     assert.match(await one('bob@example.org'), /bob@example\.org delivered[\s\S]*received[\s\S]*delivered[\s\S]*250/);
     assert.match(await one('nobody@example.org'), /bounced[\s\S]*received[\s\S]*550 5\.1\.1 no such user[\s\S]*its sender was told/);
-    assert.match(await one('later@example.edu'), /waits for a retry\s+next attempt in [\s\S]*default->mx\.example\.edu[\s\S]*451 4\.7\.1 try later/);
+    assert.match(
+      await one('later@example.edu'),
+      /waits for a retry\s+next attempt in [\s\S]*default->mx\.example\.edu[\s\S]*451 4\.7\.1 try later/,
+    );
     await page.locator('a:text-is("conversation")').first().click();
     await page.waitForURL(/#conversation$/);
     await reads(/The SMTP conversation[\s\S]*EHLO relay\.example\.com/);
@@ -63,37 +66,41 @@ test('messages are found and ended, records replayed, rules tried', async (t) =>
     await stage.relay.sink.next(({ bytes }) => bytes.includes('the offer is over'));
   });
 
-  await scene('records are chosen, previewed, replayed and told one by one', async ({ page, goes, reads, confirms }) => {
-    await goes('/replays', /Choose/);
-    await page.fill('[name=since]', 'nonsense');
-    await page.click('text=Preview');
-    await reads(/expected how long ago/);
-    await page.fill('[name=since]', '1h');
-    await page.fill('[name=type]', 'Bounce');
-    await page.fill('[name=sender]', home);
-    await page.fill('[name=site]', 'mx.example.org');
-    await page.click('text=Preview');
-    await reads(/1 record fits[\s\S]*mx\.example\.org[\s\S]*InvalidRecipient[\s\S]*nobody@example\.org/);
-    await page.fill('[name=code]', '5xx');
-    assert.equal(await page.locator('text=Begin this replay').count(), 0, 'another choice is looked at first');
-    await page.click('text=Preview');
-    await page.click('text=Begin this replay…');
-    await page.fill('dialog [name=rate]', '5');
-    await page.check('dialog [name=force]');
-    await page.fill('dialog [name=reason]', 'they want it twice');
-    await page.click('dialog [type=submit]');
-    await page.waitForURL(/\/replays\/.+/);
-    await reads(/they want it twice[\s\S]*5 records a second at most, also what was sent before/);
-    await reads(/1 of 1 done/);
-    await reads(/nobody@example\.org[\s\S]*sent/);
-    await page.goto('/replays');
-    await reads(/they want it twice[\s\S]*otto/);
-    await page.selectOption('[name=to]', 'redeliver');
-    await page.fill('[name=sender]', home);
-    await page.fill('[name=class]', 'InvalidRecipient');
-    await page.click('text=Preview');
-    await reads(/1 record fits/);
-  }, { tolerates: / 400 / });
+  await scene(
+    'records are chosen, previewed, replayed and told one by one',
+    async ({ page, goes, reads }) => {
+      await goes('/replays', /Choose/);
+      await page.fill('[name=since]', 'nonsense');
+      await page.click('text=Preview');
+      await reads(/expected how long ago/);
+      await page.fill('[name=since]', '1h');
+      await page.fill('[name=type]', 'Bounce');
+      await page.fill('[name=sender]', home);
+      await page.fill('[name=site]', 'mx.example.org');
+      await page.click('text=Preview');
+      await reads(/1 record fits[\s\S]*mx\.example\.org[\s\S]*InvalidRecipient[\s\S]*nobody@example\.org/);
+      await page.fill('[name=code]', '5xx');
+      assert.equal(await page.locator('text=Begin this replay').count(), 0, 'another choice is looked at first');
+      await page.click('text=Preview');
+      await page.click('text=Begin this replay…');
+      await page.fill('dialog [name=rate]', '5');
+      await page.check('dialog [name=force]');
+      await page.fill('dialog [name=reason]', 'they want it twice');
+      await page.click('dialog [type=submit]');
+      await page.waitForURL(/\/replays\/.+/);
+      await reads(/they want it twice[\s\S]*5 records a second at most, also what was sent before/);
+      await reads(/1 of 1 done/);
+      await reads(/nobody@example\.org[\s\S]*sent/);
+      await page.goto('/replays');
+      await reads(/they want it twice[\s\S]*otto/);
+      await page.selectOption('[name=to]', 'redeliver');
+      await page.fill('[name=sender]', home);
+      await page.fill('[name=class]', 'InvalidRecipient');
+      await page.click('text=Preview');
+      await reads(/1 record fits/);
+    },
+    { tolerates: / 400 / },
+  );
 
   await scene('a replay that runs is ended for good', async ({ page, goes, reads, confirms }) => {
     await goes('/replays', /Choose/);
@@ -113,20 +120,24 @@ test('messages are found and ended, records replayed, rules tried', async (t) =>
     assert.equal(await page.locator('text=End for good').count(), 0);
   });
 
-  await scene('rules and policy: what is loaded, how often it decided, what is wrong, and what would be', async ({ page, goes, reads }) => {
-    await goes('/rules', /rules\.json[\s\S]*2 rules, version [0-9a-f]{12}, 1 hit since/);
-    await reads(/Line\s+Pattern\s+Hits\s+2\s+\(\?i\)mailbox \(is \)\?full\s+1/);
-    await reads(/Policy[\s\S]*in force[\s\S]*policy\.ts[\s\S]*smtp_server_rewrite_response/);
-    await page.fill('textarea', '{ "(?i)no such user": 450 }');
-    await page.click('text=Try them');
-    await reads(/1 of \d+ refusals since [^\n]* would have been changed[\s\S]*no such user/);
-    await page.fill('textarea', '{ "nothing fits this": 450 }');
-    await page.click('text=Try them');
-    await reads(/0 of \d+ refusals[\s\S]*None of them fits/);
-    await page.fill('textarea', '{ "(": 450 }');
-    await page.click('text=Try them');
-    await page.locator('form [role=alert]:not(:empty)').waitFor();
-    await writeFile(ruleFile, '{ "(": 450 }');
-    await reads(/A later version is not in force/);
-  }, { tolerates: / 4(?:00|22) / });
+  await scene(
+    'rules and policy: what is loaded, how often it decided, what is wrong, and what would be',
+    async ({ page, goes, reads }) => {
+      await goes('/rules', /rules\.json[\s\S]*2 rules, version [0-9a-f]{12}, 1 hit since/);
+      await reads(/Line\s+Pattern\s+Hits\s+2\s+\(\?i\)mailbox \(is \)\?full\s+1/);
+      await reads(/Policy[\s\S]*in force[\s\S]*policy\.ts[\s\S]*smtp_server_rewrite_response/);
+      await page.fill('textarea', '{ "(?i)no such user": 450 }');
+      await page.click('text=Try them');
+      await reads(/1 of \d+ refusals since [^\n]* would have been changed[\s\S]*no such user/);
+      await page.fill('textarea', '{ "nothing fits this": 450 }');
+      await page.click('text=Try them');
+      await reads(/0 of \d+ refusals[\s\S]*None of them fits/);
+      await page.fill('textarea', '{ "(": 450 }');
+      await page.click('text=Try them');
+      await page.locator('form [role=alert]:not(:empty)').waitFor();
+      await writeFile(ruleFile, '{ "(": 450 }');
+      await reads(/A later version is not in force/);
+    },
+    { tolerates: / 4(?:00|22) / },
+  );
 });

@@ -141,17 +141,21 @@ test('every page and every dialog is sound, in light and dark colours, wide and 
     await isSound(look);
   });
 
-  await scene('Rules, API, and a page that is none', async (look) => {
-    await look.goes('/rules', /1 hit since[\s\S]*in force/);
-    await look.page.click('text=Try them');
-    await look.reads(/would have been changed/);
-    await isSound(look);
-    await picture(look.page, 'rules');
-    await look.goes('/docs', /openapi\.json/);
-    await isSound(look);
-    await look.goes('/lanes/nothing', /there is no lane|no lane/i);
-    await isSound(look);
-  }, { tolerates: / 404 / });
+  await scene(
+    'Rules, API, and a page that is none',
+    async (look) => {
+      await look.goes('/rules', /1 hit since[\s\S]*in force/);
+      await look.page.click('text=Try them');
+      await look.reads(/would have been changed/);
+      await isSound(look);
+      await picture(look.page, 'rules');
+      await look.goes('/docs', /openapi\.json/);
+      await isSound(look);
+      await look.goes('/lanes/nothing', /there is no lane|no lane/i);
+      await isSound(look);
+    },
+    { tolerates: / 404 / },
+  );
 
   await scene('Queues', async (look) => {
     await look.goes('/queues', /default->mx\.example\.edu/);

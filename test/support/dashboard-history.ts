@@ -44,7 +44,8 @@ export async function writeHistory(relay: Relay, bounces: number, only = false):
       const busy = 14 + Math.round(8 * Math.sin((n / bounces) * 9) + 3 * Math.sin(n));
       for (let one = 0; one < busy; one++) {
         put(at, recordOf('Reception', at, kind, `to${one}`));
-        if (one % 9 === 0) put(at, recordOf('TransientFailure', at, { ...kind, code: 451, status: [4, 7, 1], words: 'Greylisted' }, `to${one}`));
+        if (one % 9 === 0)
+          put(at, recordOf('TransientFailure', at, { ...kind, code: 451, status: [4, 7, 1], words: 'Greylisted' }, `to${one}`));
         else put(at, recordOf('Delivery', at, { ...kind, code: 250, status: [2, 0, 0], words: 'queued' }, `to${one}`));
       }
     }

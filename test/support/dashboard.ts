@@ -68,6 +68,8 @@ export const home = 'ann@example.com';
 /** Each is a site of its own. */
 const domains = ['example.com', 'example.net', 'example.org', 'example.edu'];
 const retryLater = '1h';
+/** Milliseconds. */
+const patience = 30_000;
 
 /** Undefined where there is no browser. */
 export async function startStage(t: TestContext, options: StageOptions = {}): Promise<Stage | undefined> {
@@ -95,7 +97,7 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
     redis: ['--appendonly', 'yes', '--appendfsync', 'always'],
     sink: { name: 'mx.example.org', rules: { rcpt: ({ recipient }) => answers.get(recipient) } },
   });
-  if (options.rules) await startRole(t, 'delivery', relay.redis, relay.config);
+  if (options.rules) await startDelivery(t, relay);
   for (const role of ['ingress', ...(options.rules ? [] : ['delivery']), 'bounce', 'admin']) {
     const process = await announceWorker({ ...relay.observer, instance: `${role}-test` }, role, 'test', () => ({}));
     cleanUp(t, () => process.close());
@@ -130,13 +132,17 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
       const raw = `From: ${from}\r\nTo: ${list.join(', ')}\r\nSubject: ${subject}\r\nMessage-ID: <${id}>\r\n${header}\r\nThank you for your order.\r\n`;
       await relay.send({ from, to: list, raw: Buffer.from(raw) });
     },
-    record: async (type, recipient) => {
-      const [found] = await relay.until((record) => record.type === type && recipientsOf(record).includes(recipient));
-      assert.ok(found);
-      return found;
-    },
+    record: (type, recipient) => untilRecord(relay, type, recipient),
     scene: (name, act, sceneOptions = {}) => t.test(name, () => play(browser, url, act, sceneOptions)),
   };
+}
+
+async function startDelivery(t: TestContext, relay: Relay): Promise<void> {
+  const role = await startRole(t, 'delivery', relay.redis, relay.config);
+  for (const deadline = Date.now() + patience; !role.log().includes('"event":"ready"'); ) {
+    if (Date.now() > deadline) throw new Error(`the delivery process is not at work within ${patience} ms:\n${role.log()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 async function play(
@@ -172,6 +178,22 @@ async function play(
   }
 }
 
+/** Looks at the newest alone: before them there may be thousands. */
+async function untilRecord(relay: Relay, type: RecordType, recipient: string): Promise<DispositionRecord> {
+  const { redis } = relay.observer;
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const newest = (await redis.client.xrevrange(redis.key('log'), '+', '-', 'COUNT', 200)).map(
+      ([, fields]) => JSON.parse(fields[1] ?? '{}') as DispositionRecord,
+    );
+    const found = newest.findLast((record) => record.type === type && recipientsOf(record).includes(recipient));
+    if (found) return found;
+    const seen = newest.slice(0, 30).map((one) => `${one.type} ${recipientsOf(one).join(',')} ${one.response.content}`);
+    if (Date.now() > deadline) throw new Error(`no ${type} of ${recipient} within ${patience} ms; the newest are:\n${seen.join('\n')}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 async function writeRules(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'rebound-dashboard-'));
   cleanUp(t, () => rm(folder, { recursive: true, force: true }));
@@ -183,9 +205,9 @@ async function writeRules(t: TestContext) {
 
 const pictures = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));
 
-/** Writes a picture for the documentation, when it is asked for: REBOUND_SCREENSHOTS=1. */
+/** Writes a picture for the documentation, when it is asked for: SCREENSHOTS=1. */
 export async function picture(page: Page, name: string): Promise<void> {
-  if (!process.env['REBOUND_SCREENSHOTS']) return;
+  if (!process.env['SCREENSHOTS']) return;
   await mkdir(pictures, { recursive: true });
   await page.screenshot({ path: join(pictures, `${name}.png`), animations: 'disabled', caret: 'hide' });
 }

@@ -1,5 +1,5 @@
 import type { Answer } from '../api.ts';
-import { clock, count, visible } from '../format.ts';
+import { clock, count, several, visible } from '../format.ts';
 import { html, type View } from '../html.ts';
 import { Empty } from '../parts/notice.ts';
 
