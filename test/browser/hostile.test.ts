@@ -70,7 +70,7 @@ test('what clients, servers and operators wrote is text everywhere', async (t) =
     `/lanes/${encodeURIComponent(hostile)}`,
     `/messages/${encodeURIComponent(script)}`,
     '/replays',
-    `/replays/${String(begun.json['id'])}`,
+    `/replays/${begun.json['id'] as string}`,
   ];
   // No conversation was ever had over the forged record, and no lane or message is called so.
   const tolerates = / 404 /;

@@ -41,8 +41,11 @@ const mostOfTime = 0.1;
 /** How old an answer may be then. Milliseconds. */
 const stillGood = 15_000;
 
+/** `ahead`: nobody asks yet; of few lanes whoever asks then gets a look of his own. */
+export type AskDepths = (ahead?: 'ahead') => Promise<Depths>;
+
 /** All lanes of the registry, looked at once a second at most. */
-export function openDepths(redis: RedisLink, lanes: Lanes): () => Promise<Depths> {
+export function openDepths(redis: RedisLink, lanes: Lanes): AskDepths {
   let depths: Promise<Depths> | undefined;
   let readAt = 0;
   /** Of many lanes: the last answer, and when the next look may begin. */
@@ -53,14 +56,15 @@ export function openDepths(redis: RedisLink, lanes: Lanes): () => Promise<Depths
     kept = found.lanes.length > manyLanes ? { depths: found, at: now, until: now + (now - readAt) / mostOfTime } : undefined;
     return found;
   };
-  return () => {
+  return (ahead) => {
     const now = Date.now();
     if (!depths || (now - readAt > freshFor && now > (kept?.until ?? 0))) {
       readAt = now;
       depths = look();
-      depths.catch(() => {
-        depths = undefined;
-      });
+      depths.then(
+        () => ahead && !kept && (depths = undefined),
+        () => (depths = undefined),
+      );
     }
     return kept && now - kept.at < stillGood ? Promise.resolve(kept.depths) : depths;
   };

@@ -64,7 +64,7 @@ export async function run(
   await app.listen({ host, port });
   world.replays.look();
   // With thousands of lanes the first look takes a second: it begins before somebody asks.
-  for (const look of [world.depths, world.recent]) void look().catch(() => undefined);
+  for (const look of [world.depths('ahead'), world.recent()]) look.catch(() => undefined);
   const archiver = context.config.archive.enabled ? startArchiver(context, openArchiveStore(context.config)) : undefined;
   const actual = (app.server.address() as AddressInfo).port;
   return {

@@ -7,7 +7,7 @@ import type { Queues } from '../../shared/io/queues.ts';
 import type { LoadedTemplates } from '../../shared/io/template-load.ts';
 import type { Access } from './access.ts';
 import type { DispositionCounting } from './count-dispositions.ts';
-import type { Depths } from './lane-depths.ts';
+import type { AskDepths } from './lane-depths.ts';
 import type { Recent } from './recent.ts';
 import type { ReplayRunner } from './replay-runner.ts';
 import type { RecordLog } from './record-log.ts';
@@ -25,7 +25,7 @@ export interface World {
   counting: DispositionCounting;
   replays: ReplayRunner;
   recent: () => Promise<Recent>;
-  depths: () => Promise<Depths>;
+  depths: AskDepths;
   /** For what puts mail in or reads it. */
   pipeline: Pipeline;
   /** The wordings of reports, read when they are first needed. */

@@ -33,9 +33,9 @@ const newsletter: Make = (n) => ({
 
 /** In turn. The slow site is sent about as much as it can take, so that its backlog stays. */
 const turns: readonly Make[] = [
-  ...[newsletter, to('gone'), good, slow, nobody, good, good, slow, to('later'), good],
-  ...[good, slow, to('spam'), good, good, slow, waiting, good, good, slow],
-];
+  [newsletter, to('gone'), good, slow, nobody, good, good, slow, to('later'), good],
+  [good, slow, to('spam'), good, good, slow, waiting, good, good, slow],
+].flat();
 /** No recipient of the batch has a number like these. */
 const firstNumber = 101;
 
