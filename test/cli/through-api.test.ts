@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { cleanUp } from '../support/cleanup.ts';
 import { cleanEnvironment, mainFile, startCommandLine } from '../support/command-line.ts';
@@ -114,4 +116,62 @@ test('dead letters are listed, put back and dropped', async (t) => {
     const { code, stderr } = await system.rebound(...args);
     assert.deepEqual([code, words.test(stderr)], [expected, true], `${args.join(' ')}: ${code} ${stderr}`);
   }
+});
+
+test('a report is previewed through the API, of a record and of an event of the log', async (t) => {
+  const system = await startCommandLine(t, {
+    sink: { rules: { rcpt: { 'no@dest.test': '550 5.1.1 no' } } },
+    config: { bounce: { from: 'postmaster@relay.test' } },
+  });
+  await system.send({ from: 'ann@home.test', to: 'no@dest.test' });
+  await system.until(({ type }) => type === 'Bounce');
+  const [bounce] = jsonLines<Line>((await system.rebound('log', 'export', '--type', 'Bounce', '--recipient', 'no@dest.test')).stdout);
+  assert.ok(bounce);
+  // The name is one that only the settings of the admin role have.
+  const from = /^From: .*postmaster@relay\.test/m;
+  const ofEvent = await system.rebound('report', 'preview', '--event', bounce.event_id);
+  assert.match(ofEvent.stdout, from, ofEvent.stderr);
+  assert.match(ofEvent.stdout, /^Final-Recipient: rfc822; ?no@dest\.test/m);
+  const german = await system.reboundWith(
+    { input: JSON.stringify(bounce) },
+    ...['report', 'preview', '--record', '-', '--language', 'de', '--json'],
+  );
+  const { report } = JSON.parse(german.stdout) as { report: { recipient: string; content: string } };
+  assert.equal(report.recipient, 'ann@home.test', german.stderr);
+  assert.match(report.content, from);
+  const none = await system.reboundWith({ input: JSON.stringify({ ...bounce, type: 'Delivery' }) }, 'report', 'preview', '--record', '-');
+  assert.deepEqual([none.code, /^rebound: no report is due: /.test(none.stderr)], [1, true], none.stderr);
+  const calls: [string[], number, RegExp][] = [
+    [['--event', `${'0'.repeat(32)}.0.1.b1`], 1, /the log has no such record/],
+    [['--event', bounce.event_id, '--record', 'x'], 2, /needs --record <file>, or --event <id>/],
+    [['--event', bounce.event_id, '--template', 'classic'], 2, /--params and --template are read here only/],
+  ];
+  for (const [args, expected, words] of calls) {
+    const { code, stderr } = await system.rebound('report', 'preview', ...args);
+    assert.deepEqual([code, words.test(stderr)], [expected, true], `${args.join(' ')}: ${code} ${stderr}`);
+  }
+});
+
+test('rules are tried through the API on what servers said', async (t) => {
+  const system = await startCommandLine(t, { sink: { rules: { rcpt: { 'full@dest.test': '452 4.2.2 mailbox full' } } } });
+  await system.send({ from: 'ann@home.test', to: 'full@dest.test' });
+  await system.until(({ type }) => type === 'TransientFailure');
+  const file = join(system.redis.dir, 'rules.json');
+  await writeFile(file, '{"mailbox full": 550}');
+  const told = await system.rebound('rules', 'backtest', file, '--since', '1h');
+  assert.match(
+    told.stdout,
+    /^\d+ rejections by servers [^]*of them would have been changed[^]*452 -> 550[^]*rule 1 \(line 1\)/,
+    told.stderr,
+  );
+  const { responses, rows } = await system.json<{ responses: number; rows: { rule: { number: number } }[] }>('rules', 'backtest', file);
+  // It is tried again all the while.
+  assert.ok(responses >= 1);
+  assert.deepEqual(
+    rows.map(({ rule }) => rule.number),
+    [1],
+  );
+  await writeFile(file, '{"(": 550}');
+  const wrong = await system.rebound('rules', 'backtest', file);
+  assert.deepEqual([wrong.code, wrong.stderr.includes('rules.json:1')], [1, true], wrong.stderr);
 });
