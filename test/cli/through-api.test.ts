@@ -34,6 +34,15 @@ test('the log is searched and shown through the API', async (t) => {
   const reversed = jsonLines<Line>((await system.rebound('log', 'search', '--json', '--reverse')).stdout).map((line) => line.event_id);
   assert.ok(all.length > 3);
   assert.deepEqual(reversed.slice(-all.length).reverse(), all.slice(0, reversed.length));
+  const [bounce] = bounces as (Line & { log_id: string })[];
+  const local = await system.reboundWith({ env: { REBOUND_URL: '', REDIS_URL: system.redis.url } }, 'log', 'export', '--code', '550');
+  const kept = jsonLines<Line & { log_id: string }>(local.stdout).find(({ event_id: id }) => id === bounce?.event_id);
+  assert.equal(bounce?.log_id, kept?.log_id, local.stderr);
+  assert.match(String(kept?.log_id), /^\d+-\d+$/);
+  const one = await system.rebound('log', 'show', bounce?.event_id ?? '');
+  assert.match(one.stdout, /^event +\S+ {2}Bounce [^]*^means +\S[^]*^report +\S/m, one.stderr);
+  const unknown = await system.rebound('log', 'show', `${'0'.repeat(32)}.0.1.b1`);
+  assert.deepEqual([unknown.code, /has such a record/.test(unknown.stderr)], [1, true], unknown.stderr);
   const last = await system.rebound('log', 'tail', '--limit', '2');
   assert.equal(last.stdout.trim().split('\n').length, 2);
   const wrong = await system.rebound('log', 'search', '--since', 'ever');
@@ -83,6 +92,11 @@ test('a replay runs in the admin role, is listed, shown and cancelled', async (t
   const [, id = ''] = /^replay +([0-9a-f]{32})$/m.exec(done.stdout) ?? [];
   assert.match(done.stdout, /^status +done$/m);
   assert.match(done.stdout, /^why +mended \(/m);
+  const records = await system.rebound('replay', 'show', id, '--records', '9');
+  assert.match(records.stdout, /^OUTCOME [^]*^\S+ .* Bounce +550 +no@dest\.test /m, records.stderr);
+  const listed = await system.json<{ records: { outcome: string }[] }>('replay', 'show', id, '--records', '9');
+  assert.equal(listed.records.length, 1);
+  assert.equal((await system.reboundWith({ env: { REBOUND_URL: '' } }, 'replay', 'show', id, '--records', '9')).code, 2);
   assert.match((await system.rebound('replay', 'list')).stdout, new RegExp(`^${id} +done +bounces `, 'm'));
   const cancelled = await system.rebound('replay', 'cancel', id, '--why', 'x');
   assert.equal(cancelled.code, 1, 'it has ended');
@@ -174,4 +188,39 @@ test('rules are tried through the API on what servers said', async (t) => {
   await writeFile(file, '{"(": 550}');
   const wrong = await system.rebound('rules', 'backtest', file);
   assert.deepEqual([wrong.code, wrong.stderr.includes('rules.json:1')], [1, true], wrong.stderr);
+});
+
+test('the audit log is read: who changed what, chosen by time, name, action and text', async (t) => {
+  const system = await startCommandLine(t, { deliveries: 0, bounces: false });
+  for (const [tenant, reason] of [
+    ['acme', 'unpaid'],
+    ['other', 'asked'],
+  ] as const)
+    assert.equal((await system.rebound('hold', '--tenant', tenant, '--reason', reason, '--no-wait')).code, 0);
+  const all = await system.rebound('audit');
+  assert.match(all.stdout, /^TIME +WHO +ACTION +STATUS +TARGET [^]*giveOrder[^]* asked\n[^]*giveOrder[^]* unpaid\n$/, all.stderr);
+  const rows: [string[], string[]][] = [
+    [['--limit', '1'], ['asked']],
+    [['--text', 'ACME'], ['unpaid']],
+    [
+      ['--since', '1h', '--action', 'endOrder,giveorder'],
+      ['asked', 'unpaid'],
+    ],
+    [['--action', 'endOrder'], []],
+    [['--who', 'nobody'], []],
+    [['--since', '2999-01-01T00:00:00Z'], []],
+  ];
+  for (const [args, expected] of rows) {
+    const { entries } = await system.json<{ entries: { reason: string }[] }>('audit', ...args);
+    assert.deepEqual(
+      entries.map(({ reason }) => reason),
+      expected,
+      args.join(' '),
+    );
+  }
+  assert.equal((await system.rebound('audit', '--since', 'ever')).code, 2);
+  const { subscribers } = await system.json<{ subscribers: { queue: string }[] }>('queues');
+  assert.ok(subscribers.some(({ queue }) => queue === 'bounces'));
+  assert.match((await system.rebound('queues')).stdout, /^QUEUE .* HEARS\n[^]*^bounces .* Bounce/m);
+  assert.equal((await system.rebound('workers', '--sessions')).stdout, 'no delivery session is open\n');
 });

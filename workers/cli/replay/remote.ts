@@ -15,7 +15,8 @@ import { warn } from '../log/warn.ts';
 export interface RemoteReplays {
   begin(rate: number, force: boolean): Promise<number>;
   list(): Promise<number>;
-  show(id: string): Promise<number>;
+  /** `most`: so many of its records too. */
+  show(id: string, most?: number): Promise<number>;
   resume(id: string): Promise<number>;
   cancel(id: string): Promise<number>;
 }
@@ -46,10 +47,13 @@ export function remoteReplays(
     if (reason === undefined) throw new UsageError('--why is needed: through the API every change has a reason');
     return reason;
   };
-  const show = async (id: string): Promise<number> => {
+  const show = async (id: string, most = 0): Promise<number> => {
     const replay = await api.replay({ params: { id } });
-    if (json) printJson(replay);
-    else print(detailsOf(replay));
+    const records = await recordsOf(api, id, most);
+    const paper = paperOf(process.stdout, process.env);
+    if (json) printJson({ ...replay, ...(most > 0 && { records }) });
+    else if (most === 0) print(detailsOf(replay));
+    else print([...detailsOf({ ...replay, sample: [] }), '', ...renderTable(recordColumns, records, paper)]);
     return 0;
   };
   const go = async (id: string): Promise<number> => {
@@ -177,6 +181,36 @@ const countLines = (counts: ReadonlyMap<string, number>): string[] =>
 
 const sampleWords = ({ time, type, code, sender, recipient, site, event_id: id }: Answer<'previewReplay'>['sample'][number]): string =>
   `${time}  ${type}  ${code ?? '-'}  ${sender || '<>'} -> ${recipient}  ${site || '-'}  ${id}`;
+
+type ReplayRecord = Answer<'replayRecords'>['records'][number];
+const recordColumns: readonly Column<ReplayRecord>[] = [
+  { title: 'OUTCOME', value: ({ outcome, state }) => outcome ?? state },
+  { title: 'TIME', value: ({ time }) => time },
+  { title: 'TYPE', value: ({ type }) => type },
+  { title: 'CODE', value: ({ code }) => String(code ?? '-') },
+  { title: 'RECIPIENT', value: ({ recipient }) => recipient },
+  { title: 'SITE', value: ({ site }) => site || '-' },
+  { title: 'EVENT', value: ({ event_id: id }) => id, isWhole: true },
+];
+
+const recordsPage = 500;
+
+/** The first of them in the order of the log. A page may be short, as each is read for a bounded time. */
+async function recordsOf(api: ReboundClient, id: string, most: number): Promise<ReplayRecord[]> {
+  const found: ReplayRecord[] = [];
+  let cursor: string | undefined;
+  while (found.length < most) {
+    const { records, next, damage } = await api.replayRecords({
+      params: { id },
+      query: { limit: Math.min(recordsPage, most - found.length), cursor },
+    });
+    found.push(...records);
+    for (const { segment, problem } of damage) warn(`${segment} is passed over: ${problem}`);
+    if (next === null) break;
+    cursor = next;
+  }
+  return found;
+}
 
 const columns: readonly Column<Answer<'replays'>['replays'][number]>[] = [
   { title: 'REPLAY', value: ({ id }) => id, isWhole: true },
