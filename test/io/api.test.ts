@@ -428,3 +428,21 @@ test('while Redis is away the API says so, and works again without a restart', a
   await back();
   assert.equal((await admin.post('/api/messages', { from: 'a@b.test', to: ['b@c.test'], text: 'x' })).status, 202);
 });
+
+test('a Redis that hangs is noticed by whoever asks first: the probe, or the board', async (t) => {
+  for (const path of ['/readyz', '/queues/api/queues']) {
+    const admin = await startTestAdmin(t, { redis: { timeout: '200ms' } });
+    assert.equal((await admin.ask(path)).status, 200);
+    process.kill(admin.redis.pid, 'SIGSTOP');
+    try {
+      const { status, text } = await admin.ask(path);
+      assert.deepEqual([status, /Redis is away/.test(text)], [503, true], `${path}: ${text}`);
+    } finally {
+      process.kill(admin.redis.pid, 'SIGCONT');
+    }
+    for (let tries = 0; (await admin.ask(path)).status !== 200; tries++) {
+      assert.ok(tries < 1000, 'it comes back');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+});
