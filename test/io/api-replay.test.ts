@@ -220,3 +220,15 @@ test('of many replays at once no more are begun than may be under way', async (t
   assert.deepEqual(new Set(known.map(({ id }) => id)), new Set(kept), 'nothing is left of the others');
   assert.equal((await redis.client.keys(redis.key('once-*'))).length, 50);
 });
+
+test('replays that wait for their target keep no others from being run', async (t) => {
+  const url = 'http://127.0.0.1:1/';
+  const admin = await startTestAdmin(t, { webhooks: { down: { url, maxBacklog: 2 }, crm: { url } } });
+  const { redis } = admin.context;
+  for (let n = 0; n < 3; n++) await redis.client.xadd(redis.key('log'), '*', 'r', JSON.stringify(bounceRecord({ event_id: `e${n}` })));
+  const begin = async (to: string): Promise<string> => idOf(await admin.post('/api/replays', { ...ask, to }));
+  const waiting = await Promise.all(Array.from({ length: 4 }, () => begin('webhook:down')));
+  const isFull = async (id: string): Promise<boolean> => (await admin.ask(`/api/replays/${id}`)).json['is_target_full'] === true;
+  for (const id of waiting) await until(() => isFull(id), 'the target to be full');
+  await untilStatus(admin, await begin('webhook:crm'), 'queued');
+});
