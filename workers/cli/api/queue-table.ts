@@ -13,16 +13,16 @@ export const queueColumns: readonly Column<Queue>[] = [
   { title: 'DEAD', value: ({ dead }) => dead, style: ({ dead }) => (dead > 0 ? 'red' : undefined) },
 ];
 
-/** The same with what the subscriber of a queue hears, and how old the oldest is that waits for it. */
+/** The same with what the subscriber of a queue hears, and what may wait for it before the oldest is dropped. */
 export const subscribedColumns = (subscribers: readonly Subscriber[]): readonly Column<Queue>[] => {
   const byQueue = new Map(subscribers.map((one) => [one.queue, one]));
   return [
     ...queueColumns,
     {
-      title: 'OLDEST',
+      title: 'MAY WAIT',
       value: ({ name }) => {
-        const age = byQueue.get(name)?.backlog?.age_ms ?? 0;
-        return age === 0 ? '-' : formatDuration(age);
+        const backlog = byQueue.get(name)?.backlog;
+        return backlog ? `${backlog.records.toLocaleString('en')} for ${formatDuration(backlog.age_ms)}` : '-';
       },
     },
     {

@@ -58,9 +58,13 @@ export function remoteReplays(
   };
   const go = async (id: string): Promise<number> => {
     const end = await follow(api, id, signal);
+    if (signal.aborted) {
+      // Nothing more is asked: it may be the API that keeps them waiting.
+      warn(`it goes on; "rebound replay show ${id}" tells how far it is, "rebound replay cancel ${id}" ends it`);
+      return 130;
+    }
     await show(id);
-    if (signal.aborted) warn(`it goes on; "rebound replay show ${id}" tells how far it is, "rebound replay cancel ${id}" ends it`);
-    return signal.aborted ? 130 : end === 'cancelled' || end === 'interrupted' ? 1 : 0;
+    return end === 'cancelled' || end === 'interrupted' ? 1 : 0;
   };
   return {
     show,
@@ -103,7 +107,7 @@ async function follow(api: ReboundClient, id: string, signal: AbortSignal): Prom
   let news = Date.now();
   try {
     while (!signal.aborted) {
-      const replay = await look(api, id);
+      const replay = await look(api, id, signal);
       if (replay) {
         status = replay.status;
         const counts = Object.entries(replay.outcomes).map(([name, count]) => `${count.toLocaleString('en')} ${printable(name, 40)}`);
@@ -127,12 +131,12 @@ async function follow(api: ReboundClient, id: string, signal: AbortSignal): Prom
   }
 }
 
-/** Undefined while Redis is away. */
-async function look(api: ReboundClient, id: string): Promise<Replay | undefined> {
+/** Undefined while Redis is away, or when nobody waits any more. */
+async function look(api: ReboundClient, id: string, signal: AbortSignal): Promise<Replay | undefined> {
   try {
-    return await api.replay({ params: { id } });
+    return await api.replay({ params: { id }, signal });
   } catch (error) {
-    if (error instanceof ApiError && error.status === 503) return undefined;
+    if (signal.aborted || (error instanceof ApiError && error.status === 503)) return undefined;
     throw error;
   }
 }
