@@ -148,13 +148,19 @@ test('a report is previewed through the API, of a record and of an event of the 
   assert.match(ofEvent.stdout, /^Final-Recipient: rfc822; ?no@dest\.test/m);
   const german = await system.reboundWith(
     { input: JSON.stringify(bounce) },
-    ...['report', 'preview', '--record', '-', '--language', 'de', '--json'],
+    'report',
+    'preview',
+    '--record',
+    '-',
+    '--language',
+    'de',
+    '--json',
   );
   const { report } = JSON.parse(german.stdout) as { report: { recipient: string; content: string } };
   assert.equal(report.recipient, 'ann@home.test', german.stderr);
   assert.match(report.content, from);
   const none = await system.reboundWith({ input: JSON.stringify({ ...bounce, type: 'Delivery' }) }, 'report', 'preview', '--record', '-');
-  assert.deepEqual([none.code, /^rebound: no report is due: /.test(none.stderr)], [1, true], none.stderr);
+  assert.deepEqual([none.code, none.stderr.startsWith('rebound: no report is due: ')], [1, true], none.stderr);
   const calls: [string[], number, RegExp][] = [
     [['--event', `${'0'.repeat(32)}.0.1.b1`], 1, /the log has no such record/],
     [['--event', bounce.event_id, '--record', 'x'], 2, /needs --record <file>, or --event <id>/],
