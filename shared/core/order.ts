@@ -92,7 +92,10 @@ export interface OrderBook {
 export function openOrderBook(orders: readonly Order[]): OrderBook {
   const ofJobs = index(orders.filter(({ kind }) => rankOf[kind] !== undefined));
   const ofLanes = index(orders.filter(isOfWholeLane));
-  const limits = orders.filter(({ kind }) => kind === 'limits');
+  const limits = index(
+    orders.filter(({ kind }) => kind === 'limits'),
+    placeFields,
+  );
   return {
     orders,
     orderFor: (job, lane, now) => {
@@ -121,15 +124,20 @@ export function openOrderBook(orders: readonly Order[]): OrderBook {
       }
       return best;
     },
-    limitsOf: (lane, now) =>
-      limits.length === 0
-        ? []
-        : limits
-            .filter((order) => holds(order, now) && mayConcern(order.criteria, lane))
-            .toSorted(
-              (a, b) =>
-                Number(b.criteria.lane !== undefined) - Number(a.criteria.lane !== undefined) || b.created - a.created || compareIds(a, b),
-            ),
+    limitsOf: (lane, now) => {
+      if (limits.size === 0) return [];
+      const place = placeOf(undefined, lane);
+      const found: Order[] = [];
+      for (const [field, byValue] of limits) {
+        for (const value of field.values(place)) found.push(...(byValue.get(value) ?? []));
+      }
+      return found
+        .filter((order) => holds(order, now) && mayConcern(order.criteria, lane))
+        .toSorted(
+          (a, b) =>
+            Number(b.criteria.lane !== undefined) - Number(a.criteria.lane !== undefined) || b.created - a.created || compareIds(a, b),
+        );
+    },
   };
 }
 
@@ -255,6 +263,8 @@ const fields: readonly Field[] = [
   { name: 'site', values: ({ sites }) => sites },
   { name: 'source', values: ({ source }) => [source] },
 ];
+/** Those that are known of a lane without a job. */
+const placeFields = fields.filter(({ name }) => laneFields.has(name));
 const everything: Field = { name: 'everything', values: () => [''] };
 
 /** A criterion in the form of places. */
@@ -271,10 +281,11 @@ function fitsPlace(criteria: Criteria, place: Place): boolean {
   });
 }
 
-function index(orders: readonly Order[]): Map<Field, Map<string | undefined, Order[]>> {
+/** `telling`: the criteria that count. */
+function index(orders: readonly Order[], telling: readonly Field[] = fields): Map<Field, Map<string | undefined, Order[]>> {
   const byField = new Map<Field, Map<string | undefined, Order[]>>();
   for (const order of orders) {
-    const field = fields.find((one) => wanted(order.criteria, one) !== undefined) ?? everything;
+    const field = telling.find((one) => wanted(order.criteria, one) !== undefined) ?? everything;
     const value = wanted(order.criteria, field) ?? '';
     const byValue = byField.get(field) ?? new Map<string | undefined, Order[]>();
     byField.set(field, byValue);

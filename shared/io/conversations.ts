@@ -85,18 +85,42 @@ export async function whichHaveConversations(
     const attempt = attemptOf(eventId);
     return attempt === undefined ? [] : [{ eventId, attempt }];
   });
-  if (asked.length === 0) return [];
-  const [oldest = ''] = asked.map(({ attempt }) => attempt).toSorted();
-  const fields = [...new Set(asked.map(({ attempt }) => attempt))];
-  const trip = redis.client.pipeline();
-  for (const at of hoursOf(oldest, config.delivery.keepConversations)) trip.eval(existsScript, 1, keyOf(redis, at), ...fields);
-  const found = new Set(((await trip.exec()) ?? []).flatMap(([error, value]) => (error ? [] : (value as string[]))));
-  return asked.filter(({ attempt }) => found.has(attempt)).map(({ eventId }) => eventId);
+  const { keepConversations } = config.delivery;
+  const found = await namesKept(
+    redis,
+    keepConversations,
+    asked.map(({ attempt }) => attempt),
+  );
+  // A name alone is not enough: what it stands for may be gone, or its transaction have failed.
+  const others = [...found.values()].filter((first) => first !== '');
+  const firsts = await namesKept(redis, keepConversations, others);
+  const isKept = (attempt: string): boolean => {
+    const first = found.get(attempt);
+    return first === '' || (first !== undefined && firsts.get(first) === '');
+  };
+  return asked.filter(({ attempt }) => isKept(attempt)).map(({ eventId }) => eventId);
 }
 
-const existsScript = `
+/** Of these attempts those of which something is kept: the other attempt that had the same conversation, or nothing where it is its own. */
+async function namesKept(redis: RedisLink, keepFor: number, attempts: readonly string[]): Promise<Map<string, string>> {
+  const [oldest] = attempts.toSorted();
+  if (oldest === undefined) return new Map();
+  const trip = redis.client.pipeline();
+  for (const at of hoursOf(oldest, keepFor)) trip.eval(namesScript, 1, keyOf(redis, at), ...new Set(attempts));
+  const pairs = ((await trip.exec()) ?? []).flatMap(([error, value]) => (error ? [] : (value as [string, string][])));
+  return new Map(pairs);
+}
+
+// A conversation may be long; a name is not, and only that is read.
+const namesScript = `
 local found = {}
-for i = 1, #ARGV do if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then found[#found + 1] = ARGV[i] end end
+for i = 1, #ARGV do
+  local size = redis.call('HSTRLEN', KEYS[1], ARGV[i])
+  if size > 0 then
+    local value = size < 200 and redis.call('HGET', KEYS[1], ARGV[i]) or ''
+    found[#found + 1] = { ARGV[i], string.sub(value, 1, 1) == '=' and string.sub(value, 2) or '' }
+  end
+end
 return found`;
 
 /** No attempt was made before its message came in, which its id tells. */

@@ -5,7 +5,7 @@ import type { Config } from '../core/config.ts';
 
 export interface HealthSource {
   /** Can the process do its work just now? */
-  isReady(): boolean;
+  isReady(): Promise<boolean>;
   metrics(): Promise<string>;
 }
 
@@ -41,7 +41,7 @@ async function answer(url: string, source: HealthSource): Promise<{ status: numb
     case '/healthz':
       return { status: 200, type: text, body: 'ok\n' };
     case '/readyz':
-      return source.isReady() ? { status: 200, type: text, body: 'ready\n' } : { status: 503, type: text, body: 'Redis is away\n' };
+      return (await source.isReady()) ? { status: 200, type: text, body: 'ready\n' } : { status: 503, type: text, body: 'Redis is away\n' };
     case '/metrics':
       return source.metrics().then(
         (body) => ({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body }),

@@ -2,7 +2,7 @@ import type { Metrics } from './metrics.ts';
 import type { RedisLink } from './redis.ts';
 import { withTimeout } from './with-timeout.ts';
 
-/** A scrape waits no longer than this for Redis. Milliseconds. */
+/** Scrapes and probes wait no longer than this for Redis. Milliseconds. */
 const patience = 1000;
 const refusals = ['OOM', 'MISCONF', 'READONLY', 'NOREPLICAS'] as const;
 
@@ -31,15 +31,18 @@ export async function noteRedisHealth(redis: RedisLink, metrics: Metrics): Promi
   for (const error of refusals) redisRefused.inc({ error }, Number(/count=(\d+)/.exec(info.get(`errorstat_${error}`) ?? '')?.[1] ?? 0));
 }
 
-/** What Redis says of itself: nothing when it is away, no more than its round trip where INFO is forbidden. */
-async function ask(redis: RedisLink): Promise<{ pingSeconds?: number; info?: ReadonlyMap<string, string> }> {
-  if (!redis.isReady) return {};
-  const begin = performance.now();
-  const isUp = await withTimeout(redis.client.ping(), patience).then(
+/** Does it answer just now? One that hangs keeps its connections: only asking tells. */
+export const answers = async (redis: RedisLink): Promise<boolean> =>
+  redis.isReady &&
+  (await withTimeout(redis.client.ping(), patience).then(
     () => true,
     () => false,
-  );
-  if (!isUp) return {};
+  ));
+
+/** What Redis says of itself: nothing when it is away, no more than its round trip where INFO is forbidden. */
+async function ask(redis: RedisLink): Promise<{ pingSeconds?: number; info?: ReadonlyMap<string, string> }> {
+  const begin = performance.now();
+  if (!(await answers(redis))) return {};
   const pingSeconds = (performance.now() - begin) / 1000;
   const info = await withTimeout(redis.client.info(), patience).catch(() => undefined);
   return { pingSeconds, ...(info !== undefined && { info: parseInfo(info) }) };

@@ -252,14 +252,14 @@ export function hideSecrets(url: string): string {
 }
 
 /**
- * The work's own result however long it takes, as long as Redis answers other commands meanwhile; when it does not within
- * `ms`, rejects and has `isReady` be false until it does. Commands wait for ever otherwise when a server hangs.
+ * The work's own result however long it takes, as long as Redis answers other commands meanwhile; when one of these has no
+ * answer within `ms`, rejects and has `isReady` be false until it does. Commands wait for ever otherwise when a server hangs.
  */
 export async function whileAnswering<T>(redis: RedisLink, work: Promise<T>, ms: number): Promise<T> {
   const pending = Symbol('pending');
   for (;;) {
     const timer = new AbortController();
-    const result = await Promise.race([work, delay(ms, pending, { signal: timer.signal })]).finally(() => timer.abort());
+    const result = await Promise.race([work, delay(ms / 5, pending, { signal: timer.signal })]).finally(() => timer.abort());
     if (result !== pending) return result as T;
     await withTimeout(redis.client.ping(), ms).catch((error: unknown) => {
       work.catch(() => undefined);

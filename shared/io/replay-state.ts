@@ -63,7 +63,7 @@ export async function redisNow(redis: RedisLink): Promise<number> {
 
 /**
  * Writes a new replay down, with its audit entry; `runReplay` does it, or with `isRun` the admin role. `once` is a key under
- * which the same is not begun again. Resolves with its id.
+ * which the same is not begun again. Resolves with its id; rejects with TooManyReplays.
  */
 export async function createReplay(
   redis: RedisLink,
@@ -92,11 +92,27 @@ export async function createReplay(
   });
   const target = `${id} to ${formatReplayTarget(plan.target)}${plan.force ? ' with force' : ''}: ${JSON.stringify(plan.filter)}`;
   if (!isAudited) audit(tx, redis, { who, action: 'replay', target, why, result: 'begun' });
-  if (isRun) tx.sadd(runsKey(redis), id);
   if (once !== undefined) tx.set(once, id, 'EX', onceLifetime);
-  await tx.exec();
+  if (isRun) tx.eval(runScript, 4, runsKey(redis), stateKey(redis, id), redis.key('replays'), once ?? stateKey(redis, id), id, mostRuns);
+  const results = await tx.exec();
+  if (isRun && results?.at(-1)?.[1] === 0) throw new TooManyReplays(`${mostRuns} replays are under way already`);
   return id;
 }
+
+/** Replays that the admin role shall run, at most. */
+const mostRuns = 50;
+
+/** The message is for people. */
+export class TooManyReplays extends Error {
+  override readonly name = 'TooManyReplays';
+}
+
+// The last word of the transaction that writes a replay down: of many at once no more than the limit stay.
+const runScript = `
+if redis.call('SCARD', KEYS[1]) < tonumber(ARGV[2]) then return redis.call('SADD', KEYS[1], ARGV[1]) end
+redis.call('DEL', KEYS[2], KEYS[4])
+redis.call('ZREM', KEYS[3], ARGV[1])
+return 0`;
 
 /** Those before the latest, but for what is under way: its jobs ask it whether it was cancelled, and its next run where it was. */
 async function forgettable(redis: RedisLink): Promise<string[]> {

@@ -38,6 +38,10 @@ test('bash completes commands, verbs, options, and the names that the API knows'
   const order = await system.json<{ id: string }>('suspend', '--domain', 'x.test', '--reason', 'x');
   assert.deepEqual(await offered(t, system, 're'), ['release', 'rebind', 'replay', 'report', 'resume', 'retry'].sort(byPlace));
   assert.deepEqual(await offered(t, system, 'log', 'ex'), ['export']);
+  assert.deepEqual(await offered(t, system, 'log', 'tail', 'ex'), [], 'there is a verb already');
+  assert.deepEqual(await offered(t, system, 'log', '--json', 'ex'), ['export']);
+  assert.deepEqual(await offered(t, system, 'lanes', '--sort', ''), ['depth', 'age']);
+  assert.deepEqual(await offered(t, system, 'trace', '--direction', 'i'), ['in']);
   assert.deepEqual(await offered(t, system, 'suspend', '--ten'), ['--tenant']);
   assert.deepEqual(await offered(t, system, 'suspend', '--reason', 'wh'), []);
   const named = (await offered(t, system, 'suspend', '--lane', 'def')).concat(await offered(t, system, 'lanes', 'default-\\>'));

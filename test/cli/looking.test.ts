@@ -48,7 +48,7 @@ test('lanes are listed, chosen, and shown one by one', async (t) => {
     assert.match(stdout, /TransientFailure {2}451 4\.2\.0 later.31m/);
     assert.ok(!/[\u0080-\u009f\u001b]/.test(stdout), 'what a server says steers no terminal');
   }
-  assert.match((await system.rebound('queues')).stdout, /^QUEUE +WAITING +RETRY +ACTIVE +DEAD\n[^]*^bounces +\d/m);
+  assert.match((await system.rebound('queues')).stdout, /^QUEUE +WAITING +RETRY +ACTIVE +DEAD +MAY WAIT +HEARS\n[^]*^bounces +\d/m);
 });
 
 test('what cannot be asked is said with what to do, and an exit code of its own', async (t) => {

@@ -204,6 +204,20 @@ test('looking an order up says what asking each of them says', () => {
     assert.equal(found !== undefined, ofJobs.length > 0, `seed ${seed}`);
     const ranks = ['bounce drop', 'rebind', 'hold', 'suspend'];
     const rank = ({ kind }: Order): number => ranks.findIndex((kinds) => kinds.includes(kind));
+    const limiting = orders.filter(({ kind, criteria, expires }) => {
+      const isNow = expires === null || now < expires;
+      return kind === 'limits' && isNow && mayConcern(criteria, where);
+    });
+    assert.deepEqual(new Set(openOrderBook(orders).limitsOf(where, now)), new Set(limiting), `seed ${seed}`);
     if (found) assert.ok(ofJobs.includes(found) && rank(found) === Math.min(...ofJobs.map(rank)), `seed ${seed}`);
   }
+});
+
+test('limits of other places cost nothing when a lane is asked for', () => {
+  const elsewhere = ['lane', 'site', 'source'].map((name, n) => {
+    const other = order({ kind: 'limits', criteria: { [name]: `elsewhere${n}` }, limits: { connections: 1 } });
+    return Object.defineProperty(other, 'expires', { get: () => assert.fail('it is looked at') });
+  });
+  const here = order({ kind: 'limits', criteria: { site: 'mx.dest.test:2525' }, limits: { connections: 1 } });
+  assert.deepEqual(openOrderBook([...elsewhere, here]).limitsOf(lane, now), [here]);
 });

@@ -250,7 +250,10 @@ test('what runs in the image needs no package that only development has', () => 
 });
 
 test('the health check of the image follows the health of the role', async (t) => {
-  const listener = await startHealth({ host: '127.0.0.1', port: 0 }, { isReady: () => false, metrics: () => Promise.resolve('') });
+  const listener = await startHealth(
+    { host: '127.0.0.1', port: 0 },
+    { isReady: () => Promise.resolve(false), metrics: () => Promise.resolve('') },
+  );
   t.after(() => listener.close());
   const check = async (port: number): Promise<unknown> => {
     const env = { ...process.env, REBOUND_HEALTH_PORT: String(port) };

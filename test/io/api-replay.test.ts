@@ -3,10 +3,11 @@ import { test, type TestContext } from 'node:test';
 import { Worker } from 'bullmq';
 import type { SubscriberJob } from '../../shared/io/dispositions.ts';
 import { openReplayed } from '../../shared/io/replayed.ts';
-import { createReplay, readReplay } from '../../shared/io/replay-state.ts';
+import { createReplay, listReplays, readReplay } from '../../shared/io/replay-state.ts';
 import { bounceRecord, startTestAdmin, type Answer, type TestAdmin } from '../support/admin.ts';
 import { until } from '../support/archive.ts';
 import { cleanUp } from '../support/cleanup.ts';
+import { connectRedis, startRedis } from '../support/redis.ts';
 
 const settings = { webhooks: { crm: { url: 'http://127.0.0.1:1/' } } };
 const queue = 'webhook-crm';
@@ -201,4 +202,33 @@ test('what is wrong with a replay is told by the name of the field', async (t) =
   }
   assert.equal((await admin.ask(`/api/replays/${'0'.repeat(32)}`)).status, 404);
   assert.deepEqual((await admin.ask('/api/replays')).json['replays'], [], 'nothing was begun');
+});
+
+test('of many replays at once no more are begun than may be under way', async (t) => {
+  // Without an admin role, which would run some of them at once.
+  const redis = await connectRedis(t, (await startRedis(t)).url);
+  const plan = { filter: { since: 0, until: 1 }, target: { kind: 'webhook', name: 'crm' }, rate: 1, force: false } as const;
+  const begun = await Promise.allSettled(
+    Array.from({ length: 60 }, (_, n) =>
+      createReplay(redis, plan, { who: 'cli', why: '', isAudited: true }, { isRun: true, once: redis.key(`once-${n}`) }),
+    ),
+  );
+  const kept = begun.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const refused = begun.flatMap((one) => (one.status === 'rejected' ? [String(one.reason)] : []));
+  assert.deepEqual([kept.length, new Set(refused)], [50, new Set(['TooManyReplays: 50 replays are under way already'])]);
+  const known = await listReplays(redis);
+  assert.deepEqual(new Set(known.map(({ id }) => id)), new Set(kept), 'nothing is left of the others');
+  assert.equal((await redis.client.keys(redis.key('once-*'))).length, 50);
+});
+
+test('replays that wait for their target keep no others from being run', async (t) => {
+  const url = 'http://127.0.0.1:1/';
+  const admin = await startTestAdmin(t, { webhooks: { down: { url, maxBacklog: 2 }, crm: { url } } });
+  const { redis } = admin.context;
+  for (let n = 0; n < 3; n++) await redis.client.xadd(redis.key('log'), '*', 'r', JSON.stringify(bounceRecord({ event_id: `e${n}` })));
+  const begin = async (to: string): Promise<string> => idOf(await admin.post('/api/replays', { ...ask, to }));
+  const waiting = await Promise.all(Array.from({ length: 4 }, () => begin('webhook:down')));
+  const isFull = async (id: string): Promise<boolean> => (await admin.ask(`/api/replays/${id}`)).json['is_target_full'] === true;
+  for (const id of waiting) await until(() => isFull(id), 'the target to be full');
+  await untilStatus(admin, await begin('webhook:crm'), 'queued');
 });

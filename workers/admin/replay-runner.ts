@@ -17,7 +17,7 @@ export interface ReplayRunner {
 
 /** Milliseconds. */
 const lookInterval = 1000;
-/** More wait for their turn. */
+/** More wait for their turn. Those that only wait for their target do nothing, so they keep nobody else from working. */
 const mostAtOnce = 4;
 
 /**
@@ -43,10 +43,11 @@ export function openReplayRunner(world: ReplayWorld, log: Logger): ReplayRunner 
     await leaveRuns(world.redis, id);
     log.info({ event: 'replay', replay: id, end });
   };
+  const atWork = (): number => [...running.values()].filter(({ progress }) => !progress?.isTargetFull).length;
   const look = async (): Promise<void> => {
     if (!world.redis.isReady || closing.signal.aborted) return;
     for (const id of await readRuns(world.redis)) {
-      if (closing.signal.aborted || running.size >= mostAtOnce) return;
+      if (closing.signal.aborted || atWork() >= mostAtOnce) return;
       if (running.has(id)) continue;
       // A Redis that goes away ends the run, and the next look goes on.
       const work = run(id)

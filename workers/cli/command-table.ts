@@ -14,6 +14,7 @@ const commands: Record<string, () => Promise<Command>> = {
   queues: () => import('./commands/queues.ts'),
   workers: () => import('./commands/workers.ts'),
   orders: () => import('./commands/orders.ts'),
+  audit: () => import('./commands/audit.ts'),
   suspend: () => import('./commands/suspend.ts'),
   resume: () => import('./commands/resume.ts'),
   hold: () => import('./commands/hold.ts'),

@@ -46,3 +46,8 @@ export const count = z.int().min(0);
 export const disposition = z
   .custom<DispositionRecord>((value) => typeof value === 'object' && value !== null)
   .meta({ type: 'object', description: 'A disposition record, with the fields of the log' });
+
+/** The same with its place in the log, which tells the order of records. */
+export const loggedDisposition = z
+  .custom<DispositionRecord & { log_id: string }>((value) => typeof value === 'object' && value !== null)
+  .meta({ type: 'object', description: 'A disposition record, with the fields of the log, and its place there, `log_id`' });

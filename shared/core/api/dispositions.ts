@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, cursor, disposition, limit, next, time } from './common.ts';
+import { count, cursor, disposition, limit, loggedDisposition, next, time } from './common.ts';
 import { endpoint } from './endpoint.ts';
 import { damage, filterQuery } from './log-query.ts';
 
@@ -28,7 +28,7 @@ export const dispositionEndpoints = {
       cursor,
     }),
     answer: z.strictObject({
-      records: z.array(disposition),
+      records: z.array(loggedDisposition),
       next,
       searched_to: time.nullable().describe('Everything from the beginning up to then was looked at; null: everything that there is'),
       damage,

@@ -30,7 +30,7 @@ export const dispositions: Handler<Endpoints['dispositions']> = async ({ query }
     return entries.length === limit || size > mostText;
   });
   return {
-    records: entries.map(({ record }) => record),
+    records: entries.map(({ at, record }) => ({ ...record, log_id: at })),
     next: stoppedAt === undefined ? null : formatPlace({ order, at: stoppedAt, ...times }),
     searched_to: stoppedAt === undefined ? null : new Date(timeOfLogId(stoppedAt)).toISOString(),
     damage,

@@ -21,8 +21,8 @@ import {
   listReplays,
   readReplay,
   readReplaySample,
-  readRuns,
   redisNow,
+  TooManyReplays,
   type ReplayState,
 } from '../../../shared/io/replay-state.ts';
 import { usefulTo } from '../../../shared/io/replay.ts';
@@ -36,8 +36,6 @@ const previewTime = 5000;
 const recordsTime = 2000;
 /** Names of a table. */
 const mostNames = 50;
-/** Replays that are not at their end. */
-const mostRuns = 50;
 
 export const createReplay: Handler<Endpoints['createReplay']> = async ({ body, actor, once, note }, world) => {
   const { redis } = world.context;
@@ -45,11 +43,14 @@ export const createReplay: Handler<Endpoints['createReplay']> = async ({ body, a
   const { target, filter } = await readRequest(body, world);
   if (filter.since === undefined && filter.message === undefined)
     throw badRequest([{ field: 'since', message: 'this or "message" is needed' }]);
-  if ((await readRuns(redis)).length >= mostRuns) throw new Problem(409, `${mostRuns} replays are under way already`);
   const end = (await redisNow(redis)) + 1;
   const plan = { filter: { ...filter, until: Math.min(filter.until ?? end, end) }, target, rate, force };
   const by = { who: actor.name, why: reason, isAudited: true } as const;
-  const id = await create(redis, plan, by, { isRun: true, ...(once !== undefined && { once: `${once}:replay` }) });
+  const id = await create(redis, plan, by, { isRun: true, ...(once !== undefined && { once: `${once}:replay` }) }).catch(
+    (error: unknown) => {
+      throw error instanceof TooManyReplays ? new Problem(409, error.message) : error;
+    },
+  );
   note({ target: `${id} to ${formatReplayTarget(target)}${force ? ' with force' : ''}: ${JSON.stringify(plan.filter)}`, result: 'begun' });
   world.replays.look();
   return describe(await stateOf(id, world), world);

@@ -2,12 +2,14 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
 import { Queue, type RedisQueueBackend } from 'bullmq';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance } from 'fastify';
+import { whileAnswering } from '../../../shared/io/redis.ts';
 import { sessionsQueue } from '../../../shared/io/lanes.ts';
 import { steeringQueue } from '../../../shared/io/order-store.ts';
 import { queuesOfSubscribers } from '../hook-depths.ts';
 import { inboundQueue } from '../../../shared/core/inbound/job.ts';
 import { redeliverQueue } from '../../../shared/core/replay.ts';
+import { answerProblem } from '../problem.ts';
 import { boardPolicy } from '../security-headers.ts';
 import { nav as sections } from '../ui/nav.ts';
 import type { World } from '../world.ts';
@@ -19,6 +21,7 @@ const freshFor = 2000;
 
 /** bull-board, to look and not to touch: what may be done to mail goes through the API, which keeps the records right. */
 export async function registerBoard(app: FastifyInstance, world: World): Promise<void> {
+  const { redis, config } = world.context;
   const server = new FastifyAdapter().setBasePath(path);
   // Asked for again and again: hooks come and go with the policy.
   const fixed = (): string[] => [sessionsQueue, steeringQueue, inboundQueue, redeliverQueue, ...queuesOfSubscribers(world)];
@@ -47,7 +50,19 @@ export async function registerBoard(app: FastifyInstance, world: World): Promise
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (_request, reply) => {
       reply.header('content-security-policy', boardPolicy);
-      await refresh();
+    });
+    scope.addHook('onRoute', (route) => {
+      const { handler } = route;
+      if (!route.url.includes('/api/')) return;
+      // The board waits for ever for a Redis that hangs, and calls every failure a 500.
+      route.handler = async function (request, reply) {
+        const work = refresh().then(() => handler.call(this, request, reply) as Promise<unknown>);
+        try {
+          return await whileAnswering(redis, work, config.redis.timeout);
+        } catch (error) {
+          return reply.sent ? reply : answerProblem(error as FastifyError, request, reply, world.context);
+        }
+      };
     });
     scope.addHook('onSend', async (_request, reply, payload) =>
       typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('text/html') ? withBar(payload, world) : payload,

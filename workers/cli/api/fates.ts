@@ -43,7 +43,7 @@ export async function untilSettled(
     const open = fates.filter(({ fate }) => fate === 'waiting');
     for (const id of new Set(open.map(({ message }) => message))) {
       if (id === null || signal.aborted) continue;
-      const message = await look(api, id);
+      const message = await look(api, id, signal);
       if (message) for (const fate of open.filter((one) => one.message === id)) settle(fate, message, looks);
     }
     if (signal.aborted || fates.every(({ fate }) => fate !== 'waiting')) return fates;
@@ -51,12 +51,12 @@ export async function untilSettled(
   }
 }
 
-/** Undefined while Redis is away: it comes back. */
-async function look(api: ReboundClient, id: string): Promise<Answer<'message'> | undefined> {
+/** Undefined while Redis is away, which comes back, or when nobody waits any more. */
+async function look(api: ReboundClient, id: string, signal: AbortSignal): Promise<Answer<'message'> | undefined> {
   try {
-    return await api.message({ params: { id } });
+    return await api.message({ params: { id }, signal });
   } catch (error) {
-    if (error instanceof ApiError && error.status === 503) return undefined;
+    if (signal.aborted || (error instanceof ApiError && error.status === 503)) return undefined;
     throw error;
   }
 }

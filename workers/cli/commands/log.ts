@@ -13,19 +13,24 @@ import { isThroughApi, openApi, throughApiHelp, throughApiOptions } from '../api
 import { UsageError, type Help } from '../command.ts';
 import { checkArchive } from '../log/check.ts';
 import { filterHelp, filterOptions, readFilter } from '../log/filter.ts';
+import { showOne } from '../log/one.ts';
 import { openOutput, type Output } from '../log/output.ts';
 import { entryAsJson, entryAsRow } from '../log/show.ts';
-import { readRemote, recordAsJson, type RemoteRequest } from '../log/remote.ts';
+import { readRemote, type RemoteRequest } from '../log/remote.ts';
 import { warn, warnOfMissingArchive } from '../log/warn.ts';
 import { findRedisUrl } from '../redis-url.ts';
 
 export const help: Help = {
-  usage: 'tail|search|export|check [filters] [options]',
+  usage: 'tail|search|export|check [filters] [options] | show <event>',
   summary: 'what became of messages: read the disposition log, the archive included',
   options: [
     ['tail', 'the latest records; with --follow go on as they come'],
     ['search', 'all that fit, the oldest first'],
     ['export', 'the same as JSON lines'],
+    [
+      'show <event>',
+      'one record by its event_id: what it means, and what became of its report, its replays and its original; asked of the API',
+    ],
     ['check', 'read every octet of the archive and name what is damaged; exit code 1 when there is any'],
     ...filterHelp,
     ['--limit <n>', 'stop after so many; of tail 10'],
@@ -43,8 +48,10 @@ const verbs = ['tail', 'search', 'export', 'check'] as const;
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
   const [name, ...extra] = positionals;
+  if (name === 'show') return show(extra, values as Values);
   const verb = verbs.find((known) => known === name);
-  if (verb === undefined || extra.length > 0) throw new UsageError('expected "log tail", "log search", "log export" or "log check"');
+  if (verb === undefined || extra.length > 0)
+    throw new UsageError('expected "log tail", "log search", "log export", "log show" or "log check"');
   const { config: file, limit, ...flags } = values as Values;
   if (flags.follow && verb !== 'tail') throw new UsageError('--follow goes with "log tail"');
   if (flags.reverse && verb === 'tail') throw new UsageError('--reverse goes with "log search" and "log export"');
@@ -67,8 +74,15 @@ export async function run(args: string[]): Promise<number> {
   return code;
 }
 
+async function show([event, ...extra]: string[], values: Values): Promise<number> {
+  if (event === undefined || extra.length > 0) throw new UsageError('expected the event_id of one record after "show"');
+  const { url: _url, token: _token, config: _config, json: _json, ...others } = values;
+  for (const name of Object.keys(others)) throw new UsageError(`--${name} does not go with "log show"`);
+  return showOne(await openApi(values), event, values.json === true);
+}
+
 async function readThroughApi(verb: RemoteRequest['verb'], request: Request, values: Values): Promise<number> {
-  const output = openOutput(process.stdout, values.json === true || verb === 'export' ? recordAsJson : entryAsRow(process.stdout));
+  const output = openOutput(process.stdout, values.json === true || verb === 'export' ? entryAsJson : entryAsRow(process.stdout));
   void whenStopped().then(() => output.stop());
   const code = await readRemote(await openApi(values), { ...request, verb, filter: values }, output);
   await output.end();

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { Answer, ReboundClient, Request } from '../../../shared/io/client.ts';
 import { apiHelp, apiOptions, exitCodes, openApi } from '../api/connect.ts';
-import { queueColumns } from '../api/queue-table.ts';
+import { subscribedColumns } from '../api/queue-table.ts';
 import { paperOf, print, printJson, renderTable, type Column } from '../api/table.ts';
 import { agoOf } from '../api/times.ts';
 import { UsageError, type Help } from '../command.ts';
@@ -10,7 +10,7 @@ export const help: Help = {
   usage: '[list] | dead <queue> [--limit <n>] | retry|drop <queue> <job>...|--all --reason <text>',
   summary: 'queues that are no lanes, and what they gave up (dead letters)',
   options: [
-    ['list', 'sessions, inbound reports, the bounce worker, webhooks and hooks (also without it)'],
+    ['list', 'sessions, inbound reports, the bounce worker, webhooks and hooks, and what these hear (also without it)'],
     ['dead <queue>', 'what it gave up, the newest first'],
     ['retry <queue>', 'put dead letters back'],
     ['drop <queue>', 'remove dead letters for good; the log keeps their records'],
@@ -44,9 +44,10 @@ export async function run(args: string[]): Promise<number> {
   switch (verb) {
     case 'list': {
       if (queue !== undefined) throw new UsageError('"queues list" takes no name; "queues dead" does');
-      const answer = await (await openApi(values)).queues();
-      if (json) printJson(answer);
-      else print(renderTable(queueColumns, answer.queues, paper));
+      const api = await openApi(values);
+      const [{ queues }, { subscribers }] = await Promise.all([api.queues(), api.subscribers()]);
+      if (json) printJson({ queues, subscribers });
+      else print(renderTable(subscribedColumns(subscribers), queues, paper));
       return 0;
     }
     case 'dead': {

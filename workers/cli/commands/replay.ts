@@ -42,6 +42,7 @@ export const help: Help = {
     ['--config <file>', 'settings (JSON or TypeScript)'],
     ['list', 'the latest replays'],
     ['show <id>', 'one replay: its counts and some records of each outcome'],
+    ['--records <n>', 'show, with --url: so many records in the order of the log, each with what became of it'],
     ['resume <id>', 'go on with one that was interrupted'],
     ['cancel <id>', 'end one for good: what still waits does nothing'],
   ],
@@ -50,7 +51,7 @@ export const help: Help = {
     'Exit code 0: all records are done or queued; 1: a part of the archive could not be read, or the replay was cancelled; 130: interrupted.',
 };
 
-type Values = Partial<Record<FilterField | 'to' | 'rate' | 'why' | 'config' | 'url' | 'token', string>> &
+type Values = Partial<Record<FilterField | 'to' | 'rate' | 'why' | 'records' | 'config' | 'url' | 'token', string>> &
   Partial<Record<'dry-run' | 'force' | 'yes' | 'json', boolean>>;
 
 const text = { type: 'string' } as const;
@@ -61,6 +62,7 @@ const options: ParseArgsOptionsConfig = {
   to: text,
   rate: text,
   why: text,
+  records: text,
   config: text,
   'dry-run': flag,
   force: flag,
@@ -75,6 +77,7 @@ export async function run(args: string[]): Promise<number> {
   const [name, id, ...extra] = parsed.positionals;
   const verb = verbs.find((known) => known === name);
   if (extra.length > 0 || (name !== undefined && verb === undefined)) throw new UsageError(`expected ${verbs.join(', ')} or --to`);
+  const most = readRecordCount(values, verb);
   if (verb === undefined) {
     const request = readRequest(values);
     if (isThroughApi(values, process.env)) return throughApi(values, (remote) => remote.begin(request.rate, request.force));
@@ -83,8 +86,17 @@ export async function run(args: string[]): Promise<number> {
   if (verb === 'list' && isThroughApi(values, process.env)) return throughApi(values, (remote) => remote.list());
   if (verb === 'list') return withWorld(values, (world) => list(world, values));
   if (id === undefined || !/^[0-9a-f]{32}$/.test(id)) throw new UsageError(`expected the id of a replay after "${verb}"`);
-  if (isThroughApi(values, process.env)) return throughApi(values, (remote) => remote[verb](id));
+  if (isThroughApi(values, process.env))
+    return throughApi(values, (remote) => (verb === 'show' ? remote.show(id, most) : remote[verb](id)));
   return withWorld(values, (world) => ({ show, resume, cancel })[verb](world, id, values));
+}
+
+function readRecordCount({ records, ...flags }: Values, verb: (typeof verbs)[number] | undefined): number {
+  if (records === undefined) return 0;
+  if (verb !== 'show' || !isThroughApi(flags, process.env))
+    throw new UsageError('--records goes with "replay show" and --url or REBOUND_URL');
+  if (!/^\d{1,6}$/.test(records) || Number(records) === 0) throw new UsageError('--records must be a number from 1 to 999999');
+  return Number(records);
 }
 
 type Request = Omit<ReplayPlan, 'filter'> & { filter: Partial<ReplayPlan['filter']> };

@@ -18,17 +18,20 @@ import { newMessageId } from '../../../shared/io/ids.ts';
 import { ownDomains } from '../../../shared/io/own-domains.ts';
 import { reportAddresses } from '../../../shared/io/report-addresses.ts';
 import { checkLanguage, loadTemplates } from '../../../shared/io/template-load.ts';
+import { isThroughApi, openApi, throughApiHelp, throughApiOptions, type ApiFlags } from '../api/connect.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
 import { parseJson, parseRecords } from '../report/record.ts';
+import { previewRemote, type PreviewedReport } from '../report/remote.ts';
 import { jsonForTerminal, reportAsJson, tellFeedback, tellReport } from '../report/tell.ts';
 
 export const help: Help = {
   usage:
-    'preview --record <file> [--original <file>] [--params <file>] [--template <name>] [--language <tag>] [--json] | parse <file> [--json]',
+    'preview --record <file> | --event <id> [--original <file>] [--params <file>] [--template <name>] [--language <tag>] [--json] | parse <file> [--json]',
   summary: 'show the report that a disposition gives, or what a report says',
   options: [
     ['preview', 'print the report, octet for octet; nothing is sent. Exit code 1 when none is due'],
     ['--record <file>', 'the disposition (JSON), or a list of those of one message'],
+    ['--event <id>', 'or that of the log with this event_id, with its original where that is kept: asked of the API'],
     ['--original <file>', 'the message that failed'],
     ['--params <file>', 'parameters of the report (JSON); else those that the settings give'],
     ['--config <file>', 'settings (JSON or TypeScript)'],
@@ -36,6 +39,9 @@ export const help: Help = {
     ['--language <tag>', 'en, de, fr, es, one of the templates, or auto: that of the original'],
     ['parse <file>', 'print the fields of a delivery report or complaint (RFC 5965) of any system. Exit code 1 when it is none'],
     ['--json', 'print JSON'],
+    ...throughApiHelp.map(
+      ([flag, meaning]) => [flag, `preview: ${meaning.replace(', not Redis', ' to make it, by its settings')}`] as const,
+    ),
   ],
   notes:
     'A file "-" is standard input. An original whose lines end with LF alone gets CRLF, as it would have come by SMTP.\n' +
@@ -45,7 +51,9 @@ export const help: Help = {
 export async function run(args: string[]): Promise<number> {
   const text = { type: 'string' } as const;
   const options = {
+    ...throughApiOptions,
     record: text,
+    event: text,
     original: text,
     params: text,
     config: text,
@@ -54,17 +62,23 @@ export async function run(args: string[]): Promise<number> {
     json: { type: 'boolean', default: false },
   } as const;
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
-  const { json, template, language, ...files } = values;
+  const { json, template, language, url: _url, token: _token, event, ...files } = values;
   const wording = { ...(template !== undefined && { template }), ...(language !== undefined && { language }) };
   const [verb, ...operands] = positionals;
   if (verb === 'preview' && operands.length === 0) {
-    if (files.record === undefined) throw new UsageError('"report preview" needs --record <file>');
+    if ((files.record === undefined) === (event === undefined))
+      throw new UsageError('"report preview" needs --record <file>, or --event <id>');
     if (Object.values(files).filter((file) => file === '-').length > 1) throw new UsageError('standard input can be read only once');
+    if (files.record === undefined || isThroughApi(values, process.env)) {
+      if (files.params !== undefined || template !== undefined)
+        throw new UsageError('--params and --template are read here only: they go without --event, --url and REBOUND_URL');
+      return throughApi(values, files, event);
+    }
     return preview({ ...files, record: files.record }, wording, json);
   }
   const [file, ...others] = operands;
-  if (verb === 'parse' && file !== undefined && others.length === 0 && Object.keys({ ...files, ...wording }).length === 0)
-    return parse(file, json);
+  const { json: _, ...rest } = values;
+  if (verb === 'parse' && file !== undefined && others.length === 0 && Object.keys(rest).length === 0) return parse(file, json);
   throw new UsageError('expected "report preview --record <file>" or "report parse <file>"');
 }
 
@@ -94,18 +108,33 @@ async function preview(files: PreviewFiles, wording: WordingOptions, json: boole
     messageId: newMessageId(),
     boundary: randomBytes(16).toString('hex'),
   });
-  if (!report) {
-    const reason = [...new Set(records.map((record) => whyNot(record, original)))].join(', ');
-    if (json) process.stdout.write(`${JSON.stringify({ report: null, reason })}\n`);
-    else process.stderr.write(`rebound: no report is due: ${reason}\n`);
-    return 1;
-  }
+  if (!report) return tellNone([...new Set(records.map((record) => whyNot(record, original)))].join(', '), json);
   // What it would look like can be of use all the same.
   if (suppressed) process.stderr.write(`rebound: the bounce role would send none: ${suppressed} (${suppressionWords[suppressed]})\n`);
   process.stdout.write(
     json ? `${JSON.stringify({ report: asJson(report), ...(suppressed && { suppressed }) }, null, 2)}\n` : report.content,
   );
   return 0;
+}
+
+async function throughApi(
+  flags: ApiFlags & { language?: string; json: boolean },
+  files: { record?: string; original?: string },
+  event: string | undefined,
+): Promise<number> {
+  const { language, json } = flags;
+  const records = files.record === undefined ? [] : parseRecords((await read(files.record)).toString('utf8'), files.record);
+  const original = files.original === undefined ? undefined : withCrlf(await read(files.original));
+  const { report, reason = '' } = await previewRemote(await openApi(flags), { event, records, original, language });
+  if (!report) return tellNone(reason, json);
+  process.stdout.write(json ? `${JSON.stringify({ report: asJson(report) }, null, 2)}\n` : report.content);
+  return 0;
+}
+
+function tellNone(reason: string, json: boolean): number {
+  if (json) process.stdout.write(`${JSON.stringify({ report: null, reason })}\n`);
+  else process.stderr.write(`rebound: no report is due: ${reason}\n`);
+  return 1;
 }
 
 async function parse(file: string, json: boolean): Promise<number> {
@@ -240,7 +269,7 @@ function withCrlf(content: Buffer): Buffer {
 }
 
 /** The content as text where it is UTF-8 (or ASCII), else in base64. */
-function asJson({ content, ...envelope }: Report) {
+function asJson({ content, ...envelope }: Report | PreviewedReport) {
   try {
     return { ...envelope, encoding: 'utf-8', content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content) };
   } catch {

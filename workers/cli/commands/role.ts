@@ -4,6 +4,7 @@ import type { Config } from '../../../shared/core/config.ts';
 import { loadConfig } from '../../../shared/io/config-load.ts';
 import { openContext, type Context } from '../../../shared/io/context.ts';
 import { startHealth } from '../../../shared/io/health.ts';
+import { answers } from '../../../shared/io/redis-health.ts';
 import { scrape } from '../../../shared/io/scrape.ts';
 import { closeInOrder, whenStopped, type Step } from '../../../shared/io/lifecycle.ts';
 import { notifySystemd } from '../../../shared/io/notify-systemd.ts';
@@ -69,7 +70,7 @@ function loadedBy({ policy }: Context, worker: Running): Record<string, unknown>
 const grace = 2000;
 
 const openHealth = (context: Context, worker: Running): ReturnType<typeof startHealth> =>
-  startHealth(context.config.health, { isReady: () => context.redis.isReady, metrics: () => scrape(context, () => worker.collect?.()) });
+  startHealth(context.config.health, { isReady: () => answers(context.redis), metrics: () => scrape(context, () => worker.collect?.()) });
 
 /** A port in use, a file that is not there: the message says it all, a stack trace says no more. */
 const isOfTheSystem = (error: unknown): error is NodeJS.ErrnoException =>

@@ -5,8 +5,10 @@ import { responseLine } from '../../../shared/core/rules/response-line.ts';
 import type { Rule, RuleSet } from '../../../shared/core/rules/rule-file.ts';
 import { judgeByRules, type RuleVerdict, type StatusChange } from '../../../shared/core/rules/verdict.ts';
 import { loadConfig } from '../../../shared/io/config-load.ts';
+import { textLoad } from '../../../shared/io/json-load.ts';
 import { loadRuleFile } from '../../../shared/io/rule-file.ts';
-import { apiHelp, apiOptions, openApi } from '../api/connect.ts';
+import { backtestRemote } from '../api/backtest.ts';
+import { apiHelp, apiOptions, isThroughApi, openApi, type ApiFlags } from '../api/connect.ts';
 import { Failure, UsageError, type Help } from '../command.ts';
 import type { Backtest } from '../../../shared/io/backtest.ts';
 
@@ -19,7 +21,7 @@ export const help: Help = {
     ['--response <text>', 'what the server said, such as "452 4.2.2 over quota"; \\r\\n between its lines'],
     ['--domain <name>', 'the domain of the recipient, for rules that name one'],
     ['--site <name>', 'the site, as the dashboard shows it'],
-    ['backtest <file>', 'read the disposition log and say what the rules would have changed; nothing is written'],
+    ['backtest <file>', 'read the disposition log, with --url that of the admin role, and say what the rules would have changed'],
     ['--since <time>', 'how far back, such as 90m, 24h or 7d (24h)'],
     ['show', 'the files that each delivery process goes by, and how often they decided: asked of the API'],
     ...apiHelp,
@@ -48,6 +50,7 @@ export async function run(args: string[]): Promise<number> {
     // A bare number could be anything.
     const age = /^\s*\d*\s*$/.test(since ?? '24h') ? undefined : parseDuration(since ?? '24h');
     if (age === undefined) throw new UsageError(`"${since}" is no time such as 24h`);
+    if (isThroughApi(values, process.env)) return backtestThroughApi(file, since ?? '24h', values);
     return backtest(file, age, config, json);
   }
   if (verb === 'show' && file === undefined) return (await import('../api/in-force.ts')).showRules(await openApi(values), json);
@@ -99,6 +102,14 @@ async function backtest(file: string, age: number, config: string | undefined, j
   } finally {
     await redis.close();
   }
+}
+
+async function backtestThroughApi(file: string, since: string, flags: ApiFlags & { json: boolean }): Promise<number> {
+  // Mistakes are told with their file and line, as here.
+  await readRules(file);
+  const result = await backtestRemote(await openApi(flags), await textLoad(file), since);
+  process.stdout.write(flags.json ? `${JSON.stringify(result, null, 2)}\n` : tellBacktest(result));
+  return 0;
 }
 
 const settings = (file: string | undefined): ReturnType<typeof loadConfig> =>

@@ -4,11 +4,16 @@ import { paperOf, print, printJson, renderTable, type Column } from '../api/tabl
 import { agoOf } from '../api/times.ts';
 import { loadedWords, type Worker } from '../api/worker.ts';
 import type { Help } from '../command.ts';
+import type { Answer, ReboundClient } from '../../../shared/io/client.ts';
 
 export const help: Help = {
-  usage: '[--all] [--json]',
+  usage: '[--all] [--sessions] [--json]',
   summary: 'processes at work, and what each has loaded',
-  options: [['--all', 'those too that have not been heard of lately'], ...apiHelp],
+  options: [
+    ['--all', 'those too that have not been heard of lately'],
+    ['--sessions', 'open delivery sessions, and who has them'],
+    ...apiHelp,
+  ],
   notes: exitCodes,
 };
 
@@ -22,9 +27,20 @@ const columns: readonly Column<Worker>[] = [
   { title: 'LOADED', value: (worker) => loadedWords(worker) },
 ];
 
+type Session = Answer<'sessions'>['sessions'][number];
+const sessionColumns: readonly Column<Session>[] = [
+  { title: 'LANE', value: ({ lane }) => lane },
+  { title: 'N', value: ({ index }) => index },
+  { title: 'WORKER', value: ({ worker }) => worker ?? '?' },
+  { title: 'SINCE', value: ({ since }) => (since === null ? '-' : `${agoOf(since)} ago`) },
+];
+
+const flag = { type: 'boolean', default: false } as const;
+
 export async function run(args: string[]): Promise<number> {
-  const { values } = parseArgs({ args, options: { ...apiOptions, all: { type: 'boolean', default: false } } });
+  const { values } = parseArgs({ args, options: { ...apiOptions, all: flag, sessions: flag } });
   const api = await openApi(values);
+  if (values.sessions) return sessions(api, values.json);
   const { workers } = await api.workers();
   const shown = workers.filter(({ alive }) => alive || values.all);
   if (values.json) printJson({ workers: shown });
@@ -37,5 +53,17 @@ export async function run(args: string[]): Promise<number> {
         paperOf(process.stdout, process.env),
       ),
     );
+  return 0;
+}
+
+async function sessions(api: ReboundClient, json: boolean): Promise<number> {
+  const answer = await api.sessions();
+  const { sessions: shown, total } = answer;
+  if (json) printJson(answer);
+  else if (shown.length === 0) print(['no delivery session is open']);
+  else {
+    print(renderTable(sessionColumns, shown, paperOf(process.stdout, process.env)));
+    if (total > shown.length) print(['', `${total} in all`]);
+  }
   return 0;
 }

@@ -4,8 +4,8 @@ import type { Help } from '../command.ts';
 export interface Words {
   /** Such as `list`, `tail`. */
   verbs: string[];
-  /** Options, with what each wants: nothing, a file, the name of a lane or an order, or any text. */
-  options: { flag: string; wants: Wanted }[];
+  /** Options, with what each wants: nothing, a file, the name of a lane or an order, one of its choices, or any text. */
+  options: { flag: string; wants: Wanted; choices?: string[] }[];
   /** What stands where no option does. */
   operand: Wanted;
 }
@@ -13,19 +13,21 @@ export interface CommandWords extends Words {
   name: string;
   summary: string;
 }
-export type Wanted = 'nothing' | 'file' | 'lane' | 'order' | 'text';
+export type Wanted = 'nothing' | 'file' | 'lane' | 'order' | 'choice' | 'text';
 
 /** Reads them off the help, which is all there is to know. */
 export function wordsOf({ usage, options = [] }: Help): Words {
   const verbs: string[] = [];
   const flags: Words['options'] = [];
   for (const [head] of options) {
-    const wants = wantedOf(/<([^>]+)>/.exec(head)?.[1]);
+    const choices = /^--[\w-]+ ([a-z-]+(?:\|[a-z-]+)+)$/.exec(head)?.[1]?.split('|');
+    const wants = choices ? 'choice' : wantedOf(/<([^>]+)>/.exec(head)?.[1]);
     const names = head.match(/(?<![\w-])--?[a-z][\w-]*/g) ?? [];
     const verb = /^[a-z][a-z-]*/.exec(head)?.[0];
     if (verb !== undefined) verbs.push(verb);
-    // `--sort depth|age` takes one of the words that follow it.
-    else for (const flag of names) flags.push({ flag, wants: wants === 'nothing' && /^--[\w-]+ \S/.test(head) ? 'text' : wants });
+    else
+      for (const flag of names)
+        flags.push({ flag, wants: wants === 'nothing' && /^--[\w-]+ \S/.test(head) ? 'text' : wants, ...(choices && { choices }) });
   }
   const operand = /^(?:\[)?<(lane|order)>/.exec(usage)?.[1] as 'lane' | 'order' | undefined;
   const afterVerb = verbs.length > 0 && /<order>/.test(usage) ? 'order' : /(?<!--[\w-]+ )<file>/.test(usage) ? 'file' : 'nothing';

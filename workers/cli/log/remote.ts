@@ -1,6 +1,6 @@
 import type { DispositionRecord } from '../../../shared/core/disposition.ts';
+import type { LogEntry } from '../../../shared/core/log-entry.ts';
 import { filterFields, type FilterField } from '../../../shared/core/log-filter.ts';
-import { printableJson } from '../../../shared/core/printable.ts';
 import type { Answer, ReboundClient, Request } from '../../../shared/io/client.ts';
 import type { Output } from './output.ts';
 import { warn } from './warn.ts';
@@ -16,6 +16,8 @@ export interface RemoteRequest {
 
 type Query = NonNullable<Request<'dispositions'>['query']>;
 type Page = Answer<'dispositions'>;
+/** A record with its place in the log. */
+type Logged = Page['records'][number];
 
 const pageSize = 1000;
 /** Clocks of the processes that write may differ by this. Milliseconds. */
@@ -26,7 +28,7 @@ export async function readRemote(api: ReboundClient, request: RemoteRequest, out
   const { verb, isReverse, isFollowing, limit } = request;
   const filter = Object.fromEntries(filterFields.map((field) => [field, request.filter[field]])) as Query;
   let isDamaged = false;
-  const read = (order: 'newest' | 'oldest', most: number): AsyncGenerator<DispositionRecord> =>
+  const read = (order: 'newest' | 'oldest', most: number): AsyncGenerator<Logged> =>
     records(api, { ...filter, order, limit: Math.min(most, pageSize) }, most, output.signal, (damage) => {
       isDamaged = true;
       for (const { segment, problem } of damage) warn(`${segment} is passed over: ${problem}`);
@@ -38,10 +40,7 @@ export async function readRemote(api: ReboundClient, request: RemoteRequest, out
   return isDamaged ? 1 : 0;
 }
 
-/** The API does not tell the place in the log: the time of the event stands in for it. */
-const entryOf = (record: DispositionRecord) => ({ at: `${Math.floor(record.timestamp * 1000)}-0`, record });
-
-export const recordAsJson = ({ record }: { record: DispositionRecord }): string => printableJson(JSON.stringify(record));
+const entryOf = ({ log_id: at, ...record }: Logged): LogEntry => ({ at, record });
 
 async function* records(
   api: ReboundClient,
@@ -49,7 +48,7 @@ async function* records(
   most: number,
   signal: AbortSignal,
   onDamage: (damage: Page['damage']) => void,
-): AsyncGenerator<DispositionRecord, void, undefined> {
+): AsyncGenerator<Logged, void, undefined> {
   let left = most;
   let cursor: string | undefined;
   do {
@@ -68,7 +67,7 @@ async function* records(
 async function tail(
   api: ReboundClient,
   { filter, isFollowing, limit }: { filter: Query; isFollowing: boolean; limit: number },
-  read: (order: 'newest', most: number) => AsyncGenerator<DispositionRecord>,
+  read: (order: 'newest', most: number) => AsyncGenerator<Logged>,
   output: Output,
 ): Promise<void> {
   // More than are shown: the stream begins a little earlier than it must, and what is known already is passed over.
@@ -78,10 +77,13 @@ async function tail(
   const seen = new Set(known.map(({ event_id: id }) => id));
   const { until: _, ...streamed } = filter;
   const from = Math.floor((known[0]?.timestamp ?? Date.now() / 1000) * 1000) - clockDifference;
-  for await (const { event, data } of api.events({ query: { ...streamed, since: undefined, after: `${from}-0` }, signal: output.signal })) {
+  for await (const { id: at = '0-0', event, data } of api.events({
+    query: { ...streamed, since: undefined, after: `${from}-0` },
+    signal: output.signal,
+  })) {
     if (event === 'gap') warn('the log does not reach back to what was told last: some records are missing');
     if (event !== undefined) continue;
     const record = JSON.parse(data) as DispositionRecord;
-    if (!seen.has(record.event_id)) await output.write(entryOf(record));
+    if (!seen.has(record.event_id)) await output.write({ at, record });
   }
 }

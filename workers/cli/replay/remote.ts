@@ -15,7 +15,8 @@ import { warn } from '../log/warn.ts';
 export interface RemoteReplays {
   begin(rate: number, force: boolean): Promise<number>;
   list(): Promise<number>;
-  show(id: string): Promise<number>;
+  /** `most`: so many of its records too. */
+  show(id: string, most?: number): Promise<number>;
   resume(id: string): Promise<number>;
   cancel(id: string): Promise<number>;
 }
@@ -46,17 +47,24 @@ export function remoteReplays(
     if (reason === undefined) throw new UsageError('--why is needed: through the API every change has a reason');
     return reason;
   };
-  const show = async (id: string): Promise<number> => {
+  const show = async (id: string, most = 0): Promise<number> => {
     const replay = await api.replay({ params: { id } });
-    if (json) printJson(replay);
-    else print(detailsOf(replay));
+    const records = await recordsOf(api, id, most);
+    const paper = paperOf(process.stdout, process.env);
+    if (json) printJson({ ...replay, ...(most > 0 && { records }) });
+    else if (most === 0) print(detailsOf(replay));
+    else print([...detailsOf({ ...replay, sample: [] }), '', ...renderTable(recordColumns, records, paper)]);
     return 0;
   };
   const go = async (id: string): Promise<number> => {
     const end = await follow(api, id, signal);
+    if (signal.aborted) {
+      // Nothing more is asked: it may be the API that keeps them waiting.
+      warn(`it goes on; "rebound replay show ${id}" tells how far it is, "rebound replay cancel ${id}" ends it`);
+      return 130;
+    }
     await show(id);
-    if (signal.aborted) warn(`it goes on; "rebound replay show ${id}" tells how far it is, "rebound replay cancel ${id}" ends it`);
-    return signal.aborted ? 130 : end === 'cancelled' || end === 'interrupted' ? 1 : 0;
+    return end === 'cancelled' || end === 'interrupted' ? 1 : 0;
   };
   return {
     show,
@@ -99,7 +107,7 @@ async function follow(api: ReboundClient, id: string, signal: AbortSignal): Prom
   let news = Date.now();
   try {
     while (!signal.aborted) {
-      const replay = await look(api, id);
+      const replay = await look(api, id, signal);
       if (replay) {
         status = replay.status;
         const counts = Object.entries(replay.outcomes).map(([name, count]) => `${count.toLocaleString('en')} ${printable(name, 40)}`);
@@ -123,12 +131,12 @@ async function follow(api: ReboundClient, id: string, signal: AbortSignal): Prom
   }
 }
 
-/** Undefined while Redis is away. */
-async function look(api: ReboundClient, id: string): Promise<Replay | undefined> {
+/** Undefined while Redis is away, or when nobody waits any more. */
+async function look(api: ReboundClient, id: string, signal: AbortSignal): Promise<Replay | undefined> {
   try {
-    return await api.replay({ params: { id } });
+    return await api.replay({ params: { id }, signal });
   } catch (error) {
-    if (error instanceof ApiError && error.status === 503) return undefined;
+    if (signal.aborted || (error instanceof ApiError && error.status === 503)) return undefined;
     throw error;
   }
 }
@@ -177,6 +185,36 @@ const countLines = (counts: ReadonlyMap<string, number>): string[] =>
 
 const sampleWords = ({ time, type, code, sender, recipient, site, event_id: id }: Answer<'previewReplay'>['sample'][number]): string =>
   `${time}  ${type}  ${code ?? '-'}  ${sender || '<>'} -> ${recipient}  ${site || '-'}  ${id}`;
+
+type ReplayRecord = Answer<'replayRecords'>['records'][number];
+const recordColumns: readonly Column<ReplayRecord>[] = [
+  { title: 'OUTCOME', value: ({ outcome, state }) => outcome ?? state },
+  { title: 'TIME', value: ({ time }) => time },
+  { title: 'TYPE', value: ({ type }) => type },
+  { title: 'CODE', value: ({ code }) => String(code ?? '-') },
+  { title: 'RECIPIENT', value: ({ recipient }) => recipient },
+  { title: 'SITE', value: ({ site }) => site || '-' },
+  { title: 'EVENT', value: ({ event_id: id }) => id, isWhole: true },
+];
+
+const recordsPage = 500;
+
+/** The first of them in the order of the log. A page may be short, as each is read for a bounded time. */
+async function recordsOf(api: ReboundClient, id: string, most: number): Promise<ReplayRecord[]> {
+  const found: ReplayRecord[] = [];
+  let cursor: string | undefined;
+  while (found.length < most) {
+    const { records, next, damage } = await api.replayRecords({
+      params: { id },
+      query: { limit: Math.min(recordsPage, most - found.length), cursor },
+    });
+    found.push(...records);
+    for (const { segment, problem } of damage) warn(`${segment} is passed over: ${problem}`);
+    if (next === null) break;
+    cursor = next;
+  }
+  return found;
+}
 
 const columns: readonly Column<Answer<'replays'>['replays'][number]>[] = [
   { title: 'REPLAY', value: ({ id }) => id, isWhole: true },

@@ -23,7 +23,7 @@ export async function followOrder(api: ReboundClient, given: Order, expected: nu
       const words = `${done.toLocaleString('en')} done${busy > 0 ? `, ${busy} just being tried` : ''}`;
       screen.draw([renderBar(Math.min(1, done / Math.max(1, expected)), words)]);
       await sleep(lookInterval, undefined, { signal }).catch(() => undefined);
-      const next = await look(api, order);
+      const next = await look(api, order, signal);
       if (JSON.stringify(next.messages) !== JSON.stringify(order.messages)) news = Date.now();
       order = next;
       if (Date.now() - news < patience) continue;
@@ -37,12 +37,12 @@ export async function followOrder(api: ReboundClient, given: Order, expected: nu
   return order;
 }
 
-/** As it was while Redis is away. */
-async function look(api: ReboundClient, order: Order): Promise<Order> {
+/** As it was while Redis is away, or when nobody waits any more. */
+async function look(api: ReboundClient, order: Order, signal: AbortSignal): Promise<Order> {
   try {
-    return await api.order({ params: { id: order.id } });
+    return await api.order({ params: { id: order.id }, signal });
   } catch (error) {
-    if (error instanceof ApiError && error.status === 503) return order;
+    if (signal.aborted || (error instanceof ApiError && error.status === 503)) return order;
     throw error;
   }
 }
