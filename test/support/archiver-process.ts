@@ -30,7 +30,7 @@ const store: ArchiveStore = {
   ...disk,
   list: mortal(disk.list),
   open: mortal(disk.open),
-  removeDrafts: mortal(disk.removeDrafts),
+  prepare: mortal(disk.prepare),
   create: mortal(async () => {
     const { write, commit, discard } = await disk.create();
     return { write: mortal(write), commit: mortal(commit), discard };
