@@ -68,8 +68,10 @@ async function tryOnce(settings: Settings, request: S3Request): Promise<S3Answer
     return describe(error, settings.timeout);
   }
   const { status, headers, body } = answer;
-  if ((status >= 200 && status < 300) || request.expected?.includes(status)) return answer;
+  if (status >= 200 && status < 300) return answer;
   const { code, region } = parseS3Error(body.toString('latin1'));
+  // Nothing is in a bucket that there is not, which is not what 404 was asked for.
+  if (request.expected?.includes(status) && code !== 'NoSuchBucket') return answer;
   const words = `HTTP ${status}${code === undefined ? '' : ` ${code}`}`;
   if (doesPass(status, code)) return words;
   throw new Error(`${words}${hint(code, region ?? headers['x-amz-bucket-region'])}`);

@@ -100,7 +100,8 @@ export async function startS3(t: TestContext, root: string, bucket = 'archive'):
     let answer =
       refusal(request, body, storage.skew) ?? (name === storage.bucket ? await perform(asked, body) : error(404, 'NoSuchBucket'));
     storage.onDone(n);
-    if (fault === 'lost') return void response.destroy();
+    // An answer without a body cannot be cut but before it begins.
+    if (fault === 'lost' || (fault === 'cut' && answer.body.length === 0)) return void response.destroy();
     if (typeof fault === 'object') answer = fault.change(answer);
     if (fault === 'cut' || fault === 'drip') {
       response.writeHead(answer.status, { 'content-length': answer.body.length, ...answer.headers });
