@@ -100,7 +100,8 @@ export async function startS3(t: TestContext, root: string, bucket = 'archive'):
     let answer =
       refusal(request, body, storage.skew) ?? (name === storage.bucket ? await perform(asked, body) : error(404, 'NoSuchBucket'));
     storage.onDone(n);
-    // An answer without a body cannot be cut but before it begins.
+    // An answer without a body cannot stop in the middle: it does not come.
+    if (fault === 'drip' && answer.body.length === 0) return;
     if (fault === 'lost' || (fault === 'cut' && answer.body.length === 0)) return void response.destroy();
     if (typeof fault === 'object') answer = fault.change(answer);
     if (fault === 'cut' || fault === 'drip') {
@@ -182,7 +183,7 @@ export async function startS3(t: TestContext, root: string, bucket = 'archive'):
       .toString()
       .slice(1);
     const found: { key: string; size: number }[] = [];
-    for (const name of names.toSorted()) {
+    for (const name of names.toSorted((a, b) => (a < b ? -1 : 1))) {
       const size = await stat(join(root, prefix, name)).then(
         (it) => (it.isFile() ? it.size : undefined),
         () => undefined,
