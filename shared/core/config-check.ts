@@ -24,6 +24,7 @@ export function checkConfig(config: Config): Contradiction[] {
     checkReports,
     checkWebhooks,
     checkTracing,
+    checkArchive,
     checkMinima,
   ].flatMap((check) => check(config));
 }
@@ -146,6 +147,24 @@ function checkTracing({ tracing }: Config): Contradiction[] {
     if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(field) || !/^[\t\x20-\x7e]*$/.test(value))
       found.push({ keys: ['tracing.headers'], message: 'names and values of one line of ASCII' });
   }
+  return found;
+}
+
+// Credentials may come from the environment of the admin role alone, so only what is given in part is wrong.
+function checkArchive({ archive: { driver, s3 } }: Config): Contradiction[] {
+  if (driver === 'disk') return [];
+  const found: Contradiction[] = [];
+  const complain = (key: string, message: string, ...others: string[]): void =>
+    void found.push({ keys: [key, ...others].map((name) => `archive.${name}`), message });
+  if (s3.bucket === '') complain('s3.bucket', 'is needed with archive.driver s3', 'driver');
+  if (s3.endpoint !== '' && (!/^https?:\/\/[^\s/?#@]+(?:\/[A-Za-z0-9._~/-]*)?$/i.test(s3.endpoint) || !URL.canParse(s3.endpoint)))
+    complain('s3.endpoint', 'expected http://... or https://... without login and query');
+  const secrets = [s3.secretAccessKey, s3.secretFile].filter((secret) => secret !== '').length;
+  if (secrets === 2) complain('s3.secretFile', 'give one of secretAccessKey and secretFile', 's3.secretAccessKey');
+  if (s3.accessKeyId !== '' && secrets === 0)
+    complain('s3.secretAccessKey', 'is needed with archive.s3.accessKeyId, or archive.s3.secretFile', 's3.accessKeyId');
+  if (s3.accessKeyId === '' && secrets > 0) complain('s3.accessKeyId', 'is needed with its secret', 's3.secretAccessKey', 's3.secretFile');
+  if (s3.timeout < 100 || s3.timeout > longestWait) complain('s3.timeout', 'must be from 100 (ms) to 1h');
   return found;
 }
 

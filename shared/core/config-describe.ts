@@ -31,7 +31,7 @@ export const envName = (key: string): string =>
     .toUpperCase()}`;
 
 /** Is the last part of a key the name of something that must not be shown? */
-export const isSecretName = (name: string): boolean => /^(?:pass(?:word)?|secret|token|headers)$/i.test(name);
+export const isSecretName = (name: string): boolean => /^(?:pass(?:word)?|secret|secretAccessKey|token|headers)$/i.test(name);
 
 /** A copy for people to see: passwords, the credentials inside URLs, and what follows the host of a web address (often a key) are replaced by `[hidden]`. */
 export function hideSecrets(value: unknown): unknown {

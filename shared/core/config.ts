@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { adminSchema } from './config-admin.ts';
+import { archiveSchema } from './config-archive.ts';
 import { deliverySchema, outboundSchema, type pathSettings, queueSchedule, retry } from './config-delivery.ts';
 import { tracingSchema } from './config-tracing.ts';
 import { bytes, cidr, count, duration, flag, hostname, languageTag, limit, port } from './config-values.ts';
@@ -225,17 +226,7 @@ export const configSchema = z.strictObject({
       maxAge: duration('30d').describe('Age at which a disposition leaves Redis'),
     })
     .prefault({}),
-  archive: z
-    .strictObject({
-      enabled: flag(true).describe('Write dispositions to compressed files before they leave Redis; done by the admin role'),
-      dir: z
-        .string()
-        .default('')
-        .describe('Folder of the files (in one named as redis.prefix), relative to the working folder; empty: archive in dataDir'),
-      maxAge: duration('30d').describe('Age at which archived dispositions are deleted'),
-      maxSize: bytes('5GB').describe('Size of the archive beyond which the oldest are deleted; a million take about 100 MB'),
-    })
-    .prefault({}),
+  archive: archiveSchema,
   admin: adminSchema,
   health: z
     .strictObject({

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, rename, stat, statfs, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ArchiveStore, Draft, OpenSegment, StoredSegment } from './archive-store.ts';
+import { segmentSuffix, type ArchiveStore, type Draft, type OpenSegment, type StoredSegment } from './archive-store.ts';
 
-export const segmentSuffix = '.jsonl.zst';
 const draftSuffix = '.draft';
 const damagedSuffix = '.damaged';
 
@@ -27,7 +26,7 @@ export function diskArchive(dir: string, minFreeBytes: number): ArchiveStore {
     create: () => createDraft(dir, minFreeBytes),
     remove: (name) => unlink(join(dir, name)).catch(orIfMissing(undefined)),
     setAside: (name) => rename(join(dir, name), join(dir, name + damagedSuffix)),
-    removeDrafts: async () => {
+    prepare: async () => {
       for (const name of await readdir(dir).catch(orIfMissing<string[]>([]))) {
         if (name.endsWith(draftSuffix)) await unlink(join(dir, name)).catch(orIfMissing(undefined));
       }

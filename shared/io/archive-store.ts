@@ -1,9 +1,11 @@
+export const segmentSuffix = '.jsonl.zst';
+
 /**
- * Where finished segments lie: a folder (archive-disk.ts), or anything that can hold objects and create one only where
- * none of its name exists (of S3, `If-None-Match: *`). That one condition is what keeps two archivers from doubling a record.
+ * Where finished segments lie: a folder (archive-disk.ts), or objects of a bucket (archive-s3.ts): anything that creates a
+ * name only where there is none. That one condition is what keeps two archivers from doubling a record.
  */
 export interface ArchiveStore {
-  /** For people: the folder. */
+  /** For people: the folder, or bucket and prefix. */
   readonly place: string;
   /** Finished segments in any order; none when the place does not exist. */
   list(): Promise<StoredSegment[]>;
@@ -13,8 +15,19 @@ export interface ArchiveStore {
   remove(name: string): Promise<void>;
   /** Takes a damaged segment out of the list without losing it. */
   setAside(name: string): Promise<void>;
-  /** Removes what archivers left that died. */
-  removeDrafts(): Promise<void>;
+  /** Before an archiver begins: removes what archivers left that died. Throws where the store cannot keep that condition. */
+  prepare(): Promise<void>;
+}
+
+/** The store gives no answer: what is asked next would have none either. */
+export class StoreAway extends Error {
+  override readonly name = 'StoreAway';
+}
+
+/** The segment was removed while it was read. */
+export class SegmentGone extends Error {
+  override readonly name = 'SegmentGone';
+  override readonly message = 'it was removed while it was read';
 }
 
 export interface StoredSegment {

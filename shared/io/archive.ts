@@ -3,9 +3,10 @@ import { mayContain } from '../core/bloom.ts';
 import type { Config } from '../core/config.ts';
 import { parseLogLine, type LogEntry } from '../core/log-entry.ts';
 import { compareLogIds, isLogId, laterLogId } from '../core/log-id.ts';
-import { diskArchive, segmentSuffix } from './archive-disk.ts';
+import { diskArchive } from './archive-disk.ts';
+import { s3Archive } from './archive-s3.ts';
 import { isUnreadable, readBlock, readIndex, type Block } from './archive-segment.ts';
-import type { ArchiveStore, OpenSegment, StoredSegment } from './archive-store.ts';
+import { SegmentGone, segmentSuffix, StoreAway, type ArchiveStore, type OpenSegment, type StoredSegment } from './archive-store.ts';
 
 /** A segment by its name: it holds what was logged after `after`, up to where the next one begins. */
 export interface Segment extends StoredSegment {
@@ -38,8 +39,11 @@ export interface ArchiveQuery {
 }
 
 /** Of one installation: ids of two logs in one folder would pass for those of one. */
-export const openArchiveStore = ({ archive, dataDir, redis, spool }: Config): ArchiveStore =>
-  diskArchive(join(archive.dir || join(dataDir, 'archive'), redis.prefix), spool.minFreeDisk);
+export function openArchiveStore({ archive, dataDir, redis, spool }: Config): ArchiveStore {
+  if (archive.driver === 'disk') return diskArchive(join(archive.dir || join(dataDir, 'archive'), redis.prefix), spool.minFreeDisk);
+  const folders = [...archive.s3.prefix.split('/'), redis.prefix].filter((folder) => folder !== '');
+  return s3Archive(archive.s3, `${folders.join('/')}/`);
+}
 
 /**
  * The name of the segment that goes on after a record. Two archivers that have come equally far want the same name, and the
@@ -62,8 +66,12 @@ export async function listSegments(store: ArchiveStore): Promise<Segment[]> {
 /** The id of the last record that is archived; undefined where there is none to be read. What cannot be read does not count. */
 export async function lastArchived(store: ArchiveStore): Promise<string | undefined> {
   for (const { name } of (await listSegments(store).catch(() => [])).reverse()) {
-    const last = await withSegment(store, name, async (file) => (await readIndex(file)).last).catch(undefinedIfDamaged);
-    if (last !== undefined) return last;
+    let isAway = false;
+    const last = await lastOfSegment(store, name).catch((error: unknown) => {
+      isAway = error instanceof StoreAway;
+      return undefined;
+    });
+    if (last !== undefined || isAway) return last;
   }
   return undefined;
 }
@@ -78,10 +86,15 @@ export async function* readArchive(store: ArchiveStore, query: ArchiveQuery): As
     const next = segments[i + 1];
     return (!next || compareLogIds(next.after, query.after) > 0) && (!query.before || compareLogIds(after, query.before) < 0);
   });
-  for (const segment of query.order === 'oldest' ? wanted : wanted.reverse()) yield* readSegment(store, segment.name, query);
+  let away: StoreAway | undefined;
+  for (const { name } of query.order === 'oldest' ? wanted : wanted.reverse()) {
+    // Each would take as long as the first to find out.
+    if (away) query.onDamage({ segment: name, problem: away.message });
+    else away = yield* readSegment(store, name, query);
+  }
 }
 
-/** Looks at every octet of a segment; undefined when it is as it should be (or gone). */
+/** Looks at every octet of a segment; undefined when it is as it should be (or gone). Throws StoreAway: that says nothing about the segment. */
 export async function checkSegment(store: ArchiveStore, name: string): Promise<Damage | undefined> {
   const damages: Damage[] = [];
   const everything: ArchiveQuery = {
@@ -92,32 +105,42 @@ export async function checkSegment(store: ArchiveStore, name: string): Promise<D
     onDamage: (damage) => damages.push(damage),
   };
   let found = 0;
-  for await (const { entries } of readSegment(store, name, everything)) found += entries.length;
+  const reading = readSegment(store, name, everything);
+  let step = await reading.next();
+  for (; !step.done; step = await reading.next()) found += step.value.entries.length;
+  if (step.value) throw step.value;
+  if (damages.length > 0) return damages[0];
   const promised = await withSegment(store, name, async (file) => (await readIndex(file)).records).catch(undefinedIfDamaged);
-  if (damages.length === 0 && promised !== undefined && promised !== found)
-    return { segment: name, problem: `${found} of ${promised} records can be read` };
-  return damages[0];
+  return promised === undefined || promised === found
+    ? undefined
+    : { segment: name, problem: `${found} of ${promised} records can be read` };
 }
 
 /** The id of the last record that a segment answers for; undefined when it is gone. Throws SegmentDamaged. */
 export const lastOfSegment = (store: ArchiveStore, name: string): Promise<string | undefined> =>
   withSegment(store, name, async (file) => (await readIndex(file)).last);
 
-async function* readSegment(store: ArchiveStore, name: string, query: ArchiveQuery): AsyncGenerator<Page> {
+/** Returns why the store is away when it was found to be. */
+async function* readSegment(store: ArchiveStore, name: string, query: ArchiveQuery): AsyncGenerator<Page, StoreAway | undefined> {
   const { after, before, order } = query;
+  let isGone = false;
+  let away: StoreAway | undefined;
   const damaged = (error: unknown): undefined => {
-    query.onDamage({ segment: name, problem: problemOf(error) });
+    isGone = error instanceof SegmentGone;
+    if (error instanceof StoreAway) away = error;
+    if (!isGone) query.onDamage({ segment: name, problem: problemOf(error) });
     return undefined;
   };
   const file = await store.open(name).catch(damaged);
-  if (!file) return;
+  if (!file) return away;
   try {
     const index = await readIndex(file).catch(damaged);
-    if (!index) return;
+    if (!index) return away;
     const isInside = (block: Block): boolean => compareLogIds(block.last, after) > 0 && (!before || compareLogIds(block.first, before) < 0);
     const blocks = index.blocks.filter(isInside);
     for (const block of order === 'oldest' ? blocks : blocks.reverse()) {
       const lines = mayFit(block, query) ? await readBlock(file, block).catch(damaged) : [];
+      if (isGone || away) return away;
       if (!lines) continue;
       const entries = lines
         .flatMap((line) => parseLogLine(line) ?? [])
@@ -127,6 +150,7 @@ async function* readSegment(store: ArchiveStore, name: string, query: ArchiveQue
     }
     // What the segment answers for beyond its last record: entries that were no records of ours.
     if (order === 'oldest' && !before) yield { entries: [], upTo: laterLogId(index.last, after), scanned: 0 };
+    return undefined;
   } finally {
     await file.close();
   }

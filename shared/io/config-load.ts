@@ -76,7 +76,7 @@ export async function loadConfig({ file, env, folder = process.cwd() }: ConfigSo
  * the file of a setting is looked for. `dataDir` and `archive.dir` are folders of the machine, not of the configuration.
  */
 function withFilePaths(config: Config, folderOf: (key: string) => string): Config {
-  const { policy, ingress, delivery, bounce, webhooks } = config;
+  const { policy, ingress, delivery, bounce, webhooks, archive } = config;
   const at = (key: string, file: string): string => (file === '' ? '' : resolve(folderOf(key), file));
   const template = (key: string, name: string): string => (name === 'plain' || name === 'classic' ? name : at(key, name));
   return {
@@ -96,6 +96,7 @@ function withFilePaths(config: Config, folderOf: (key: string) => string): Confi
       })),
       dkim: bounce.dkim.map((key) => ({ ...key, keyFile: at('bounce.dkim', key.keyFile) })),
     },
+    archive: { ...archive, s3: { ...archive.s3, secretFile: at('archive.s3.secretFile', archive.s3.secretFile) } },
     webhooks: mapValues(webhooks, (webhook) => ({ ...webhook, secretFile: at('webhooks', webhook.secretFile) })),
   };
 }

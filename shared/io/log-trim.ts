@@ -55,7 +55,7 @@ export async function trimLog(context: Context): Promise<boolean> {
   metrics.logLost.inc(lost);
   log.error(
     { event: 'log_lost', records: lost, archivedUpTo: position, usedBytes: memory.used, maxBytes: memory.max },
-    'dispositions were dropped that were not archived: is an admin process running, and does archive.dir have room?',
+    'dispositions were dropped that were not archived: is an admin process running, and can it write the archive?',
   );
   return wasShort;
 }

@@ -1,15 +1,14 @@
-import { readFile } from 'node:fs/promises';
 import { UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import type { WebhookConfig } from '../core/config.ts';
 import type { DispositionRecord } from '../core/disposition.ts';
 import { webhookQueue } from '../core/subscriptions.ts';
 import type { WebhookVerdict } from '../core/webhook.ts';
 import { closeWorker } from './close-worker.ts';
-import { ConfigError } from './config-load.ts';
 import type { Context } from './context.ts';
 import type { SubscriberJob } from './dispositions.ts';
 import { consumerOptions, observeConsumer } from './hook-consumer.ts';
 import { openReplayed } from './replayed.ts';
+import { loadSecret } from './secret-file.ts';
 import { openBatches } from './webhook-batches.ts';
 import { openPoster } from './webhook-request.ts';
 
@@ -21,7 +20,7 @@ import { openPoster } from './webhook-request.ts';
 export async function startWebhook(name: string, webhook: WebhookConfig, context: Context): Promise<{ close(): Promise<void> }> {
   const { config, redis, log } = context;
   const hook = webhookQueue(name);
-  const secret = webhook.secretFile ? await loadSecret(name, webhook.secretFile) : webhook.secret;
+  const secret = webhook.secretFile ? await loadSecret(`webhooks.${name}.secretFile`, webhook.secretFile) : webhook.secret;
   const poster = openPoster(webhook, secret);
   const observed = observeConsumer(hook, context);
   const replayed = openReplayed(hook, context);
@@ -72,13 +71,4 @@ export async function startWebhook(name: string, webhook: WebhookConfig, context
       }
     },
   };
-}
-
-/** Rejects with ConfigError: also for an empty file, with which requests would go out unsigned. */
-export async function loadSecret(name: string, file: string): Promise<string> {
-  const complain = (message: string): never => {
-    throw new ConfigError([{ source: `webhooks.${name}.secretFile`, value: JSON.stringify(file), message }]);
-  };
-  const text = await readFile(file, 'utf8').catch((error: Error) => complain(error.message));
-  return text.trim() || complain('it is empty');
 }

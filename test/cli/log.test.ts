@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { listSegments } from '../../shared/io/archive.ts';
-import { startLog, until, type LogUnderTest } from '../support/archive.ts';
+import { startLog, until, type Driver, type LogUnderTest } from '../support/archive.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { logRecord } from '../support/log-records.ts';
 
@@ -25,6 +25,14 @@ const environment = (log: LogUnderTest) => ({
   REDIS_URL: log.redis.url,
   REBOUND_ARCHIVE_DIR: dirname(log.dir),
   REBOUND_DATA_DIR: log.redis.dir,
+  ...(log.s3 && {
+    REBOUND_ARCHIVE_DRIVER: 's3',
+    REBOUND_ARCHIVE_S3_ENDPOINT: log.s3.settings.endpoint,
+    REBOUND_ARCHIVE_S3_REGION: log.s3.settings.region,
+    REBOUND_ARCHIVE_S3_BUCKET: log.s3.settings.bucket,
+    AWS_ACCESS_KEY_ID: log.s3.settings.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: log.s3.settings.secretAccessKey,
+  }),
 });
 
 /** `rebound log <args>` as a process of its own. */
@@ -47,8 +55,8 @@ const jsonLines = (text: string) =>
   text.split('\n').flatMap((line) => (line ? [JSON.parse(line) as { log_id: string; recipient: string }] : []));
 
 /** A log of which the older half is in the archive only. */
-async function startHalfArchived(t: TestContext, count: number): Promise<{ log: LogUnderTest; ids: string[] }> {
-  const log = await startLog(t);
+async function startHalfArchived(t: TestContext, count: number, driver: Driver = 'disk'): Promise<{ log: LogUnderTest; ids: string[] }> {
+  const log = await startLog(t, {}, driver);
   const half = count / 2;
   const ids = await log.publish(...Array.from({ length: half }, (_, n) => logRecord(n)));
   const archiver = await log.archiver();
@@ -191,6 +199,24 @@ test('where the archive is on another machine it is said that only Redis is read
   assert.equal(await run.ended, 0);
   assert.equal(jsonLines(run.stdout()).length, 10);
   assert.match(run.stderr(), /there is no archive in .*nothing-here/);
+});
+
+test('the archive on object storage is read with its settings; while it is away that is told in a line each', async (t) => {
+  const { log } = await startHalfArchived(t, 20, 's3');
+  const { s3 } = log;
+  assert.ok(s3);
+  const whole = rebound(t, log, 'export');
+  assert.deepEqual([await whole.ended, jsonLines(whole.stdout()).length, whole.stderr()], [0, 20, '']);
+  const check = rebound(t, log, 'check');
+  assert.equal(await check.ended, 0);
+  assert.match(check.stdout(), /octets in s3:\/\/archive\/rebound\/: all in order/);
+  s3.fault = () => ({ status: 503 });
+  const part = rebound(t, log, 'export');
+  assert.deepEqual([await part.ended, jsonLines(part.stdout()).length], [1, 10]);
+  assert.match(part.stderr(), /^rebound: s3:\/\/archive\/rebound\/ is passed over: HTTP 503 InternalError, at each of 4 attempts\n$/);
+  const failed = rebound(t, log, 'check');
+  assert.equal(await failed.ended, 1);
+  assert.match(failed.stderr(), /^rebound: the archive in s3:\/\/archive\/rebound\/ cannot be read: HTTP 503[^\n]*\n$/);
 });
 
 test('an output that cannot be written is told in one line', async (t) => {

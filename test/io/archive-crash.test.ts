@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startLog, type LogUnderTest } from '../support/archive.ts';
+import { bothDrivers, startLog as startLogOn, testArchive, type LogUnderTest } from '../support/archive.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { logRecord } from '../support/log-records.ts';
 
@@ -12,7 +12,9 @@ const script = fileURLToPath(new URL('../support/archiver-process.ts', import.me
 
 /** Resolves when the process archives, or has ended. */
 async function startArchiverProcess(t: TestContext, log: LogUnderTest, ...deathStep: string[]): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [script, log.redis.url, log.redis.dir, ...deathStep], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [script, log.redis.url, log.redis.dir, JSON.stringify(log.context.config.archive), ...deathStep], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   cleanUp(t, () => child.kill('SIGKILL'));
   await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
   return child;
@@ -34,7 +36,7 @@ async function assertWhole(log: LogUnderTest, count: number): Promise<void> {
   );
 }
 
-test('an archiver that is killed before or after any step loses and doubles nothing', async (t) => {
+testArchive('an archiver that is killed before or after any step loses and doubles nothing', bothDrivers, async (t, startLog) => {
   const log = await startLog(t);
   let count = 0;
   const publish = (): Promise<string[]> => log.publish(...Array.from({ length: 12 }, () => logRecord(count++)));
@@ -56,7 +58,7 @@ test('an archiver that is killed before or after any step loses and doubles noth
   await assertWhole(log, count);
 });
 
-test('an archiver that is killed at any moment, under load, loses and doubles nothing', async (t) => {
+testArchive('an archiver that is killed at any moment, under load, loses and doubles nothing', bothDrivers, async (t, startLog) => {
   const log = await startLog(t);
   let count = 0;
   const stop = new AbortController();
@@ -78,3 +80,45 @@ test('an archiver that is killed at any moment, under load, loses and doubles no
   await log.untilArchived();
   await assertWhole(log, count);
 });
+
+for (const moment of ['before it is done', 'before it is answered'] as const)
+  test(`s3: an archiver that is killed at any request, ${moment}, loses and doubles nothing`, async (t) => {
+    const log = await startLogOn(t, {}, 's3');
+    const { s3 } = log;
+    assert.ok(s3);
+    let count = 0;
+    const publish = (): Promise<string[]> => log.publish(...Array.from({ length: 12 }, () => logRecord(count++)));
+    let deathStep = 0;
+    let begun = 0;
+    let killed = 0;
+    let child: ChildProcess | undefined;
+    const isTime = (n: number): boolean => n === begun + deathStep;
+    const kill = (): void => {
+      killed += 1;
+      child?.kill('SIGKILL');
+    };
+    s3.fault = (_, n) => {
+      if (moment !== 'before it is done' || !isTime(n)) return undefined;
+      kill();
+      return 'reset';
+    };
+    s3.onDone = (n) => {
+      if (moment === 'before it is answered' && isTime(n)) kill();
+    };
+    for (deathStep = 1; deathStep <= 12; deathStep++) {
+      await publish();
+      begun = s3.asked.length;
+      child = await startArchiverProcess(t, log);
+      await publish();
+      await Promise.race([exited(child), log.untilArchived().catch(() => undefined)]);
+      child.kill('SIGKILL');
+      await exited(child);
+    }
+    // Two probe, one or more list, one reads the end, one writes; then it may have been in time.
+    assert.ok(killed >= 5, `it was killed ${killed} times`);
+    s3.fault = () => undefined;
+    s3.onDone = () => undefined;
+    await startArchiverProcess(t, log);
+    await log.untilArchived();
+    await assertWhole(log, count);
+  });

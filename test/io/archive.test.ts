@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { recordMatcher, type LogFilter } from '../../shared/core/log-filter.ts';
@@ -14,7 +13,7 @@ import { readRecords } from '../../shared/io/record-reader.ts';
 import { run as runAdmin } from '../../workers/admin/main.ts';
 import { removeOldSegments } from '../../workers/admin/archive-upkeep.ts';
 import { startArchiver } from '../../workers/admin/archiver.ts';
-import { startLog, until, type LogUnderTest } from '../support/archive.ts';
+import { bothDrivers, diskOnly, testArchive, until, type LogUnderTest } from '../support/archive.ts';
 import { logRecord } from '../support/log-records.ts';
 
 const records = (count: number, from = 0) => Array.from({ length: count }, (_, n) => logRecord(from + n));
@@ -22,36 +21,40 @@ const eventsOf = (entries: { record: { event_id: string; recipient: unknown } }[
 const recipients = (count: number, from = 0) => records(count, from).map(({ recipient }) => recipient);
 const streamLength = ({ context }: LogUnderTest) => context.redis.client.xlen(context.redis.key('log'));
 
-test('archive and stream are read as one, in order, each record once, wherever the border lies', async (t) => {
-  const log = await startLog(t);
-  await log.publish(...records(30));
-  const archiver = await log.archiver();
-  await log.untilArchived();
-  await log.publish(...records(20, 30));
-  await log.untilArchived();
-  await archiver.close();
-  await log.publish(...records(25, 50));
-  const { client } = log.context.redis;
-  const [, border] = await listSegments(log.store);
-  assert.ok(border, 'there are two segments at least');
-  for (const trim of [
-    () => Promise.resolve(0),
-    () => client.xtrim(log.context.redis.key('log'), 'MINID', border.after),
-    () => client.xtrim(log.context.redis.key('log'), 'MAXLEN', 25),
-  ]) {
-    await trim();
-    const oldest = await log.read();
-    assert.deepEqual(eventsOf(oldest), recipients(75));
-    assert.deepEqual(await log.read({ order: 'newest' }), oldest.toReversed());
-    for (const i of [0, 10, 29, 30, 49, 50, 74]) {
-      const cursor = oldest[i]?.at ?? '';
-      assert.deepEqual(await log.read({ cursor }), oldest.slice(i + 1));
-      assert.deepEqual(await log.read({ cursor, order: 'newest' }), oldest.slice(0, i).toReversed());
+testArchive(
+  'archive and stream are read as one, in order, each record once, wherever the border lies',
+  bothDrivers,
+  async (t, startLog) => {
+    const log = await startLog(t);
+    await log.publish(...records(30));
+    const archiver = await log.archiver();
+    await log.untilArchived();
+    await log.publish(...records(20, 30));
+    await log.untilArchived();
+    await archiver.close();
+    await log.publish(...records(25, 50));
+    const { client } = log.context.redis;
+    const [, border] = await listSegments(log.store);
+    assert.ok(border, 'there are two segments at least');
+    for (const trim of [
+      () => Promise.resolve(0),
+      () => client.xtrim(log.context.redis.key('log'), 'MINID', border.after),
+      () => client.xtrim(log.context.redis.key('log'), 'MAXLEN', 25),
+    ]) {
+      await trim();
+      const oldest = await log.read();
+      assert.deepEqual(eventsOf(oldest), recipients(75));
+      assert.deepEqual(await log.read({ order: 'newest' }), oldest.toReversed());
+      for (const i of [0, 10, 29, 30, 49, 50, 74]) {
+        const cursor = oldest[i]?.at ?? '';
+        assert.deepEqual(await log.read({ cursor }), oldest.slice(i + 1));
+        assert.deepEqual(await log.read({ cursor, order: 'newest' }), oldest.slice(0, i).toReversed());
+      }
     }
-  }
-});
+  },
+);
 
-test('a reader misses nothing while records come in, are archived, and are trimmed', async (t) => {
+testArchive('a reader misses nothing while records come in, are archived, and are trimmed', bothDrivers, async (t, startLog) => {
   const log = await startLog(t, { log: { keepRecords: 400 } });
   await log.archiver();
   // Fewer than an archiver that is slow may let wait: nothing is lost on purpose here.
@@ -79,7 +82,7 @@ test('a reader misses nothing while records come in, are archived, and are trimm
   assert.ok((await streamLength(log)) < 500, 'the log was trimmed');
 });
 
-test('searching by the index finds what a look at every record finds', async (t) => {
+testArchive('searching by the index finds what a look at every record finds', bothDrivers, async (t, startLog) => {
   const log = await startLog(t);
   const all = records(2500);
   const ids = await log.publish(...all.slice(0, 2300));
@@ -121,7 +124,7 @@ test('searching by the index finds what a look at every record finds', async (t)
   assert.ok(found > 0);
 });
 
-test('a time span is of the time when a record was logged, its end excluded', async (t) => {
+testArchive('a time span is of the time when a record was logged, its end excluded', bothDrivers, async (t, startLog) => {
   const log = await startLog(t);
   const { client } = log.context.redis;
   const key = log.context.redis.key('log');
@@ -140,7 +143,7 @@ test('a time span is of the time when a record was logged, its end excluded', as
   }
 });
 
-test('what is no record of ours is passed over and holds nothing up', async (t) => {
+testArchive('what is no record of ours is passed over and holds nothing up', bothDrivers, async (t, startLog) => {
   const log = await startLog(t);
   await log.archiver();
   await log.publish(...records(2));
@@ -152,19 +155,19 @@ test('what is no record of ours is passed over and holds nothing up', async (t) 
   assert.deepEqual(eventsOf(await log.read()), recipients(3));
 });
 
-test('two installations on one data folder keep their archives apart', async (t) => {
+testArchive('two installations on one data folder keep their archives apart', bothDrivers, async (t, startLog) => {
   const log = await startLog(t);
   const { config } = log.context;
-  assert.equal(openArchiveStore(config).place, log.dir);
+  assert.equal(openArchiveStore(config).place, log.store.place);
   const other = openArchiveStore({ ...config, redis: { ...config.redis, prefix: 'other' } });
-  assert.notEqual(other.place, log.dir);
+  assert.notEqual(other.place, log.store.place);
   await log.publish(...records(10));
   await log.archiver();
   await log.untilArchived();
   assert.deepEqual(await listSegments(other), []);
 });
 
-test('of several archivers each record comes from one', async (t) => {
+testArchive('of several archivers each record comes from one', bothDrivers, async (t, startLog) => {
   const log = await startLog(t);
   for (let n = 0; n < 4; n++) await log.archiver({ lease: 20 });
   for (let n = 0; n < 600; n += 20) await log.publish(...records(20, n));
@@ -173,7 +176,7 @@ test('of several archivers each record comes from one', async (t) => {
   assert.deepEqual(eventsOf(await log.read()), recipients(600));
 });
 
-test('an archiver that was held up until another took its place adds nothing twice', async (t) => {
+testArchive('an archiver that was held up until another took its place adds nothing twice', bothDrivers, async (t, startLog) => {
   const log = await startLog(t);
   await log.publish(...records(10));
   // Held up between the last look at who leads and giving the segment its name: the worst moment.
@@ -182,7 +185,7 @@ test('an archiver that was held up until another took its place adds nothing twi
   let isWaiting = false;
   const slow = {
     ...log.store,
-    removeDrafts: async () => undefined,
+    prepare: async () => undefined,
     create: async () => {
       const draft = await log.store.create();
       return {
@@ -198,7 +201,7 @@ test('an archiver that was held up until another took its place adds nothing twi
   await log.archiver({ lease: 50 }, slow);
   await until(() => Promise.resolve(isWaiting), 'the slow archiver to commit');
   await log.publish(...records(10, 10));
-  await log.archiver({ lease: 50 }, { ...log.store, removeDrafts: async () => undefined });
+  await log.archiver({ lease: 50 }, { ...log.store, prepare: async () => undefined });
   await log.untilArchived();
   release();
   await log.publish(...records(10, 20));
@@ -207,7 +210,7 @@ test('an archiver that was held up until another took its place adds nothing twi
   assert.deepEqual(eventsOf(await log.read()), recipients(30));
 });
 
-test('the archive goes on where it ends, even when Redis has forgotten how far it is', async (t) => {
+testArchive('the archive goes on where it ends, even when Redis has forgotten how far it is', bothDrivers, async (t, startLog) => {
   const log = await startLog(t);
   await log.publish(...records(10));
   const first = await log.archiver();
@@ -222,40 +225,48 @@ test('the archive goes on where it ends, even when Redis has forgotten how far i
   assert.deepEqual(eventsOf(await log.read()), recipients(20));
 });
 
-test('a log that was lost goes on behind its archive, whatever the clock says, and all of it is archived', async (t) => {
-  const log = await startLog(t);
-  const { client, key } = log.context.redis;
-  await client.xadd(key('log'), `${Date.now() + 3_600_000}-0`, 'r', JSON.stringify(logRecord(0)));
-  const first = await log.archiver();
-  await log.untilArchived();
-  await first.close();
-  await client.flushall();
-  await log.archiver();
-  await until(async () => (await archivePosition(log.context.redis)) !== undefined, 'the archiver to begin');
-  await until(async () => (await archivePosition(log.context.redis)) !== '0-0', 'the log to go on behind the archive');
-  await log.publish(...records(20, 1));
-  await log.untilArchived();
-  await client.del(key('log'));
-  assert.deepEqual(eventsOf(await log.read()), recipients(21));
-});
+testArchive(
+  'a log that was lost goes on behind its archive, whatever the clock says, and all of it is archived',
+  bothDrivers,
+  async (t, startLog) => {
+    const log = await startLog(t);
+    const { client, key } = log.context.redis;
+    await client.xadd(key('log'), `${Date.now() + 3_600_000}-0`, 'r', JSON.stringify(logRecord(0)));
+    const first = await log.archiver();
+    await log.untilArchived();
+    await first.close();
+    await client.flushall();
+    await log.archiver();
+    await until(async () => (await archivePosition(log.context.redis)) !== undefined, 'the archiver to begin');
+    await until(async () => (await archivePosition(log.context.redis)) !== '0-0', 'the log to go on behind the archive');
+    await log.publish(...records(20, 1));
+    await log.untilArchived();
+    await client.del(key('log'));
+    assert.deepEqual(eventsOf(await log.read()), recipients(21));
+  },
+);
 
-test('records that came before it was seen that the archive is ahead of the log are not given up', async (t) => {
-  const log = await startLog(t, { log: { keepRecords: 10 } });
-  const { client, key } = log.context.redis;
-  await client.xadd(key('log'), `${Date.now() + 3_600_000}-0`, 'r', JSON.stringify(logRecord(0)));
-  const first = await log.archiver();
-  await log.untilArchived();
-  await first.close();
-  await client.flushall();
-  await log.publish(...records(30, 1));
-  const archiver = startArchiver(log.context, log.store, { pollInterval: 5 });
-  t.after(() => archiver.close());
-  await until(async () => ((await log.context.metrics.archiveErrors.get()).values[0]?.value ?? 0) > 0, 'an error');
-  await trimLog(log.context);
-  assert.equal(await streamLength(log), 30);
-});
+testArchive(
+  'records that came before it was seen that the archive is ahead of the log are not given up',
+  bothDrivers,
+  async (t, startLog) => {
+    const log = await startLog(t, { log: { keepRecords: 10 } });
+    const { client, key } = log.context.redis;
+    await client.xadd(key('log'), `${Date.now() + 3_600_000}-0`, 'r', JSON.stringify(logRecord(0)));
+    const first = await log.archiver();
+    await log.untilArchived();
+    await first.close();
+    await client.flushall();
+    await log.publish(...records(30, 1));
+    const archiver = startArchiver(log.context, log.store, { pollInterval: 5 });
+    t.after(() => archiver.close());
+    await until(async () => ((await log.context.metrics.archiveErrors.get()).values[0]?.value ?? 0) > 0, 'an error');
+    await trimLog(log.context);
+    assert.equal(await streamLength(log), 30);
+  },
+);
 
-test('nothing is trimmed that is not archived, and no more than must be', async (t) => {
+testArchive('nothing is trimmed that is not archived, and no more than must be', bothDrivers, async (t, startLog) => {
   const log = await startLog(t, { log: { keepRecords: 100 } });
   await log.publish(...records(300));
   await trimLog(log.context);
@@ -277,19 +288,23 @@ test('nothing is trimmed that is not archived, and no more than must be', async 
   assert.ok(length >= 100 && length <= 110, `${length} are left`);
 });
 
-test('when the archive does not keep up for too long its share of the log is lost, counted and told', async (t) => {
-  const log = await startLog(t, { log: { keepRecords: 10 } });
-  await log.publish(...records(20));
-  const archiver = await log.archiver();
-  await log.untilArchived();
-  await archiver.close();
-  await log.publish(...records(100, 20));
-  await trimLog(log.context);
-  assert.equal(await streamLength(log), 40);
-  assert.equal((await log.context.metrics.logLost.get()).values[0]?.value, 60);
-});
+testArchive(
+  'when the archive does not keep up for too long its share of the log is lost, counted and told',
+  bothDrivers,
+  async (t, startLog) => {
+    const log = await startLog(t, { log: { keepRecords: 10 } });
+    await log.publish(...records(20));
+    const archiver = await log.archiver();
+    await log.untilArchived();
+    await archiver.close();
+    await log.publish(...records(100, 20));
+    await trimLog(log.context);
+    assert.equal(await streamLength(log), 40);
+    assert.equal((await log.context.metrics.logLost.get()).values[0]?.value, 60);
+  },
+);
 
-test('when Redis runs short of memory the log gives way, the archived half first', async (t) => {
+testArchive('when Redis runs short of memory the log gives way, the archived half first', bothDrivers, async (t, startLog) => {
   // Redis alone uses more than a tenth of this.
   const log = await startLog(t, { spool: { maxRedisMemory: 0.1 } });
   await log.context.redis.client.config('SET', 'maxmemory', '8mb');
@@ -306,7 +321,7 @@ test('when Redis runs short of memory the log gives way, the archived half first
   assert.deepEqual(eventsOf(await log.read()), [...recipients(100), ...recipients(50, 150)]);
 });
 
-test('what is too old leaves Redis once it is archived', async (t) => {
+testArchive('what is too old leaves Redis once it is archived', bothDrivers, async (t, startLog) => {
   const log = await startLog(t, { log: { maxAge: '1h' } });
   const { client, key } = log.context.redis;
   for (let n = 0; n < 50; n++) await client.xadd(key('log'), `${1000 + n}-0`, 'r', JSON.stringify(logRecord(n)));
@@ -320,7 +335,7 @@ test('what is too old leaves Redis once it is archived', async (t) => {
   assert.deepEqual(eventsOf(await log.read()), recipients(70));
 });
 
-test('the oldest segments go when the archive is too old or too large; the newest stays', async (t) => {
+testArchive('the oldest segments go when the archive is too old or too large; the newest stays', bothDrivers, async (t, startLog) => {
   const log = await startLog(t);
   const { client, key } = log.context.redis;
   await log.archiver();
@@ -331,25 +346,28 @@ test('the oldest segments go when the archive is too old or too large; the newes
   const segments = await listSegments(log.store);
   assert.equal(segments.length, 4);
   const size = segments.reduce((sum, segment) => sum + segment.size, 0);
-  const settings = { enabled: true, dir: '', maxSize: size, maxAge: Date.now() - 2500 };
+  const settings = { maxSize: size, maxAge: Date.now() - 2500 };
   await removeOldSegments(log.store, settings, log.context.log);
   assert.deepEqual(await listSegments(log.store), segments.slice(2), 'what ended before 2500 is too old');
   await removeOldSegments(log.store, { ...settings, maxSize: 1, maxAge: Date.now() }, log.context.log);
   assert.deepEqual(await listSegments(log.store), segments.slice(3));
 });
 
-const damages: [name: string, damage: (path: string) => Promise<void>][] = [
+const toFolder = (path: string): Promise<unknown> => rm(path).then(() => mkdir(path));
+
+const damages: [name: string, damage: (path: string) => Promise<unknown>][] = [
   ['cut in half', async (path) => writeFile(path, (await readFile(path)).subarray(0, 200))],
   ['empty', (path) => writeFile(path, '')],
   ['something else', (path) => writeFile(path, 'x'.repeat(5000))],
   ['with an octet of a block wrong', (path) => flip(path, 60)],
   ['with an octet of the index wrong', (path) => flip(path, -40)],
   ['with a huge length of the index', (path) => overwrite(path, -16, Buffer.from('ffffffff', 'hex'))],
-  ['a folder', (path) => rm(path).then(() => mkdir(path))],
+  ['a folder', toFolder],
   ['with an index that is no index', (path) => writeFile(path, strangeIndex())],
 ];
 for (const [name, damage] of damages) {
-  test(`a segment that is ${name} is told of by name and passed over`, async (t) => {
+  const drivers = damage === toFolder ? diskOnly : bothDrivers;
+  testArchive(`a segment that is ${name} is told of by name and passed over`, drivers, async (t, startLog) => {
     const log = await startLog(t);
     const archiver = await log.archiver();
     for (let n = 0; n < 30; n += 10) {
@@ -371,7 +389,7 @@ for (const [name, damage] of damages) {
   });
 }
 
-test('an archive whose folder cannot be read is told of once, and Redis is read', async (t) => {
+testArchive('an archive whose folder cannot be read is told of once, and Redis is read', diskOnly, async (t, startLog) => {
   const log = await startLog(t);
   await log.publish(...records(10));
   await mkdir(dirname(log.dir), { recursive: true });
@@ -383,7 +401,7 @@ test('an archive whose folder cannot be read is told of once, and Redis is read'
   }
 });
 
-test('while no process trims, whoever writes keeps the log bounded', async (t) => {
+testArchive('while no process trims, whoever writes keeps the log bounded', bothDrivers, async (t, startLog) => {
   const log = await startLog(t, { log: { keepRecords: 20 } });
   const pipeline = openPipeline(log.context);
   t.after(() => pipeline.close());
@@ -396,31 +414,35 @@ test('while no process trims, whoever writes keeps the log bounded', async (t) =
   assert.ok(length >= 100 && length <= 110, `${length} are left`);
 });
 
-const losses: [name: string, lose: (path: string) => Promise<void>][] = [
+const losses: [name: string, lose: (path: string) => Promise<unknown>][] = [
   ['cannot be understood', (path) => writeFile(path, 'torn')],
-  ['cannot be read', (path) => rm(path).then(() => mkdir(path))],
+  ['cannot be read', toFolder],
 ];
 for (const [name, lose] of losses)
-  test(`a newest segment that ${name} is told of, and the archive goes on without a gap`, async (t) => {
-    const log = await startLog(t);
-    const first = await log.archiver();
-    await log.publish(...records(10));
-    await log.untilArchived();
-    await first.close();
-    const [newest] = (await listSegments(log.store)).slice(-1);
-    await lose(join(log.dir, newest?.name ?? ''));
-    // As after a crash of the machine before Redis heard of it, with a disk that lies about what is durable.
-    await log.context.redis.client.xgroup('SETID', log.context.redis.key('log'), 'archive', newest?.after ?? '');
-    await log.publish(...records(10, 10));
-    await log.archiver();
-    await log.untilArchived();
-    await log.context.redis.client.del(log.context.redis.key('log'));
-    assert.deepEqual(eventsOf(await log.read()), recipients(20));
-    assert.ok((await log.files()).includes(`${newest?.name}.damaged`));
-  });
+  testArchive(
+    `a newest segment that ${name} is told of, and the archive goes on without a gap`,
+    lose === toFolder ? diskOnly : bothDrivers,
+    async (t, startLog) => {
+      const log = await startLog(t);
+      const first = await log.archiver();
+      await log.publish(...records(10));
+      await log.untilArchived();
+      await first.close();
+      const [newest] = (await listSegments(log.store)).slice(-1);
+      await lose(join(log.dir, newest?.name ?? ''));
+      // As after a crash of the machine before Redis heard of it, with a disk that lies about what is durable.
+      await log.context.redis.client.xgroup('SETID', log.context.redis.key('log'), 'archive', newest?.after ?? '');
+      await log.publish(...records(10, 10));
+      await log.archiver();
+      await log.untilArchived();
+      await log.context.redis.client.del(log.context.redis.key('log'));
+      assert.deepEqual(eventsOf(await log.read()), recipients(20));
+      assert.ok((await log.files()).includes(`${newest?.name}.damaged`));
+    },
+  );
 
 for (const enabled of [true, false]) {
-  test(`the admin role ${enabled ? 'archives' : 'does not archive when it is told not to'}`, async (t) => {
+  testArchive(`the admin role ${enabled ? 'archives' : 'does not archive when it is told not to'}`, bothDrivers, async (t, startLog) => {
     const log = await startLog(t, { admin: { port: 0 }, archive: { enabled } });
     await log.publish(...records(3));
     const admin = await runAdmin(log.context);
@@ -434,26 +456,35 @@ for (const enabled of [true, false]) {
     await admin.close();
     assert.equal(await client.exists(key('archiver')), 0, 'it has given up its place');
     assert.equal(await archivePosition(log.context.redis), enabled ? '0-0' : undefined);
-    assert.deepEqual(await log.files(), [], 'nothing unfinished is left');
+    const left = await log.files();
+    assert.deepEqual(
+      left.filter((name) => name !== 'conditional-writes.txt'),
+      [],
+      'nothing unfinished is left',
+    );
   });
 }
 
-test('how far the archive is behind is measured while it cannot write, and it goes on when it can', async (t) => {
-  const log = await startLog(t);
-  let isFull = true;
-  const full = { ...log.store, create: () => (isFull ? Promise.reject(new Error('no space left on device')) : log.store.create()) };
-  const { metrics } = log.context;
-  await log.publish(...records(25));
-  const archiver = startArchiver(log.context, full, { pollInterval: 5, segmentBytes: 1 });
-  t.after(() => archiver.close());
-  const value = async (metric: { get(): Promise<{ values: { value: number }[] }> }) => (await metric.get()).values[0]?.value ?? 0;
-  await until(
-    async () => (await value(metrics.archiveErrors)) > 1 && (await value(metrics.archiveLag)) === 25,
-    'errors and lag to be counted',
-  );
-  isFull = false;
-  await until(async () => (await value(metrics.archived)) === 25 && (await value(metrics.archiveLag)) === 0, 'the rest to be archived');
-});
+testArchive(
+  'how far the archive is behind is measured while it cannot write, and it goes on when it can',
+  bothDrivers,
+  async (t, startLog) => {
+    const log = await startLog(t);
+    let isFull = true;
+    const full = { ...log.store, create: () => (isFull ? Promise.reject(new Error('no space left on device')) : log.store.create()) };
+    const { metrics } = log.context;
+    await log.publish(...records(25));
+    const archiver = startArchiver(log.context, full, { pollInterval: 5, segmentBytes: 1 });
+    t.after(() => archiver.close());
+    const value = async (metric: { get(): Promise<{ values: { value: number }[] }> }) => (await metric.get()).values[0]?.value ?? 0;
+    await until(
+      async () => (await value(metrics.archiveErrors)) > 1 && (await value(metrics.archiveLag)) === 25,
+      'errors and lag to be counted',
+    );
+    isFull = false;
+    await until(async () => (await value(metrics.archived)) === 25 && (await value(metrics.archiveLag)) === 0, 'the rest to be archived');
+  },
+);
 
 async function overwrite(path: string, offset: number, octets: Buffer): Promise<void> {
   const file = await open(path, 'r+');

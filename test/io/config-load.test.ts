@@ -207,17 +207,19 @@ test('every file that settings name is relative to the configuration file, or to
       dkim: [{ domain: 'localhost', selector: 's', keyFile: 'dkim.pem' }],
     },
     webhooks: { crm: { url: 'http://crm.test/', secretFile: 'secret' }, other: { url: 'http://crm.test/' } },
+    archive: { driver: 's3', s3: { bucket: 'logs', accessKeyId: 'a', secretFile: 's3-secret' } },
   };
   const folder = await folderWith(t, { 'rebound.json': JSON.stringify(settings) });
   const at = (name: string): string => join(folder, name);
   const file = at('rebound.json');
-  const { ingress, delivery, bounce, webhooks, dataDir } = await loadConfig({ env: {}, folder: '/', file });
+  const { ingress, delivery, bounce, webhooks, archive, dataDir } = await loadConfig({ env: {}, folder: '/', file });
   assert.deepEqual(ingress.tls, { key: at('key.pem'), cert: at('sub/cert.pem') });
   assert.deepEqual(delivery.rules, [at('rules.json'), '/etc/rules.json']);
   assert.equal(bounce.template, at('own'));
   assert.deepEqual(bounce.tenants, { acme: { template: at('../acme.txt') }, shop: { template: 'classic' }, news: { language: 'de' } });
   assert.equal(bounce.dkim[0]?.keyFile, at('dkim.pem'));
   assert.deepEqual([webhooks['crm']?.secretFile, webhooks['other']?.secretFile], [at('secret'), '']);
+  assert.equal(archive.s3.secretFile, at('s3-secret'));
   assert.equal(dataDir, './data');
   const env = { REBOUND_DELIVERY_RULES: 'rules.json', REBOUND_BOUNCE_TEMPLATE: 'plain', REBOUND_INGRESS_TLS_KEY: 'key.pem' };
   const byVariables = await loadConfig({ env, folder: '/srv', file });

@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigInput } from '../../shared/core/config.ts';
 import type { DispositionRecord } from '../../shared/core/disposition.ts';
 import type { LogEntry } from '../../shared/core/log-entry.ts';
 import { compareLogIds, firstLogId } from '../../shared/core/log-id.ts';
 import { archivePosition } from '../../shared/io/archive-position.ts';
-import { diskArchive } from '../../shared/io/archive-disk.ts';
+import { openArchiveStore } from '../../shared/io/archive.ts';
 import type { ArchiveStore } from '../../shared/io/archive-store.ts';
 import { openContext, type Context } from '../../shared/io/context.ts';
 import { readRecords, type ReadOptions } from '../../shared/io/record-reader.ts';
@@ -15,13 +15,17 @@ import { startArchiver, type ArchiverOptions } from '../../workers/admin/archive
 import { cleanUp } from './cleanup.ts';
 import { startRedis, type TestRedis } from './redis.ts';
 import { testConfig } from './relay.ts';
+import { startS3, type S3Server } from './s3-server.ts';
 
 /** A disposition log and a folder for its archive. */
 export interface LogUnderTest {
   redis: TestRedis;
   context: Context;
   store: ArchiveStore;
+  /** Where its files are, whatever the driver: the storage of the tests keeps objects so too. */
   dir: string;
+  /** With the driver `s3`. */
+  s3: S3Server | undefined;
   /** Adds records; resolves with their ids. */
   publish(...records: DispositionRecord[]): Promise<string[]>;
   /** Adds what is no record. */
@@ -36,9 +40,23 @@ export interface LogUnderTest {
 
 export const quick: Partial<ArchiverOptions> = { segmentBytes: 1, segmentAge: 0, pollInterval: 5, lease: 300 };
 
-export async function startLog(t: TestContext, overrides: ConfigInput = {}): Promise<LogUnderTest> {
+export type Driver = 'disk' | 's3';
+
+export type StartLog = (t: TestContext, overrides?: ConfigInput) => Promise<LogUnderTest>;
+
+export const bothDrivers: readonly Driver[] = ['disk', 's3'];
+/** Where a folder is something else than objects. */
+export const diskOnly: readonly Driver[] = ['disk'];
+
+export function testArchive(name: string, drivers: readonly Driver[], run: (t: TestContext, start: StartLog) => Promise<void>): void {
+  for (const driver of drivers) test(`${driver}: ${name}`, (t) => run(t, (_, overrides) => startLog(t, overrides, driver)));
+}
+
+export async function startLog(t: TestContext, overrides: ConfigInput = {}, driver: Driver = 'disk'): Promise<LogUnderTest> {
   const redis = await startRedis(t, '--stream-node-max-entries', '10');
-  const config = testConfig(redis.dir, 25, overrides);
+  const s3 = driver === 's3' ? await startS3(t, join(redis.dir, 'archive')) : undefined;
+  const archive = { ...(s3 && { driver, s3: { timeout: '5s', ...s3.settings } }), ...overrides.archive };
+  const config = testConfig(redis.dir, 25, { ...overrides, spool: { minFreeDisk: 0, ...overrides.spool }, archive });
   const dir = join(redis.dir, 'archive', config.redis.prefix);
   const open = async (): Promise<Context> => {
     const context = await openContext(config, redis.url, 'archive-test');
@@ -48,13 +66,14 @@ export async function startLog(t: TestContext, overrides: ConfigInput = {}): Pro
   const context = await open();
   const { client } = context.redis;
   const key = context.redis.key('log');
-  const store = diskArchive(dir, 0);
+  const store = openArchiveStore(config);
   const publishText = async (text: string): Promise<string> => String(await client.xadd(key, '*', 'r', text));
   return {
     redis,
     context,
     store,
     dir,
+    s3,
     publish: (...records) => Promise.all(records.map((record) => publishText(JSON.stringify(record)))),
     publishText: async (text) => void (await publishText(text)),
     archiver: async (options = {}, other = store) => {

@@ -1,13 +1,13 @@
-// An archiver as a process of its own, for tests that kill it: node archiver-process.ts <redis url> <data folder> [<step>].
+// An archiver as a process of its own, for tests that kill it: node archiver-process.ts <redis url> <data folder> <settings of archive> [<step>].
 // With a step it kills itself there: before or after the so-manieth thing it does to the store.
-import { join } from 'node:path';
-import { diskArchive } from '../../shared/io/archive-disk.ts';
+import type { ConfigInput } from '../../shared/core/config.ts';
 import type { ArchiveStore } from '../../shared/io/archive-store.ts';
+import { openArchiveStore } from '../../shared/io/archive.ts';
 import { openContext } from '../../shared/io/context.ts';
 import { startArchiver } from '../../workers/admin/archiver.ts';
 import { testConfig } from './relay.ts';
 
-const [url = '', dataDir = '', deathStep] = process.argv.slice(2);
+const [url = '', dataDir = '', archive = '', deathStep] = process.argv.slice(2);
 let steps = 0;
 
 const step = (): void => {
@@ -24,15 +24,15 @@ const mortal =
     return result;
   };
 
-const config = testConfig(dataDir, 25);
-const disk = diskArchive(join(dataDir, 'archive', config.redis.prefix), 0);
+const config = testConfig(dataDir, 25, { spool: { minFreeDisk: 0 }, archive: JSON.parse(archive) as NonNullable<ConfigInput['archive']> });
+const real = openArchiveStore(config);
 const store: ArchiveStore = {
-  ...disk,
-  list: mortal(disk.list),
-  open: mortal(disk.open),
-  removeDrafts: mortal(disk.removeDrafts),
+  ...real,
+  list: mortal(real.list),
+  open: mortal(real.open),
+  prepare: mortal(real.prepare),
   create: mortal(async () => {
-    const { write, commit, discard } = await disk.create();
+    const { write, commit, discard } = await real.create();
     return { write: mortal(write), commit: mortal(commit), discard };
   }),
 };

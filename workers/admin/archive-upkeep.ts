@@ -21,7 +21,11 @@ export async function endOfArchive(store: ArchiveStore, inRedis: string, log: Lo
 }
 
 /** Deletes what is too old or too much, oldest first; the newest stays. Resolves with the octets that are left. */
-export async function removeOldSegments(store: ArchiveStore, { maxAge, maxSize }: Config['archive'], log: Logger): Promise<number> {
+export async function removeOldSegments(
+  store: ArchiveStore,
+  { maxAge, maxSize }: Pick<Config['archive'], 'maxAge' | 'maxSize'>,
+  log: Logger,
+): Promise<number> {
   const segments = await listSegments(store);
   let total = segments.reduce((sum, { size }) => sum + size, 0);
   for (const [i, { name, size }] of segments.entries()) {

@@ -138,7 +138,7 @@ interface Open {
 async function begin(context: Context, store: ArchiveStore, { segmentBytes, segmentAge }: ArchiverOptions): Promise<Work> {
   const { redis, log, metrics } = context;
   const key = redis.key('log');
-  await store.removeDrafts();
+  await store.prepare();
   const inRedis = await joinArchiveGroup(redis);
   const archived = (await endOfArchive(store, inRedis, log)) ?? inRedis;
   await assertNotAhead(context, store, archived);

@@ -6,8 +6,8 @@ import { ConfigError, type Problem } from '../../shared/io/config-load.ts';
 import { loadDkimKeys } from '../../shared/io/dkim.ts';
 import { startPolicyHost } from '../../shared/io/policy-host.ts';
 import { loadRuleFile } from '../../shared/io/rule-file.ts';
+import { loadSecret } from '../../shared/io/secret-file.ts';
 import { loadTemplates } from '../../shared/io/template-load.ts';
-import { loadSecret } from '../../shared/io/webhook.ts';
 
 export interface FileCheck {
   problems: Problem[];
@@ -16,17 +16,21 @@ export interface FileCheck {
 }
 
 /** Loads the files that settings name, as the roles do when they start: what stops a role is a problem. */
-export async function checkFiles({ ingress, delivery, bounce, policy, webhooks }: Config): Promise<FileCheck> {
+export async function checkFiles({ ingress, delivery, bounce, policy, webhooks, archive }: Config): Promise<FileCheck> {
   const keys = await loadDkimKeys(bounce.dkim);
   const templates = await toldBy(loadTemplates(wordingsInUse(bounce)));
   const others = await Promise.all([
     problemsOf('ingress.tls.cert', ingress.tls.cert, () => loadCertificate(ingress.tls)),
     ...delivery.rules.map((file, n) => problemsOf(`delivery.rules.${n}`, file, () => loadRuleFile(file))),
     problemsOf('policy.file', policy.file, () => loadPolicy(policy.file)),
-    ...Object.entries(webhooks).map(([name, { secretFile }]) => (secretFile === '' ? [] : toldBy(loadSecret(name, secretFile)))),
+    ...Object.entries(webhooks).map(([name, { secretFile }]) => secretProblems(`webhooks.${name}.secretFile`, secretFile)),
+    secretProblems('archive.s3.secretFile', archive.driver === 's3' ? archive.s3.secretFile : ''),
   ]);
   return { problems: [...keys.problems, ...templates, ...others.flat()], warnings: keys.warnings };
 }
+
+const secretProblems = async (setting: string, file: string): Promise<readonly Problem[]> =>
+  file === '' ? [] : toldBy(loadSecret(setting, file));
 
 /** What a ConfigError says. */
 const toldBy = (loading: Promise<unknown>): Promise<readonly Problem[]> =>

@@ -40,7 +40,8 @@ export const help: Help = {
     ...throughApiHelp,
     ['--config <file>', 'settings (JSON or TypeScript)'],
   ],
-  notes: 'Without --url, run it where the admin role runs: the archive is read from its folder (archive.dir).',
+  notes:
+    'Without --url, run it where the admin role runs: the archive is read from its folder (archive.dir), or with its settings from object storage (archive.s3).',
 };
 
 const verbs = ['tail', 'search', 'export', 'check'] as const;

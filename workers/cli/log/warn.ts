@@ -9,7 +9,9 @@ export async function warnOfMissingArchive({ redis, archive }: RecordSource): Pr
   if (!archive || (await listSegments(archive).catch(() => undefined))?.length !== 0) return;
   const position = await archivePosition(redis);
   if (position === undefined || position === firstLogId) return;
-  warn(`there is no archive in ${archive.place}: only what is in Redis is read. Run this where the admin role runs, or set archive.dir`);
+  warn(
+    `there is no archive in ${archive.place}: only what is in Redis is read. Run this where the admin role runs, or with its settings of archive`,
+  );
 }
 
 export const warn = (words: string): void => void process.stderr.write(`rebound: ${printable(words)}\n`);
