@@ -123,7 +123,7 @@ test('messages are found and ended, records replayed, rules tried', async (t) =>
   await scene(
     'rules and policy: what is loaded, how often it decided, what is wrong, and what would be',
     async ({ page, goes, reads }) => {
-      await goes('/rules', /rules\.json[\s\S]*2 rules, version [0-9a-f]{12}, 1 hit since/);
+      await goes('/rules', /rules\.json[\s\S]*2 rules, version [0-9a-f]{12}, 1 hit since \d/);
       await reads(/Line\s+Pattern\s+Hits\s+2\s+\(\?i\)mailbox \(is \)\?full\s+1/);
       await reads(/Policy[\s\S]*in force[\s\S]*policy\.ts[\s\S]*smtp_server_rewrite_response/);
       await page.fill('textarea', '{ "(?i)no such user": 450 }');
