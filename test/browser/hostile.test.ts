@@ -109,7 +109,7 @@ test('what clients, servers and operators wrote is text everywhere', async (t) =
       await page.locator('dialog').waitFor({ state: 'detached' });
     }
     await page.goto('/replays');
-    await page.click('text=Preview');
+    await page.click('button:text-is("Preview")');
     await reads(/records? fits?/);
     assert.equal(await page.locator('main script, main img').count(), 0);
   });

@@ -130,7 +130,7 @@ test('every page and every dialog is sound, in light and dark colours, wide and 
   await scene('Replays', async (look) => {
     const { page, goes, reads } = look;
     await goes('/replays', /she deleted the first report/);
-    await page.click('text=Preview');
+    await page.click('button:text-is("Preview")');
     await reads(/records fit/);
     await isSound(look);
     await page.setViewportSize({ width: 1280, height: 1000 });
@@ -151,7 +151,7 @@ test('every page and every dialog is sound, in light and dark colours, wide and 
       await picture(look.page, 'rules');
       await look.goes('/docs', /openapi\.json/);
       await isSound(look);
-      await look.goes('/lanes/nothing', /there is no lane|no lane/i);
+      await look.goes('/lanes/nothing', /there is no such lane/);
       await isSound(look);
     },
     { tolerates: / 404 / },

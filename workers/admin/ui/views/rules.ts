@@ -48,7 +48,7 @@ function File({ file }: { file: RuleFile }): View {
   return html`<p>
       <span class="mono">${visible(file.file)}</span>
       ${' '}<span class="dim">
-        ${several(file.rules, 'rule')}, version
+        ${`${several(file.rules, 'rule')}, version `}
         <span class="mono">${visible(file.version.slice(0, 12))}</span>${`, ${several(file.hits, 'hit')} since `}<${Time} at=${file.since}
       /></span>
     </p>
