@@ -11,7 +11,7 @@ const types: Record<RecordType, { word: string; tone: Tone }> = {
   Expiration: { word: 'expired', tone: 'bad' },
   AdminBounce: { word: 'ended by admin', tone: 'bad' },
   Rejection: { word: 'rejected', tone: 'plain' },
-  Delayed: { word: 'moved', tone: 'plain' },
+  Delayed: { word: 'put off', tone: 'plain' },
   OOB: { word: 'bounced later', tone: 'bad' },
   Feedback: { word: 'complaint', tone: 'bad' },
 };

@@ -1,3 +1,4 @@
+import type { DispositionRecord } from '../../../../shared/core/disposition.ts';
 import { useState } from 'preact/hooks';
 import type { Answer } from '../api.ts';
 import { clock, count, duration, fromNow, visible } from '../format.ts';
@@ -5,8 +6,8 @@ import { html, type View } from '../html.ts';
 import { useMayAct } from '../may.ts';
 import { Facts, type Fact } from '../parts/facts.ts';
 import { Empty, Loading, Trouble } from '../parts/notice.ts';
-import { Address, Age, Reply, Time, TypeBadge } from '../parts/words.ts';
-import { recipientsOf } from '../records.ts';
+import { RecordTable } from '../parts/record-table.ts';
+import { Age } from '../parts/words.ts';
 import { useAsk } from '../use-ask.ts';
 import { LaneState } from './lanes.ts';
 import { OrderDialog, orderWords, type OrderKind } from './order-dialog.ts';
@@ -90,29 +91,7 @@ function Replies({ lane: { last_replies: records } }: { lane: Detail }): View {
     ${
       records.length === 0
         ? html`<${Empty}>No record of this lane among those of late.<//>`
-        : html`<table class="stack">
-            <thead>
-              <tr>
-                <th>Time</th>
-                <th>What</th>
-                <th>Recipient</th>
-                <th>Reply</th>
-              </tr>
-            </thead>
-            <tbody>
-              ${records.map(
-                (record) =>
-                  html`<tr key=${record.event_id}>
-                    <td><${Time} at=${record.event_time} /></td>
-                    <td><${TypeBadge} type=${record.type} /></td>
-                    <td data-label="Recipient">
-                      <a href=${`/messages/${record.id}`}><${Address}>${recipientsOf(record)[0] ?? ''}<//></a>
-                    </td>
-                    <td data-label="Reply"><${Reply} record=${record} /></td>
-                  </tr>`,
-              )}
-            </tbody>
-          </table>`
+        : html`<${RecordTable} records=${records} pathOf=${({ id }: DispositionRecord) => `/messages/${id}`} />`
     }
   </section>`;
 }

@@ -1,9 +1,11 @@
+import type { DispositionRecord } from '../../../../shared/core/disposition.ts';
 import type { Answer, Refusal } from '../api.ts';
 import { count, duration, visible } from '../format.ts';
 import { html, type View } from '../html.ts';
 import { Empty, Trouble } from '../parts/notice.ts';
-import { Address, Badge, Reply, Time, TypeBadge } from '../parts/words.ts';
-import { bounceTypes, recipientsOf } from '../records.ts';
+import { RecordTable } from '../parts/record-table.ts';
+import { Badge } from '../parts/words.ts';
+import { bounceTypes } from '../records.ts';
 import { useAsk } from '../use-ask.ts';
 import { unique, useStream } from '../use-stream.ts';
 
@@ -24,29 +26,10 @@ export function Latest(): View {
     ${
       data && records.length === 0
         ? html`<${Empty}>None. What a server refuses for good appears here, with its words.<//>`
-        : html`<table class="stack">
-            <thead>
-              <tr>
-                <th>Time</th>
-                <th>What</th>
-                <th>Recipient</th>
-                <th>Reply</th>
-              </tr>
-            </thead>
-            <tbody>
-              ${records.map(
-                (record) =>
-                  html`<tr key=${record.event_id}>
-                    <td><${Time} at=${record.event_time} /></td>
-                    <td><${TypeBadge} type=${record.type} /></td>
-                    <td data-label="Recipient">
-                      <a href=${`/bounces/${encodeURIComponent(record.event_id)}`}><${Address}>${recipientsOf(record)[0] ?? ''}<//></a>
-                    </td>
-                    <td data-label="Reply"><${Reply} record=${record} /></td>
-                  </tr>`,
-              )}
-            </tbody>
-          </table>`
+        : html`<${RecordTable}
+            records=${records}
+            pathOf=${({ event_id: event }: DispositionRecord) => `/bounces/${encodeURIComponent(event)}`}
+          />`
     }
   </section>`;
 }
